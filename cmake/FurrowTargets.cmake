@@ -1,0 +1,63 @@
+# Interface targets for flags and warnings, and the helpers that every module uses.
+
+if(CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
+  find_program(FURROW_CCACHE ccache)
+  if(FURROW_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+    set(CMAKE_CXX_COMPILER_LAUNCHER "${FURROW_CCACHE}")
+  endif()
+endif()
+
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "Build type" FORCE)
+endif()
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
+
+# What users of the libraries need too.
+add_library(furrow_flags INTERFACE)
+target_compile_features(furrow_flags INTERFACE cxx_std_20)
+# Results must not depend on whether the processor can fuse a multiply and an add.
+target_compile_options(furrow_flags INTERFACE -ffp-contract=off)
+
+# What only this project needs; never exported.
+add_library(furrow_warnings INTERFACE)
+target_compile_options(furrow_warnings INTERFACE -Wall -Wextra -Wshadow -Wconversion
+  -Wdouble-promotion -Wnon-virtual-dtor -Wold-style-cast)
+if(FURROW_WARNINGS_AS_ERRORS)
+  target_compile_options(furrow_warnings INTERFACE -Werror)
+endif()
+
+if(FURROW_SANITIZE)
+  add_compile_options(-fsanitize=${FURROW_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${FURROW_SANITIZE})
+endif()
+
+# furrow_library(<name> <alias> SOURCES ... PUBLIC ... PRIVATE ...): a static library of the suite.
+function(furrow_library name alias)
+  cmake_parse_arguments(ARG "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  add_library(furrow::${alias} ALIAS ${name})
+  target_include_directories(${name} PUBLIC "$<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/include>")
+  target_link_libraries(${name} PUBLIC furrow_flags ${ARG_PUBLIC}
+    PRIVATE $<BUILD_INTERFACE:furrow_warnings> ${ARG_PRIVATE})
+  if(FURROW_CHECK_HEADERS)
+    furrow_check_headers(${name})
+  endif()
+endfunction()
+
+# Compiles every public header of a library alone, so that each includes what it uses.
+function(furrow_check_headers name)
+  file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE "${CMAKE_CURRENT_SOURCE_DIR}/include"
+       "${CMAKE_CURRENT_SOURCE_DIR}/include/*.h")
+  set(sources)
+  foreach(header IN LISTS headers)
+    string(MAKE_C_IDENTIFIER "${header}" id)
+    set(source "${CMAKE_CURRENT_BINARY_DIR}/header_check/${id}.cpp")
+    file(CONFIGURE OUTPUT "${source}" CONTENT "#include <${header}>\n#include <${header}>\n" @ONLY)
+    list(APPEND sources "${source}")
+  endforeach()
+  if(sources)
+    add_library(${name}_header_check OBJECT ${sources})
+    target_link_libraries(${name}_header_check PRIVATE ${name} furrow_warnings)
+  endif()
+endfunction()

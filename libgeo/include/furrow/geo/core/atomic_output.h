@@ -1,0 +1,64 @@
+#pragma once
+
+#include <filesystem>
+
+namespace furrow::geo {
+
+/// Says why `path` cannot become an output: it exists without `overwrite`, or its folder cannot be written.
+/// Creates nothing.
+/// @throws IoError naming the file and what to do
+void check_output_path(const std::filesystem::path& path, bool overwrite);
+
+/// A file that appears whole or not at all: written under a temporary name in the same folder, then flushed to disk
+/// and renamed. Missing parent folders are created. Destroyed without `commit`, it leaves nothing behind.
+/// Side files that GDAL or SQLite put beside the temporary name (.aux.xml, -journal, -wal, -shm) follow or go.
+/// Not thread-safe.
+class AtomicFile {
+ public:
+  /// @throws IoError as check_output_path
+  AtomicFile(std::filesystem::path path, bool overwrite);
+  ~AtomicFile();
+  AtomicFile(AtomicFile&& other) noexcept;
+  AtomicFile& operator=(AtomicFile&&) = delete;
+
+  /// Write here. Keeps the extension of the final name.
+  [[nodiscard]] const std::filesystem::path& temporary() const noexcept { return m_temporary; }
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return m_path; }
+
+  /// @throws IoError when flushing or renaming fails (disk full, for instance)
+  void commit();
+
+ private:
+  std::filesystem::path m_path;
+  std::filesystem::path m_temporary;
+  bool m_open = true;
+};
+
+/// The same for a folder with everything in it. With overwrite the old folder is replaced at the commit.
+class AtomicFolder {
+ public:
+  /// @throws IoError as check_output_path
+  AtomicFolder(std::filesystem::path path, bool overwrite);
+  ~AtomicFolder();
+  AtomicFolder(const AtomicFolder&) = delete;
+  AtomicFolder& operator=(const AtomicFolder&) = delete;
+
+  [[nodiscard]] const std::filesystem::path& temporary() const noexcept { return m_temporary; }
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return m_path; }
+  void commit();
+
+ private:
+  std::filesystem::path m_path;
+  std::filesystem::path m_temporary;
+  bool m_open = true;
+};
+
+/// Writes `text` to `path` atomically.
+/// @throws IoError
+void write_text_file(const std::filesystem::path& path, std::string_view text, bool overwrite);
+
+/// Reads a whole file.
+/// @throws IoError
+[[nodiscard]] std::string read_text_file(const std::filesystem::path& path);
+
+}  // namespace furrow::geo

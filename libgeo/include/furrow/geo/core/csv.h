@@ -1,0 +1,31 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace furrow::geo {
+
+/// A table of text cells with named columns (RFC 4180: quotes, doubled quotes, line breaks in cells; UTF-8, BOM skipped).
+struct CsvTable {
+  std::filesystem::path path;                  ///< for messages
+  std::vector<std::string> columns;            ///< header, as written
+  std::vector<std::vector<std::string>> rows;  ///< every row has columns.size() cells
+
+  /// Index of a column, compared without case; -1 when it is missing.
+  [[nodiscard]] int find_column(const std::string& name) const;
+  /// @throws IoError naming file, the missing column and the nearest one that is there
+  [[nodiscard]] std::size_t column(const std::string& name) const;
+};
+
+/// @throws IoError when the file is missing, has no header, or a row has another number of cells (with the line number)
+[[nodiscard]] CsvTable read_csv(const std::filesystem::path& path);
+
+/// Writes atomically; cells that need quotes get them; lines end in \n.
+/// @throws IoError
+void write_csv(const CsvTable& table, const std::filesystem::path& path, bool overwrite);
+
+/// True for the ways in which tables write "missing": empty, NA, NaN, null, None.
+[[nodiscard]] bool is_missing(const std::string& cell);
+
+}  // namespace furrow::geo

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <array>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <furrow/geo/raster/reader.h>
+
+namespace furrow::geo {
+
+/// How a coarser level is made: class rasters need kMode or kNearest, measured values kAverage.
+enum class Overview { kNone, kNearest, kMode, kAverage };
+
+struct RasterClass {
+  int value = 0;
+  std::string name;
+  std::array<std::uint8_t, 4> rgba{};
+};
+
+struct RasterSpec {
+  PixelType type = PixelType::kUint8;
+  int bands = 1;
+  std::optional<double> nodata;
+  double scale = 1.0;
+  double offset = 0.0;
+  std::vector<std::string> descriptions;         ///< one per band, or empty
+  std::vector<RasterClass> classes;              ///< names and colours of a class raster (band 0), or empty
+  std::map<std::string, std::string> metadata;   ///< default domain
+  Overview overview = Overview::kNone;
+  bool cog = true;                               ///< cloud-optimised GeoTIFF; false: plain tiled GeoTIFF
+};
+
+/// Classes and colours of the suite's label rasters (0 background, 1 interior, 2 boundary).
+[[nodiscard]] std::vector<RasterClass> label_classes();
+
+/// A GeoTIFF written by windows, then turned into a COG; it appears under its name at `finish`, whole or not at all.
+/// DEFLATE, 512-pixel blocks. One thread at a time.
+class RasterWriter {
+ public:
+  /// @throws IoError   exists without overwrite, folder not writable
+  RasterWriter(const std::filesystem::path& path, const Grid& grid, const RasterSpec& spec, bool overwrite);
+  ~RasterWriter();
+  RasterWriter(RasterWriter&&) noexcept;
+  RasterWriter& operator=(RasterWriter&&) = delete;
+
+  /// Writes all bands of `pixels` at `window` (same size). Values outside the file's type are clamped.
+  /// @throws IoError
+  template <class T>
+  void write(const Window& window, const Raster<T>& pixels);
+
+  /// @throws IoError   disk full, for instance; nothing is left behind then
+  void finish();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> m_impl;
+};
+
+/// Writes a whole raster at once.
+/// @throws IoError
+template <class T>
+void write_raster(const std::filesystem::path& path, const Grid& grid, const Raster<T>& pixels, const RasterSpec& spec,
+                  bool overwrite);
+
+/// The PixelType that belongs to T.
+template <class T>
+[[nodiscard]] constexpr PixelType pixel_type_of();
+template <> constexpr PixelType pixel_type_of<std::uint8_t>() { return PixelType::kUint8; }
+template <> constexpr PixelType pixel_type_of<std::int16_t>() { return PixelType::kInt16; }
+template <> constexpr PixelType pixel_type_of<std::uint16_t>() { return PixelType::kUint16; }
+template <> constexpr PixelType pixel_type_of<std::int32_t>() { return PixelType::kInt32; }
+template <> constexpr PixelType pixel_type_of<std::uint32_t>() { return PixelType::kUint32; }
+template <> constexpr PixelType pixel_type_of<float>() { return PixelType::kFloat32; }
+template <> constexpr PixelType pixel_type_of<double>() { return PixelType::kFloat64; }
+
+}  // namespace furrow::geo

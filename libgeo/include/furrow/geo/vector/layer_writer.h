@@ -1,0 +1,37 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <furrow/geo/vector/layer.h>
+
+namespace furrow::geo {
+
+/// How one layer of a GeoPackage looks in QGIS.
+struct LayerStyle {
+  std::string name;         ///< at most 30 characters
+  std::string qml;          ///< QGIS style document
+  bool is_default = false;  ///< one per layer
+};
+
+struct PackagedLayer {
+  Layer layer;
+  std::string description;  ///< one sentence with units, date, model
+  bool multi_polygon = false;  ///< false: Polygon; a feature of several parts becomes several features
+  std::vector<LayerStyle> styles;
+};
+
+/// Writes layers (tables where no feature has a geometry and the CRS is empty) into one GeoPackage.
+///
+/// The file appears whole or not at all. Identical input gives identical bytes when SOURCE_DATE_EPOCH is set.
+/// Date-times are UTC. Styles land in `layer_styles` as QGIS reads it (ecosystem.md 2.3).
+/// @throws IoError   the file exists without `overwrite`, or writing fails
+/// @throws CrsError  a layer with polygons has no CRS
+void write_geopackage(const std::vector<PackagedLayer>& layers, const std::filesystem::path& path, bool overwrite);
+
+/// Writes one layer in the format of the extension: .gpkg, .geojson/.json, .fgb, .shp, .csv (attributes only).
+/// @throws IoError   also for an unknown extension
+void write_layer(const Layer& layer, const std::filesystem::path& path, bool overwrite);
+
+}  // namespace furrow::geo

@@ -1,0 +1,178 @@
+#include <furrow/geo/core/atomic_output.h>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+
+#include <furrow/geo/core/error.h>
+#include <furrow/geo/core/text.h>
+
+namespace fs = std::filesystem;
+
+namespace furrow::geo {
+namespace {
+
+constexpr std::array<const char*, 4> kSideFiles{".aux.xml", "-journal", "-wal", "-shm"};
+
+fs::path temporary_name(const fs::path& path) {
+  static std::atomic<int> counter{0};
+  const std::string tag = concat(".part-", getpid(), "-", counter.fetch_add(1));
+  return path.parent_path() / (path.stem().string() + tag + path.extension().string());
+}
+
+/// The first folder above `path` that exists.
+fs::path nearest_folder(const fs::path& path) {
+  fs::path folder = fs::absolute(path).parent_path();
+  std::error_code ec;
+  while (!fs::exists(folder, ec) && folder.has_relative_path()) folder = folder.parent_path();
+  return folder;
+}
+
+std::string last_error() { return std::strerror(errno); }
+
+void flush_to_disk(const fs::path& path, int flags) {
+  const int fd = ::open(path.c_str(), flags);
+  if (fd < 0) throw IoError(concat("cannot open ", quoted(path.string()), ": ", last_error()));
+  const int rc = ::fsync(fd);
+  const std::string reason = rc == 0 ? "" : last_error();
+  ::close(fd);
+  if (rc != 0 && reason != "Invalid argument") {
+    throw IoError(concat("cannot write ", quoted(path.string()), " to disk: ", reason));
+  }
+}
+
+void flush_folder(const fs::path& folder) {
+  flush_to_disk(folder.empty() ? fs::path(".") : folder, O_RDONLY | O_DIRECTORY);
+}
+
+void make_parent(const fs::path& path) {
+  const fs::path parent = path.parent_path();
+  if (parent.empty()) return;
+  std::error_code ec;
+  fs::create_directories(parent, ec);
+  if (ec) throw IoError(concat("cannot create folder ", quoted(parent.string()), ": ", ec.message()));
+}
+
+void rename_over(const fs::path& from, const fs::path& to) {
+  std::error_code ec;
+  fs::rename(from, to, ec);
+  if (ec) throw IoError(concat("cannot rename ", quoted(from.string()), " to ", quoted(to.string()), ": ", ec.message()));
+}
+
+}  // namespace
+
+void check_output_path(const fs::path& path, bool overwrite) {
+  if (path.empty()) throw IoError("the name of an output is empty");
+  std::error_code ec;
+  if (fs::exists(path, ec) && !overwrite) {
+    throw IoError(concat("output ", quoted(path.string()), " exists; add --overwrite to replace it"));
+  }
+  const fs::path folder = nearest_folder(path);
+  if (!fs::is_directory(folder, ec)) {
+    throw IoError(concat("cannot write ", quoted(path.string()), ": ", quoted(folder.string()), " is not a folder"));
+  }
+  if (::access(folder.c_str(), W_OK | X_OK) != 0) {
+    throw IoError(concat("cannot write ", quoted(path.string()), ": folder ", quoted(folder.string()),
+                         " is not writable (", last_error(), ")"));
+  }
+}
+
+AtomicFile::AtomicFile(fs::path path, bool overwrite) : m_path(std::move(path)), m_temporary(temporary_name(m_path)) {
+  check_output_path(m_path, overwrite);
+  std::error_code ec;
+  if (fs::is_directory(m_path, ec)) {
+    throw IoError(concat("cannot write ", quoted(m_path.string()), ": a folder has that name"));
+  }
+  make_parent(m_path);
+}
+
+AtomicFile::AtomicFile(AtomicFile&& other) noexcept
+    : m_path(std::move(other.m_path)), m_temporary(std::move(other.m_temporary)), m_open(other.m_open) {
+  other.m_open = false;
+}
+
+AtomicFile::~AtomicFile() {
+  if (!m_open) return;
+  std::error_code ec;
+  fs::remove(m_temporary, ec);
+  for (const char* side : kSideFiles) fs::remove(m_temporary.string() + side, ec);
+}
+
+void AtomicFile::commit() {
+  flush_to_disk(m_temporary, O_RDONLY);
+  for (const char* side : kSideFiles) {
+    std::error_code ec;
+    const fs::path from = m_temporary.string() + side;
+    const fs::path to = m_path.string() + side;
+    if (fs::exists(from, ec)) {
+      rename_over(from, to);
+    } else {
+      fs::remove(to, ec);  // of the file that is replaced
+    }
+  }
+  rename_over(m_temporary, m_path);
+  m_open = false;
+  flush_folder(m_path.parent_path());
+}
+
+AtomicFolder::AtomicFolder(fs::path path, bool overwrite) : m_path(std::move(path)) {
+  if (!m_path.has_filename()) m_path = m_path.parent_path();  // "model/"
+  m_temporary = temporary_name(m_path);
+  check_output_path(m_path, overwrite);
+  make_parent(m_path);
+  std::error_code ec;
+  fs::create_directory(m_temporary, ec);
+  if (ec) throw IoError(concat("cannot create folder ", quoted(m_temporary.string()), ": ", ec.message()));
+}
+
+AtomicFolder::~AtomicFolder() {
+  if (!m_open) return;
+  std::error_code ec;
+  fs::remove_all(m_temporary, ec);
+}
+
+void AtomicFolder::commit() {
+  for (const auto& entry : fs::recursive_directory_iterator(m_temporary)) {
+    if (entry.is_regular_file()) flush_to_disk(entry.path(), O_RDONLY);
+  }
+  std::error_code ec;
+  if (fs::exists(m_path, ec)) {
+    const fs::path old = temporary_name(m_path);
+    rename_over(m_path, old);
+    rename_over(m_temporary, m_path);
+    fs::remove_all(old, ec);
+  } else {
+    rename_over(m_temporary, m_path);
+  }
+  m_open = false;
+  flush_folder(m_path.parent_path());
+}
+
+void write_text_file(const fs::path& path, std::string_view text, bool overwrite) {
+  AtomicFile file(path, overwrite);
+  {
+    std::ofstream out(file.temporary(), std::ios::binary);
+    out.write(text.data(), static_cast<std::streamsize>(text.size()));
+    out.close();
+    if (!out) throw IoError(concat("cannot write ", quoted(path.string()), ": ", last_error()));
+  }
+  file.commit();
+}
+
+std::string read_text_file(const fs::path& path) {
+  std::error_code ec;
+  if (fs::is_directory(path, ec)) throw IoError(concat("cannot read ", quoted(path.string()), ": it is a folder"));
+  std::ifstream in(path, std::ios::binary);
+  if (!in) throw IoError(concat("cannot open ", quoted(path.string()), ": ", last_error()));
+  std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  if (in.bad()) throw IoError(concat("cannot read ", quoted(path.string()), ": ", last_error()));
+  return text;
+}
+
+}  // namespace furrow::geo

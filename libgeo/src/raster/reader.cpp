@@ -1,0 +1,252 @@
+#include <furrow/geo/raster/reader.h>
+
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <map>
+#include <numeric>
+
+#include <gdal_priv.h>
+#include <oneapi/tbb/enumerable_thread_specific.h>
+
+#include <furrow/geo/core/error.h>
+#include <furrow/geo/core/text.h>
+
+#include "gdal_support.h"
+
+namespace furrow::geo {
+namespace {
+
+GDALDatasetUniquePtr open_raster(const std::string& path) {
+  register_gdal();
+  GdalErrorScope errors;
+  GDALDatasetUniquePtr dataset(GDALDataset::Open(path.c_str(), GDAL_OF_RASTER | GDAL_OF_READONLY));
+  if (dataset) return dataset;
+  std::error_code ec;
+  const bool is_local = !path.starts_with("/vsi");
+  if (is_local && !std::filesystem::exists(path, ec) && path.find(':') == std::string::npos) {
+    throw IoError(concat("cannot open raster ", quoted(path), ": no such file"));
+  }
+  if (errors.message().find("not recognized as a supported file format") != std::string::npos) {
+    throw IoError(concat("cannot open ", quoted(path), ": it is not a raster that GDAL can read"));
+  }
+  throw IoError(concat("cannot open raster ", quoted(path), errors.suffix()));
+}
+
+PixelType from_gdal(GDALRasterBand* band) {
+  switch (band->GetRasterDataType()) {
+    case GDT_Byte: {
+      const char* kind = band->GetMetadataItem("PIXELTYPE", "IMAGE_STRUCTURE");
+      return kind != nullptr && std::strcmp(kind, "SIGNEDBYTE") == 0 ? PixelType::kInt8 : PixelType::kUint8;
+    }
+    case GDT_UInt16: return PixelType::kUint16;
+    case GDT_Int16: return PixelType::kInt16;
+    case GDT_UInt32: return PixelType::kUint32;
+    case GDT_Int32: return PixelType::kInt32;
+    case GDT_Float32: return PixelType::kFloat32;
+    case GDT_Float64: return PixelType::kFloat64;
+    default: return PixelType::kOther;
+  }
+}
+
+template <class T>
+constexpr GDALDataType gdal_type();
+template <> constexpr GDALDataType gdal_type<std::uint8_t>() { return GDT_Byte; }
+template <> constexpr GDALDataType gdal_type<std::int16_t>() { return GDT_Int16; }
+template <> constexpr GDALDataType gdal_type<std::uint16_t>() { return GDT_UInt16; }
+template <> constexpr GDALDataType gdal_type<std::int32_t>() { return GDT_Int32; }
+template <> constexpr GDALDataType gdal_type<std::uint32_t>() { return GDT_UInt32; }
+template <> constexpr GDALDataType gdal_type<float>() { return GDT_Float32; }
+template <> constexpr GDALDataType gdal_type<double>() { return GDT_Float64; }
+
+BandInfo band_info(GDALRasterBand* band) {
+  BandInfo info;
+  info.type = from_gdal(band);
+  int has = 0;
+  const double nodata = band->GetNoDataValue(&has);
+  if (has != 0) info.nodata = nodata;
+  info.scale = band->GetScale();
+  info.offset = band->GetOffset();
+  info.description = band->GetDescription();
+  return info;
+}
+
+std::string window_text(const Window& w) {
+  return concat("columns ", w.col, "-", w.end_col() - 1, ", rows ", w.row, "-", w.end_row() - 1);
+}
+
+}  // namespace
+
+const char* pixel_type_name(PixelType type) {
+  switch (type) {
+    case PixelType::kUint8: return "uint8";
+    case PixelType::kInt8: return "int8";
+    case PixelType::kUint16: return "uint16";
+    case PixelType::kInt16: return "int16";
+    case PixelType::kUint32: return "uint32";
+    case PixelType::kInt32: return "int32";
+    case PixelType::kFloat32: return "float32";
+    case PixelType::kFloat64: return "float64";
+    case PixelType::kOther: break;
+  }
+  return "other";
+}
+
+struct RasterReader::Impl {
+  std::string path;
+  Grid grid;
+  std::vector<BandInfo> bands;
+  std::map<std::string, std::string> metadata;
+  std::int64_t block_width = 0;
+  std::int64_t block_height = 0;
+  // One handle per thread: GDAL datasets must not be shared.
+  mutable tbb::enumerable_thread_specific<GDALDatasetUniquePtr> handles;
+
+  explicit Impl(const std::string& file) : path(file), handles([file] { return open_raster(file); }) {}
+
+  [[nodiscard]] GDALDataset& local() const { return *handles.local(); }
+
+  void check_window(const Window& w) const {
+    if (w.empty() || intersection(w, grid.window()) != w) {
+      throw InvalidArgument(concat("window (", window_text(w), ") lies outside raster ", quoted(path), " of ",
+                                   grid.width, " x ", grid.height, " px"));
+    }
+  }
+  [[nodiscard]] std::vector<int> chosen(std::span<const int> wanted) const {
+    std::vector<int> list(wanted.begin(), wanted.end());
+    if (list.empty()) {
+      list.resize(bands.size());
+      std::iota(list.begin(), list.end(), 0);
+    }
+    for (const int b : list) {
+      if (b < 0 || b >= static_cast<int>(bands.size())) {
+        throw InvalidArgument(concat("raster ", quoted(path), " has ", bands.size(), " bands; there is no band ", b + 1));
+      }
+    }
+    return list;
+  }
+};
+
+RasterReader::RasterReader(const std::string& path, const RasterReadOptions& options)
+    : m_impl(std::make_unique<Impl>(path)) {
+  GDALDataset& dataset = m_impl->local();
+  GdalErrorScope errors;
+  if (dataset.GetRasterCount() == 0) throw IoError(concat("raster ", quoted(path), " has no band"));
+  m_impl->grid.width = dataset.GetRasterXSize();
+  m_impl->grid.height = dataset.GetRasterYSize();
+  double t[6] = {0, 1, 0, 0, 0, -1};
+  if (dataset.GetGeoTransform(t) != CE_None) {
+    const double plain[6] = {0, 1, 0, 0, 0, -1};
+    std::memcpy(t, plain, sizeof t);
+    if (options.require_crs) {
+      throw CrsError(concat("raster ", quoted(path), " has no position (no geotransform); georeference it first, for ",
+                            "example with gdal_translate -a_ullr"));
+    }
+  }
+  m_impl->grid.transform = {t[0], t[1], t[2], t[3], t[4], t[5]};
+  for (const double v : t) {
+    if (!std::isfinite(v)) throw IoError(concat("raster ", quoted(path), " has a geotransform that is not finite"));
+  }
+  if (!options.override_crs.empty()) {
+    m_impl->grid.crs = options.override_crs;
+  } else {
+    const char* wkt = dataset.GetProjectionRef();
+    m_impl->grid.crs = Crs::from_wkt(wkt == nullptr ? "" : wkt);
+  }
+  if (m_impl->grid.crs.empty() && options.require_crs) {
+    throw CrsError(concat("raster ", quoted(path), " has no CRS; say which one it is in with ", options.crs_switch,
+                          ", for example ", options.crs_switch, " EPSG:32632"));
+  }
+  for (int b = 1; b <= dataset.GetRasterCount(); ++b) m_impl->bands.push_back(band_info(dataset.GetRasterBand(b)));
+  int block_width = 0;
+  int block_height = 0;
+  dataset.GetRasterBand(1)->GetBlockSize(&block_width, &block_height);
+  m_impl->block_width = block_width;
+  m_impl->block_height = block_height;
+  for (CSLConstList item = dataset.GetMetadata(); item != nullptr && *item != nullptr; ++item) {
+    char* key = nullptr;
+    const char* value = CPLParseNameValue(*item, &key);
+    if (key != nullptr && value != nullptr) m_impl->metadata[key] = value;
+    CPLFree(key);
+  }
+}
+
+RasterReader::~RasterReader() = default;
+RasterReader::RasterReader(RasterReader&&) noexcept = default;
+RasterReader& RasterReader::operator=(RasterReader&&) noexcept = default;
+
+const std::string& RasterReader::path() const noexcept { return m_impl->path; }
+const Grid& RasterReader::grid() const noexcept { return m_impl->grid; }
+int RasterReader::bands() const noexcept { return static_cast<int>(m_impl->bands.size()); }
+std::int64_t RasterReader::block_width() const noexcept { return m_impl->block_width; }
+std::int64_t RasterReader::block_height() const noexcept { return m_impl->block_height; }
+
+const BandInfo& RasterReader::band(int band) const {
+  if (band < 0 || band >= bands()) (void)m_impl->chosen(std::array{band});
+  return m_impl->bands[static_cast<std::size_t>(band)];
+}
+
+std::string RasterReader::metadata(const std::string& key) const {
+  const auto it = m_impl->metadata.find(key);
+  return it == m_impl->metadata.end() ? std::string{} : it->second;
+}
+
+template <class T>
+Raster<T> RasterReader::read(const Window& window, std::span<const int> bands) const {
+  m_impl->check_window(window);
+  std::vector<int> list = m_impl->chosen(bands);
+  Raster<T> pixels(window.width, window.height, static_cast<int>(list.size()));
+  GDALDataset& dataset = m_impl->local();
+  GdalErrorScope errors;
+  for (int& b : list) ++b;
+  const auto err = dataset.RasterIO(GF_Read, static_cast<int>(window.col), static_cast<int>(window.row),
+                                    static_cast<int>(window.width), static_cast<int>(window.height),
+                                    pixels.data().data(), static_cast<int>(window.width),
+                                    static_cast<int>(window.height), gdal_type<T>(), static_cast<int>(list.size()),
+                                    list.data(), 0, 0, 0, nullptr);
+  if (err != CE_None) {
+    throw IoError(concat("cannot read raster ", quoted(m_impl->path), " (", window_text(window), ")", errors.suffix()));
+  }
+  return pixels;
+}
+
+Raster<std::uint8_t> RasterReader::read_valid(const Window& window, std::span<const int> bands) const {
+  m_impl->check_window(window);
+  const std::vector<int> list = m_impl->chosen(bands);
+  Raster<std::uint8_t> valid(window.width, window.height, 1, 1);
+  GDALDataset& dataset = m_impl->local();
+  std::vector<std::uint8_t> mask(static_cast<std::size_t>(window.pixels()));
+  GdalErrorScope errors;
+  for (const int b : list) {
+    GDALRasterBand* band = dataset.GetRasterBand(b + 1);
+    if ((band->GetMaskFlags() & GMF_ALL_VALID) == 0) {
+      if (band->GetMaskBand()->RasterIO(GF_Read, static_cast<int>(window.col), static_cast<int>(window.row),
+                                        static_cast<int>(window.width), static_cast<int>(window.height), mask.data(),
+                                        static_cast<int>(window.width), static_cast<int>(window.height), GDT_Byte, 0, 0,
+                                        nullptr) != CE_None) {
+        throw IoError(concat("cannot read the mask of raster ", quoted(m_impl->path), " (", window_text(window), ")",
+                             errors.suffix()));
+      }
+      for (std::size_t i = 0; i < mask.size(); ++i) valid.data()[i] &= static_cast<std::uint8_t>(mask[i] != 0);
+    }
+    const PixelType type = m_impl->bands[static_cast<std::size_t>(b)].type;
+    if (type == PixelType::kFloat32 || type == PixelType::kFloat64) {
+      const auto values = read<float>(window, std::array{b});
+      for (std::size_t i = 0; i < values.data().size(); ++i) {
+        if (std::isnan(values.data()[i])) valid.data()[i] = 0;
+      }
+    }
+  }
+  return valid;
+}
+
+template Raster<std::uint8_t> RasterReader::read(const Window&, std::span<const int>) const;
+template Raster<std::int16_t> RasterReader::read(const Window&, std::span<const int>) const;
+template Raster<std::uint16_t> RasterReader::read(const Window&, std::span<const int>) const;
+template Raster<std::int32_t> RasterReader::read(const Window&, std::span<const int>) const;
+template Raster<std::uint32_t> RasterReader::read(const Window&, std::span<const int>) const;
+template Raster<float> RasterReader::read(const Window&, std::span<const int>) const;
+template Raster<double> RasterReader::read(const Window&, std::span<const int>) const;
+
+}  // namespace furrow::geo

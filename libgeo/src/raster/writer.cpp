@@ -1,0 +1,238 @@
+#include <furrow/geo/raster/writer.h>
+
+#include <algorithm>
+
+#include <cpl_string.h>
+#include <gdal_priv.h>
+
+#include <furrow/geo/core/atomic_output.h>
+#include <furrow/geo/core/error.h>
+#include <furrow/geo/core/text.h>
+
+#include "gdal_support.h"
+
+namespace furrow::geo {
+namespace {
+
+GDALDataType to_gdal(PixelType type) {
+  switch (type) {
+    case PixelType::kUint8: return GDT_Byte;
+    case PixelType::kUint16: return GDT_UInt16;
+    case PixelType::kInt16: return GDT_Int16;
+    case PixelType::kUint32: return GDT_UInt32;
+    case PixelType::kInt32: return GDT_Int32;
+    case PixelType::kFloat32: return GDT_Float32;
+    case PixelType::kFloat64: return GDT_Float64;
+    case PixelType::kInt8:
+    case PixelType::kOther: break;
+  }
+  throw InvalidArgument("this pixel type cannot be written");
+}
+
+const char* overview_name(Overview overview) {
+  switch (overview) {
+    case Overview::kNearest: return "NEAREST";
+    case Overview::kMode: return "MODE";
+    case Overview::kAverage: return "AVERAGE";
+    case Overview::kNone: break;
+  }
+  return "NEAREST";
+}
+
+bool is_float(PixelType type) { return type == PixelType::kFloat32 || type == PixelType::kFloat64; }
+
+CPLStringList tiff_options(const RasterSpec& spec, const Grid& grid, bool temporary) {
+  CPLStringList options;
+  constexpr int kBlock = 512;
+  if (grid.width > 1 && grid.height > 1) {
+    options.SetNameValue("TILED", "YES");
+    options.SetNameValue("BLOCKXSIZE", CPLSPrintf("%d", kBlock));
+    options.SetNameValue("BLOCKYSIZE", CPLSPrintf("%d", kBlock));
+  }
+  options.SetNameValue("COMPRESS", "DEFLATE");
+  // The temporary file is read once and thrown away: fast beats small.
+  options.SetNameValue("ZLEVEL", temporary ? "1" : "6");
+  if (spec.classes.empty()) options.SetNameValue("PREDICTOR", is_float(spec.type) ? "3" : "2");
+  options.SetNameValue("INTERLEAVE", spec.bands > 1 ? "BAND" : "PIXEL");
+  options.SetNameValue("BIGTIFF", "IF_SAFER");
+  options.SetNameValue("SPARSE_OK", "TRUE");
+  return options;
+}
+
+void describe(GDALDataset& dataset, const Grid& grid, const RasterSpec& spec) {
+  double t[6] = {grid.transform.x0, grid.transform.dx, grid.transform.rx,
+                 grid.transform.y0, grid.transform.ry, grid.transform.dy};
+  dataset.SetGeoTransform(t);
+  if (!grid.crs.empty()) {
+    OGRSpatialReference srs;
+    srs.importFromWkt(grid.crs.wkt().c_str());
+    srs.SetAxisMappingStrategy(OAMS_TRADITIONAL_GIS_ORDER);
+    dataset.SetSpatialRef(&srs);
+  }
+  for (const auto& [key, value] : spec.metadata) dataset.SetMetadataItem(key.c_str(), value.c_str());
+  if (!spec.classes.empty()) {
+    std::string names;
+    for (const auto& c : spec.classes) names += concat(names.empty() ? "" : ";", c.value, ":", c.name);
+    dataset.SetMetadataItem("CLASS_NAMES", names.c_str());
+  }
+  for (int b = 1; b <= spec.bands; ++b) {
+    GDALRasterBand* band = dataset.GetRasterBand(b);
+    if (spec.nodata) band->SetNoDataValue(*spec.nodata);
+    if (spec.scale != 1.0 || spec.offset != 0.0) {
+      band->SetScale(spec.scale);
+      band->SetOffset(spec.offset);
+    }
+    if (!spec.descriptions.empty()) band->SetDescription(spec.descriptions[static_cast<std::size_t>(b - 1)].c_str());
+  }
+}
+
+/// Colours go into the TIFF; names can only go into the .aux.xml beside it.
+void describe_classes(GDALDataset& dataset, const std::vector<RasterClass>& classes) {
+  if (classes.empty()) return;
+  GDALColorTable colours;
+  CPLStringList names;
+  int highest = 0;
+  for (const auto& c : classes) highest = std::max(highest, c.value);
+  std::vector<std::string> by_value(static_cast<std::size_t>(highest) + 1);
+  for (const auto& c : classes) {
+    const GDALColorEntry entry{c.rgba[0], c.rgba[1], c.rgba[2], c.rgba[3]};
+    colours.SetColorEntry(c.value, &entry);
+    by_value[static_cast<std::size_t>(c.value)] = c.name;
+  }
+  for (const auto& name : by_value) names.AddString(name.c_str());
+  dataset.GetRasterBand(1)->SetColorTable(&colours);
+  dataset.GetRasterBand(1)->SetCategoryNames(names.List());
+}
+
+template <class T>
+constexpr GDALDataType gdal_type();
+template <> constexpr GDALDataType gdal_type<std::uint8_t>() { return GDT_Byte; }
+template <> constexpr GDALDataType gdal_type<std::int16_t>() { return GDT_Int16; }
+template <> constexpr GDALDataType gdal_type<std::uint16_t>() { return GDT_UInt16; }
+template <> constexpr GDALDataType gdal_type<std::int32_t>() { return GDT_Int32; }
+template <> constexpr GDALDataType gdal_type<std::uint32_t>() { return GDT_UInt32; }
+template <> constexpr GDALDataType gdal_type<float>() { return GDT_Float32; }
+template <> constexpr GDALDataType gdal_type<double>() { return GDT_Float64; }
+
+}  // namespace
+
+std::vector<RasterClass> label_classes() {
+  return {{0, "background", {222, 214, 196, 255}},
+          {1, "interior", {86, 153, 76, 255}},
+          {2, "boundary", {196, 78, 52, 255}}};
+}
+
+struct RasterWriter::Impl {
+  AtomicFile file;
+  std::filesystem::path work;  ///< what is written by windows: the final file, or the source of the COG
+  RasterSpec spec;
+  GDALDatasetUniquePtr dataset;
+  bool finished = false;
+
+  Impl(const std::filesystem::path& path, const Grid& grid, const RasterSpec& s, bool overwrite)
+      : file(path, overwrite), work(file.temporary()), spec(s) {
+    if (spec.cog) work += ".tiles.tif";
+    register_gdal();
+    GdalErrorScope errors;
+    GDALDriver* driver = GetGDALDriverManager()->GetDriverByName("GTiff");
+    dataset.reset(driver->Create(work.c_str(), static_cast<int>(grid.width), static_cast<int>(grid.height), spec.bands,
+                                 to_gdal(spec.type), tiff_options(spec, grid, spec.cog).List()));
+    if (!dataset) throw IoError(concat("cannot create ", quoted(path.string()), errors.suffix()));
+    describe(*dataset, grid, spec);
+    describe_classes(*dataset, spec.classes);
+  }
+
+  ~Impl() {
+    {
+      GdalErrorScope errors;
+      dataset.reset();
+    }
+    if (spec.cog) remove_work();
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  void remove_work() const {
+    std::error_code ec;
+    std::filesystem::remove(work, ec);
+    std::filesystem::remove(work.string() + ".aux.xml", ec);
+  }
+
+  void close_dataset() {
+    GdalErrorScope errors;
+    dataset->FlushCache(true);
+    dataset.reset();
+    if (errors.failed()) throw IoError(concat("cannot write ", quoted(file.path().string()), errors.suffix()));
+  }
+
+  void make_cog() const {
+    GdalErrorScope errors;
+    GDALDatasetUniquePtr source(GDALDataset::Open(work.c_str(), GDAL_OF_RASTER));
+    if (!source) throw IoError(concat("cannot reopen ", quoted(work.string()), errors.suffix()));
+    CPLStringList options;
+    options.SetNameValue("COMPRESS", "DEFLATE");
+    if (spec.classes.empty()) options.SetNameValue("PREDICTOR", "YES");
+    options.SetNameValue("BLOCKSIZE", "512");
+    options.SetNameValue("BIGTIFF", "IF_SAFER");
+    options.SetNameValue("RESAMPLING", overview_name(spec.overview));
+    options.SetNameValue("OVERVIEW_RESAMPLING", overview_name(spec.overview));
+    if (spec.overview == Overview::kNone) options.SetNameValue("OVERVIEWS", "NONE");
+    GDALDriver* driver = GetGDALDriverManager()->GetDriverByName("COG");
+    GDALDatasetUniquePtr cog(
+        driver->CreateCopy(file.temporary().c_str(), source.get(), FALSE, options.List(), nullptr, nullptr));
+    cog.reset();
+    if (errors.failed()) throw IoError(concat("cannot write ", quoted(file.path().string()), errors.suffix()));
+  }
+
+  void finish() {
+    close_dataset();
+    if (spec.cog) {
+      make_cog();
+      remove_work();
+    }
+    file.commit();
+    finished = true;
+  }
+};
+
+RasterWriter::RasterWriter(const std::filesystem::path& path, const Grid& grid, const RasterSpec& spec, bool overwrite)
+    : m_impl(std::make_unique<Impl>(path, grid, spec, overwrite)) {}
+RasterWriter::~RasterWriter() = default;
+RasterWriter::RasterWriter(RasterWriter&&) noexcept = default;
+
+template <class T>
+void RasterWriter::write(const Window& window, const Raster<T>& pixels) {
+  if (pixels.width() != window.width || pixels.height() != window.height || pixels.bands() != m_impl->spec.bands) {
+    throw InvalidArgument("the pixels do not have the size of the window they are written to");
+  }
+  GdalErrorScope errors;
+  const auto err = m_impl->dataset->RasterIO(
+      GF_Write, static_cast<int>(window.col), static_cast<int>(window.row), static_cast<int>(window.width),
+      static_cast<int>(window.height), const_cast<T*>(pixels.data().data()), static_cast<int>(window.width),
+      static_cast<int>(window.height), gdal_type<T>(), m_impl->spec.bands, nullptr, 0, 0, 0, nullptr);
+  if (err != CE_None) throw IoError(concat("cannot write ", quoted(m_impl->file.path().string()), errors.suffix()));
+}
+
+void RasterWriter::finish() { m_impl->finish(); }
+
+template <class T>
+void write_raster(const std::filesystem::path& path, const Grid& grid, const Raster<T>& pixels, const RasterSpec& spec,
+                  bool overwrite) {
+  RasterWriter writer(path, grid, spec, overwrite);
+  writer.write({0, 0, grid.width, grid.height}, pixels);
+  writer.finish();
+}
+
+#define FURROW_INSTANTIATE(T)                                                                          \
+  template void RasterWriter::write(const Window&, const Raster<T>&);                                  \
+  template void write_raster(const std::filesystem::path&, const Grid&, const Raster<T>&, const RasterSpec&, bool);
+FURROW_INSTANTIATE(std::uint8_t)
+FURROW_INSTANTIATE(std::int16_t)
+FURROW_INSTANTIATE(std::uint16_t)
+FURROW_INSTANTIATE(std::int32_t)
+FURROW_INSTANTIATE(std::uint32_t)
+FURROW_INSTANTIATE(float)
+FURROW_INSTANTIATE(double)
+#undef FURROW_INSTANTIATE
+
+}  // namespace furrow::geo
