@@ -36,10 +36,12 @@ geo::Raster<std::uint8_t> draw(const std::string& picture) {
     if (!text.empty()) rows.emplace_back(text);
   }
   if (rows.empty()) return {};
-  geo::Raster<std::uint8_t> raster(static_cast<std::int64_t>(rows.front().size()), static_cast<std::int64_t>(rows.size()));
+  geo::Raster<std::uint8_t> raster(static_cast<std::int64_t>(rows.front().size()),
+                                   static_cast<std::int64_t>(rows.size()));
   for (std::int64_t row = 0; row < raster.height(); ++row) {
     const auto& text = rows[static_cast<std::size_t>(row)];
-    if (static_cast<std::int64_t>(text.size()) != raster.width()) throw std::invalid_argument("rows differ in length");
+    if (static_cast<std::int64_t>(text.size()) != raster.width())
+      throw std::invalid_argument("rows differ in length");
     for (std::int64_t col = 0; col < raster.width(); ++col) {
       const char c = text[static_cast<std::size_t>(col)];
       int value = 0;
@@ -57,7 +59,10 @@ std::string picture(const geo::Raster<std::uint8_t>& raster) {
   for (std::int64_t row = 0; row < raster.height(); ++row) {
     for (std::int64_t col = 0; col < raster.width(); ++col) {
       const int v = raster.at(col, row);
-      text += v == 0 ? '.' : v < 10 ? static_cast<char>('0' + v) : v < 36 ? static_cast<char>('a' + v - 10) : '#';
+      text += v == 0   ? '.'
+              : v < 10 ? static_cast<char>('0' + v)
+              : v < 36 ? static_cast<char>('a' + v - 10)
+                       : '#';
     }
     text += '\n';
   }
@@ -65,7 +70,10 @@ std::string picture(const geo::Raster<std::uint8_t>& raster) {
 }
 
 geo::Grid utm_grid(std::int64_t width, std::int64_t height, double pixel_m) {
-  return {width, height, {500000.0, pixel_m, 0.0, 6000000.0, 0.0, -pixel_m}, geo::Crs::from_user_input("EPSG:32632")};
+  return {width,
+          height,
+          {500000.0, pixel_m, 0.0, 6000000.0, 0.0, -pixel_m},
+          geo::Crs::from_user_input("EPSG:32632")};
 }
 
 geo::Layer layer_of(const std::vector<std::string>& wkts, const std::string& crs) {
@@ -81,18 +89,26 @@ geo::Layer layer_of(const std::vector<std::string>& wkts, const std::string& crs
   return layer;
 }
 
-fs::path shared(const std::string& relative) { return fs::path(FURROW_TEST_SHARED_DIR) / relative; }
+fs::path shared(const std::string& relative) {
+  return fs::path(FURROW_TEST_SHARED_DIR) / relative;
+}
 
-bool shared_exists() { return fs::exists(shared("data")) && fs::exists(shared("golden")); }
+bool shared_exists() {
+  return fs::exists(shared("data")) && fs::exists(shared("golden"));
+}
 
 CommandResult run_command(const std::string& command) {
   const TemporaryFolder folder;
-  const std::string line = geo::concat("( ", command, " ) >", (folder / "out").string(), " 2>", (folder / "err").string());
+  const std::string line =
+      geo::concat("( ", command, " ) >", (folder / "out").string(), " 2>", (folder / "err").string());
   const int status = std::system(line.c_str());
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), bytes_of(folder / "out"), bytes_of(folder / "err")};
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), bytes_of(folder / "out"),
+          bytes_of(folder / "err")};
 }
 
-CommandResult furrow(const std::string& arguments) { return run_command(std::string(FURROW_TEST_BINARY) + " " + arguments); }
+CommandResult furrow(const std::string& arguments) {
+  return run_command(std::string(FURROW_TEST_BINARY) + " " + arguments);
+}
 
 std::string bytes_of(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);

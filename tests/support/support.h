@@ -23,7 +23,8 @@ class TemporaryFolder {
   std::filesystem::path m_path;
 };
 
-/// A raster drawn as text: one line a row, one character a pixel. Digits are values, 'a'..'z' are 10..35, '.' is 0,
+/// A raster drawn as text: one line a row, one character a pixel. Digits are values, 'a'..'z' are 10..35, '.'
+/// is 0,
 /// '#' is 255. Lines may be indented; empty lines are skipped.
 [[nodiscard]] geo::Raster<std::uint8_t> draw(const std::string& picture);
 /// The other way round, for readable failures.
@@ -33,7 +34,8 @@ class TemporaryFolder {
 [[nodiscard]] geo::Grid utm_grid(std::int64_t width, std::int64_t height, double pixel_m = 10.0);
 
 /// A layer of polygons from WKT, named "fields", in EPSG:32632 unless said otherwise.
-[[nodiscard]] geo::Layer layer_of(const std::vector<std::string>& wkts, const std::string& crs = "EPSG:32632");
+[[nodiscard]] geo::Layer layer_of(const std::vector<std::string>& wkts,
+                                  const std::string& crs = "EPSG:32632");
 
 /// A path below the folder with real data; tests skip when `shared_exists()` is false.
 [[nodiscard]] std::filesystem::path shared(const std::string& relative);
@@ -56,6 +58,6 @@ struct CommandResult {
 }  // namespace furrow::test
 
 /// First line of every test in tests/real/.
-#define FURROW_NEEDS_SHARED_DATA()                                                                        \
-  if (!furrow::test::shared_exists())                                                                     \
+#define FURROW_NEEDS_SHARED_DATA()    \
+  if (!furrow::test::shared_exists()) \
   GTEST_SKIP() << "real data is not here; set FURROW_SHARED_DIR to the folder that holds data/ and golden/"

@@ -34,7 +34,9 @@ fs::path nearest_folder(const fs::path& path) {
   return folder;
 }
 
-std::string last_error() { return std::strerror(errno); }
+std::string last_error() {
+  return std::strerror(errno);
+}
 
 void flush_to_disk(const fs::path& path, int flags) {
   const int fd = ::open(path.c_str(), flags);
@@ -62,7 +64,9 @@ void make_parent(const fs::path& path) {
 void rename_over(const fs::path& from, const fs::path& to) {
   std::error_code ec;
   fs::rename(from, to, ec);
-  if (ec) throw IoError(concat("cannot rename ", quoted(from.string()), " to ", quoted(to.string()), ": ", ec.message()));
+  if (ec)
+    throw IoError(
+        concat("cannot rename ", quoted(from.string()), " to ", quoted(to.string()), ": ", ec.message()));
 }
 
 }  // namespace
@@ -75,7 +79,8 @@ void check_output_path(const fs::path& path, bool overwrite) {
   }
   const fs::path folder = nearest_folder(path);
   if (!fs::is_directory(folder, ec)) {
-    throw IoError(concat("cannot write ", quoted(path.string()), ": ", quoted(folder.string()), " is not a folder"));
+    throw IoError(
+        concat("cannot write ", quoted(path.string()), ": ", quoted(folder.string()), " is not a folder"));
   }
   if (::access(folder.c_str(), W_OK | X_OK) != 0) {
     throw IoError(concat("cannot write ", quoted(path.string()), ": folder ", quoted(folder.string()),
@@ -83,7 +88,8 @@ void check_output_path(const fs::path& path, bool overwrite) {
   }
 }
 
-AtomicFile::AtomicFile(fs::path path, bool overwrite) : m_path(std::move(path)), m_temporary(temporary_name(m_path)) {
+AtomicFile::AtomicFile(fs::path path, bool overwrite)
+    : m_path(std::move(path)), m_temporary(temporary_name(m_path)) {
   check_output_path(m_path, overwrite);
   std::error_code ec;
   if (fs::is_directory(m_path, ec)) {
@@ -167,7 +173,8 @@ void write_text_file(const fs::path& path, std::string_view text, bool overwrite
 
 std::string read_text_file(const fs::path& path) {
   std::error_code ec;
-  if (fs::is_directory(path, ec)) throw IoError(concat("cannot read ", quoted(path.string()), ": it is a folder"));
+  if (fs::is_directory(path, ec))
+    throw IoError(concat("cannot read ", quoted(path.string()), ": it is a folder"));
   std::ifstream in(path, std::ios::binary);
   if (!in) throw IoError(concat("cannot open ", quoted(path.string()), ": ", last_error()));
   std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};

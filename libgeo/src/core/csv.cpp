@@ -98,13 +98,14 @@ CsvTable read_csv(const std::filesystem::path& path) {
     throw IoError(concat("table ", quoted(path.string()), " is not a text file"));
   }
   auto records = parse(text, path.string());
-  if (records.empty()) throw IoError(concat("table ", quoted(path.string()), " is empty; it needs a line of column names"));
+  if (records.empty())
+    throw IoError(concat("table ", quoted(path.string()), " is empty; it needs a line of column names"));
   table.columns = std::move(records.front().cells);
   for (auto& name : table.columns) name = std::string(trim(name));
   for (std::size_t i = 1; i < records.size(); ++i) {
     if (records[i].cells.size() != table.columns.size()) {
-      throw IoError(concat(path.string(), ":", records[i].line, ": ", records[i].cells.size(), " cells where the header has ",
-                           table.columns.size()));
+      throw IoError(concat(path.string(), ":", records[i].line, ": ", records[i].cells.size(),
+                           " cells where the header has ", table.columns.size()));
     }
     table.rows.push_back(std::move(records[i].cells));
   }

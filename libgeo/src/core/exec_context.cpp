@@ -21,8 +21,12 @@ class SingleThreadedGdal : public tbb::task_scheduler_observer {
  public:
   explicit SingleThreadedGdal(tbb::task_arena& arena) : tbb::task_scheduler_observer(arena) { observe(true); }
   ~SingleThreadedGdal() override { observe(false); }
-  void on_scheduler_entry(bool /*is_worker*/) override { CPLSetThreadLocalConfigOption("GDAL_NUM_THREADS", "1"); }
-  void on_scheduler_exit(bool /*is_worker*/) override { CPLSetThreadLocalConfigOption("GDAL_NUM_THREADS", nullptr); }
+  void on_scheduler_entry(bool /*is_worker*/) override {
+    CPLSetThreadLocalConfigOption("GDAL_NUM_THREADS", "1");
+  }
+  void on_scheduler_exit(bool /*is_worker*/) override {
+    CPLSetThreadLocalConfigOption("GDAL_NUM_THREADS", nullptr);
+  }
 };
 
 std::size_t physical_memory() {
@@ -51,8 +55,8 @@ ExecContext::ExecContext(const ExecOptions& options)
       m_impl(std::make_unique<Impl>(m_threads)) {
   GDALAllRegister();
   // GDAL's own block cache is part of the budget, not beside it.
-  GDALSetCacheMax64(static_cast<GIntBig>(std::clamp<std::size_t>(m_memory_bytes / 8, std::size_t{16} << 20,
-                                                                 std::size_t{2} << 30)));
+  GDALSetCacheMax64(static_cast<GIntBig>(
+      std::clamp<std::size_t>(m_memory_bytes / 8, std::size_t{16} << 20, std::size_t{2} << 30)));
 }
 
 ExecContext::~ExecContext() = default;

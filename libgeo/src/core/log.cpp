@@ -20,7 +20,9 @@ struct Loggers {
   std::atomic<LogLevel> level{LogLevel::kInfo};
   LogFormat format = LogFormat::kText;
 
-  Loggers() : console(std::make_shared<spdlog::logger>("furrow", std::make_shared<spdlog::sinks::stderr_sink_mt>())) {
+  Loggers()
+      : console(
+            std::make_shared<spdlog::logger>("furrow", std::make_shared<spdlog::sinks::stderr_sink_mt>())) {
     console->set_level(spdlog::level::trace);
     console->set_pattern("%v");
   }
@@ -33,12 +35,18 @@ Loggers& loggers() {
 
 const char* name_of(LogLevel level) {
   switch (level) {
-    case LogLevel::kDebug: return "debug";
-    case LogLevel::kVerbose: return "verbose";
-    case LogLevel::kInfo: return "info";
-    case LogLevel::kWarning: return "warning";
-    case LogLevel::kError: return "error";
-    case LogLevel::kOff: break;
+    case LogLevel::kDebug:
+      return "debug";
+    case LogLevel::kVerbose:
+      return "verbose";
+    case LogLevel::kInfo:
+      return "info";
+    case LogLevel::kWarning:
+      return "warning";
+    case LogLevel::kError:
+      return "error";
+    case LogLevel::kOff:
+      break;
   }
   return "off";
 }
@@ -78,11 +86,16 @@ void log(LogLevel level, std::string_view message) {
     l.console->log(spdlog::level::info, decorated(level, message, l.format));
     l.console->flush();
   }
-  if (l.file && level >= LogLevel::kVerbose) l.file->log(spdlog::level::info, decorated(level, message, l.format));
+  if (l.file && level >= LogLevel::kVerbose)
+    l.file->log(spdlog::level::info, decorated(level, message, l.format));
 }
 
-void set_log_level(LogLevel level) { loggers().level.store(level); }
-LogLevel log_level() { return loggers().level.load(); }
+void set_log_level(LogLevel level) {
+  loggers().level.store(level);
+}
+LogLevel log_level() {
+  return loggers().level.load();
+}
 
 void set_log_format(LogFormat format) {
   const std::scoped_lock lock(loggers().mutex);

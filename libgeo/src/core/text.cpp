@@ -11,7 +11,9 @@
 
 namespace furrow::geo {
 
-std::string quoted(std::string_view text) { return "'" + std::string(text) + "'"; }
+std::string quoted(std::string_view text) {
+  return "'" + std::string(text) + "'";
+}
 
 std::string fixed(double value, int digits) {
   if (std::isnan(value)) return "nan";
@@ -59,8 +61,9 @@ std::string_view trim(std::string_view text) {
 
 std::string to_lower(std::string_view text) {
   std::string lower(text);
-  std::ranges::transform(lower, lower.begin(),
-                         [](char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); });
+  std::ranges::transform(lower, lower.begin(), [](char c) {
+    return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  });
   return lower;
 }
 
@@ -89,8 +92,12 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 }
 }  // namespace
 
-bool parse_number(std::string_view text, double& value) { return parse_all(text, value); }
-bool parse_number(std::string_view text, long long& value) { return parse_all(text, value); }
+bool parse_number(std::string_view text, double& value) {
+  return parse_all(text, value);
+}
+bool parse_number(std::string_view text, long long& value) {
+  return parse_all(text, value);
+}
 
 std::string nearest_name(std::string_view name, std::span<const std::string> candidates) {
   const std::string wanted = to_lower(name);
@@ -129,10 +136,19 @@ std::size_t parse_bytes(std::string_view text) {
   const auto end = all.find_first_not_of("0123456789.");
   double number = 0.0;
   const std::string unit = to_lower(trim(end == std::string_view::npos ? "" : all.substr(end)));
-  static const std::vector<std::pair<std::string, double>> kUnits{
-      {"", 1.0},     {"b", 1.0},    {"k", 1024.0},      {"kb", 1e3},           {"kib", 1024.0},        {"m", 1048576.0},
-      {"mb", 1e6},   {"mib", 1048576.0}, {"g", 1073741824.0}, {"gb", 1e9}, {"gib", 1073741824.0}, {"tb", 1e12},
-      {"tib", 1099511627776.0}};
+  static const std::vector<std::pair<std::string, double>> kUnits{{"", 1.0},
+                                                                  {"b", 1.0},
+                                                                  {"k", 1024.0},
+                                                                  {"kb", 1e3},
+                                                                  {"kib", 1024.0},
+                                                                  {"m", 1048576.0},
+                                                                  {"mb", 1e6},
+                                                                  {"mib", 1048576.0},
+                                                                  {"g", 1073741824.0},
+                                                                  {"gb", 1e9},
+                                                                  {"gib", 1073741824.0},
+                                                                  {"tb", 1e12},
+                                                                  {"tib", 1099511627776.0}};
   const auto it = std::ranges::find(kUnits, unit, &std::pair<std::string, double>::first);
   if (!parse_number(all.substr(0, end), number) || it == kUnits.end()) {
     throw InvalidArgument(quoted(text) + " is not a size; write for example 2GiB or 500MB");

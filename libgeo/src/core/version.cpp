@@ -12,7 +12,9 @@
 
 namespace furrow::geo {
 
-std::string furrow_version() { return FURROW_VERSION; }
+std::string furrow_version() {
+  return FURROW_VERSION;
+}
 
 std::vector<LibraryVersion> library_versions() {
   return {{"GDAL", GDALVersionInfo("RELEASE_NAME")},

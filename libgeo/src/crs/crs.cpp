@@ -40,7 +40,8 @@ Crs Crs::from_user_input(const std::string& text) {
   OGRSpatialReference srs;
   const char* const safe[] = {"ALLOW_NETWORK_ACCESS=NO", "ALLOW_FILE_ACCESS=YES", nullptr};
   if (srs.SetFromUserInput(text.c_str(), safe) != OGRERR_NONE) {
-    throw CrsError(concat(quoted(text.substr(0, 80)), " is not a CRS; write for example EPSG:32632, or WKT", errors.suffix()));
+    throw CrsError(concat(quoted(text.substr(0, 80)), " is not a CRS; write for example EPSG:32632, or WKT",
+                          errors.suffix()));
   }
   const char* const options[] = {"FORMAT=WKT2_2019", nullptr};
   char* wkt = nullptr;
@@ -56,7 +57,8 @@ Crs Crs::from_wkt(const std::string& wkt) {
   GdalErrorScope errors;
   OGRSpatialReference srs;
   if (srs.importFromWkt(wkt.c_str()) != OGRERR_NONE) {
-    throw CrsError(concat("the CRS text ", quoted(wkt.substr(0, 60)), "... is not understood", errors.suffix()));
+    throw CrsError(
+        concat("the CRS text ", quoted(wkt.substr(0, 60)), "... is not understood", errors.suffix()));
   }
   srs.SetAxisMappingStrategy(OAMS_TRADITIONAL_GIS_ORDER);
   auto data = std::make_shared<Data>();
@@ -87,14 +89,22 @@ Crs Crs::from_wkt(const std::string& wkt) {
 }
 
 Crs Crs::local_equal_area(double longitude_deg, double latitude_deg) {
-  return from_user_input(concat("+proj=laea +lat_0=", fixed(latitude_deg, 9), " +lon_0=", fixed(longitude_deg, 9),
-                                " +datum=WGS84 +units=m +no_defs +type=crs"));
+  return from_user_input(concat("+proj=laea +lat_0=", fixed(latitude_deg, 9), " +lon_0=",
+                                fixed(longitude_deg, 9), " +datum=WGS84 +units=m +no_defs +type=crs"));
 }
 
-bool Crs::is_geographic() const noexcept { return m_data && m_data->geographic; }
-bool Crs::is_projected() const noexcept { return m_data && m_data->projected; }
-double Crs::metres_per_unit() const noexcept { return m_data ? m_data->metres_per_unit : 0.0; }
-int Crs::epsg() const noexcept { return m_data ? m_data->epsg : 0; }
+bool Crs::is_geographic() const noexcept {
+  return m_data && m_data->geographic;
+}
+bool Crs::is_projected() const noexcept {
+  return m_data && m_data->projected;
+}
+double Crs::metres_per_unit() const noexcept {
+  return m_data ? m_data->metres_per_unit : 0.0;
+}
+int Crs::epsg() const noexcept {
+  return m_data ? m_data->epsg : 0;
+}
 
 const std::string& Crs::wkt() const noexcept {
   static const std::string kEmpty;
@@ -113,8 +123,8 @@ bool Crs::same_as(const Crs& other) const {
   GdalErrorScope errors;
   const OGRSpatialReference a = to_ogr(*this);
   const OGRSpatialReference b = to_ogr(other);
-  const char* const options[] = {"IGNORE_DATA_AXIS_TO_SRS_AXIS_MAPPING=YES", "CRITERION=EQUIVALENT_EXCEPT_AXIS_ORDER_GEOGCRS",
-                                 nullptr};
+  const char* const options[] = {"IGNORE_DATA_AXIS_TO_SRS_AXIS_MAPPING=YES",
+                                 "CRITERION=EQUIVALENT_EXCEPT_AXIS_ORDER_GEOGCRS", nullptr};
   return a.IsSame(&b, options) != 0;
 }
 
@@ -139,7 +149,8 @@ CoordinateTransform::CoordinateTransform(const Crs& from, const Crs& to) : m_imp
   const OGRSpatialReference b = to_ogr(to);
   m_impl->transformation.reset(OGRCreateCoordinateTransformation(&a, &b));
   if (!m_impl->transformation) {
-    throw CrsError(concat("there is no transformation from ", from.name(), " to ", to.name(), errors.suffix()));
+    throw CrsError(
+        concat("there is no transformation from ", from.name(), " to ", to.name(), errors.suffix()));
   }
 }
 
@@ -147,7 +158,9 @@ CoordinateTransform::~CoordinateTransform() = default;
 CoordinateTransform::CoordinateTransform(CoordinateTransform&&) noexcept = default;
 CoordinateTransform& CoordinateTransform::operator=(CoordinateTransform&&) noexcept = default;
 
-bool CoordinateTransform::is_identity() const noexcept { return m_impl->transformation == nullptr; }
+bool CoordinateTransform::is_identity() const noexcept {
+  return m_impl->transformation == nullptr;
+}
 
 void CoordinateTransform::apply(std::span<Point> points) const {
   if (is_identity() || points.empty()) return;
@@ -159,7 +172,8 @@ void CoordinateTransform::apply(std::span<Point> points) const {
   }
   std::vector<int> done(points.size(), 0);
   GdalErrorScope errors;
-  m_impl->transformation->Transform(static_cast<int>(points.size()), x.data(), y.data(), nullptr, done.data());
+  m_impl->transformation->Transform(static_cast<int>(points.size()), x.data(), y.data(), nullptr,
+                                    done.data());
   for (std::size_t i = 0; i < points.size(); ++i) {
     if (done[i] == 0 || !std::isfinite(x[i]) || !std::isfinite(y[i])) {
       throw CrsError(concat("the point (", points[i].x, ", ", points[i].y, ") in ", m_impl->from.name(),
@@ -248,7 +262,8 @@ double GeodesicMeasure::perimeter_m(const MultiPolygon& shape) const {
 double GeodesicMeasure::distance_m(Point a, Point b) const {
   const auto points = m_impl->degrees({a, b});
   double distance = 0.0;
-  geod_inverse(&m_impl->geodesic, points[0].y, points[0].x, points[1].y, points[1].x, &distance, nullptr, nullptr);
+  geod_inverse(&m_impl->geodesic, points[0].y, points[0].x, points[1].y, points[1].x, &distance, nullptr,
+               nullptr);
   return distance;
 }
 

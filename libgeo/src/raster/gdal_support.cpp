@@ -16,8 +16,12 @@ void CPL_STDCALL collect(CPLErr level, CPLErrorNum /*number*/, const char* text)
 }
 }  // namespace
 
-GdalErrorScope::GdalErrorScope() { CPLPushErrorHandlerEx(collect, this); }
-GdalErrorScope::~GdalErrorScope() { CPLPopErrorHandler(); }
+GdalErrorScope::GdalErrorScope() {
+  CPLPushErrorHandlerEx(collect, this);
+}
+GdalErrorScope::~GdalErrorScope() {
+  CPLPopErrorHandler();
+}
 
 void GdalErrorScope::add(bool is_error, const char* text) {
   std::string line = text;

@@ -15,7 +15,8 @@ Window intersection(const Window& a, const Window& b) {
 }
 
 Window grow(const Window& window, std::int64_t margin_px) {
-  return {window.col - margin_px, window.row - margin_px, window.width + 2 * margin_px, window.height + 2 * margin_px};
+  return {window.col - margin_px, window.row - margin_px, window.width + 2 * margin_px,
+          window.height + 2 * margin_px};
 }
 
 Point GeoTransform::to_pixel(Point world) const {
@@ -28,10 +29,16 @@ Point GeoTransform::to_pixel(Point world) const {
   return {(x * dy - y * rx) / determinant, (y * dx - x * ry) / determinant};
 }
 
-double GeoTransform::pixel_width() const noexcept { return std::hypot(dx, ry); }
-double GeoTransform::pixel_height() const noexcept { return std::hypot(rx, dy); }
+double GeoTransform::pixel_width() const noexcept {
+  return std::hypot(dx, ry);
+}
+double GeoTransform::pixel_height() const noexcept {
+  return std::hypot(rx, dy);
+}
 
-Box Grid::bounds() const { return bounds(window()); }
+Box Grid::bounds() const {
+  return bounds(window());
+}
 
 Box Grid::bounds(const Window& w) const {
   Box box;
@@ -73,7 +80,8 @@ Window Grid::window_of(const Box& box) const {
 Point Grid::pixel_size_m() const {
   if (crs.empty()) throw CrsError("the size of a pixel in metres needs a CRS");
   if (crs.is_projected()) {
-    return {transform.pixel_width() * crs.metres_per_unit(), transform.pixel_height() * crs.metres_per_unit()};
+    return {transform.pixel_width() * crs.metres_per_unit(),
+            transform.pixel_height() * crs.metres_per_unit()};
   }
   const GeodesicMeasure measure(crs);
   const Point centre{0.5 * static_cast<double>(width), 0.5 * static_cast<double>(height)};
@@ -96,7 +104,8 @@ bool Grid::same_as(const Grid& other, double tolerance_px) const {
 }
 
 std::vector<Tile> make_tiles(const Grid& grid, std::int64_t tile_px, std::int64_t halo_px) {
-  if (tile_px < 1 || halo_px < 0) throw InvalidArgument("a tile needs at least 1 pixel and a halo of 0 or more");
+  if (tile_px < 1 || halo_px < 0)
+    throw InvalidArgument("a tile needs at least 1 pixel and a halo of 0 or more");
   std::vector<Tile> tiles;
   for (std::int64_t row = 0; row < grid.height; row += tile_px) {
     for (std::int64_t col = 0; col < grid.width; col += tile_px) {

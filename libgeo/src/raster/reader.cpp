@@ -40,25 +40,53 @@ PixelType from_gdal(GDALRasterBand* band) {
       const char* kind = band->GetMetadataItem("PIXELTYPE", "IMAGE_STRUCTURE");
       return kind != nullptr && std::strcmp(kind, "SIGNEDBYTE") == 0 ? PixelType::kInt8 : PixelType::kUint8;
     }
-    case GDT_UInt16: return PixelType::kUint16;
-    case GDT_Int16: return PixelType::kInt16;
-    case GDT_UInt32: return PixelType::kUint32;
-    case GDT_Int32: return PixelType::kInt32;
-    case GDT_Float32: return PixelType::kFloat32;
-    case GDT_Float64: return PixelType::kFloat64;
-    default: return PixelType::kOther;
+    case GDT_UInt16:
+      return PixelType::kUint16;
+    case GDT_Int16:
+      return PixelType::kInt16;
+    case GDT_UInt32:
+      return PixelType::kUint32;
+    case GDT_Int32:
+      return PixelType::kInt32;
+    case GDT_Float32:
+      return PixelType::kFloat32;
+    case GDT_Float64:
+      return PixelType::kFloat64;
+    default:
+      return PixelType::kOther;
   }
 }
 
 template <class T>
 constexpr GDALDataType gdal_type();
-template <> constexpr GDALDataType gdal_type<std::uint8_t>() { return GDT_Byte; }
-template <> constexpr GDALDataType gdal_type<std::int16_t>() { return GDT_Int16; }
-template <> constexpr GDALDataType gdal_type<std::uint16_t>() { return GDT_UInt16; }
-template <> constexpr GDALDataType gdal_type<std::int32_t>() { return GDT_Int32; }
-template <> constexpr GDALDataType gdal_type<std::uint32_t>() { return GDT_UInt32; }
-template <> constexpr GDALDataType gdal_type<float>() { return GDT_Float32; }
-template <> constexpr GDALDataType gdal_type<double>() { return GDT_Float64; }
+template <>
+constexpr GDALDataType gdal_type<std::uint8_t>() {
+  return GDT_Byte;
+}
+template <>
+constexpr GDALDataType gdal_type<std::int16_t>() {
+  return GDT_Int16;
+}
+template <>
+constexpr GDALDataType gdal_type<std::uint16_t>() {
+  return GDT_UInt16;
+}
+template <>
+constexpr GDALDataType gdal_type<std::int32_t>() {
+  return GDT_Int32;
+}
+template <>
+constexpr GDALDataType gdal_type<std::uint32_t>() {
+  return GDT_UInt32;
+}
+template <>
+constexpr GDALDataType gdal_type<float>() {
+  return GDT_Float32;
+}
+template <>
+constexpr GDALDataType gdal_type<double>() {
+  return GDT_Float64;
+}
 
 BandInfo band_info(GDALRasterBand* band) {
   BandInfo info;
@@ -80,15 +108,24 @@ std::string window_text(const Window& w) {
 
 const char* pixel_type_name(PixelType type) {
   switch (type) {
-    case PixelType::kUint8: return "uint8";
-    case PixelType::kInt8: return "int8";
-    case PixelType::kUint16: return "uint16";
-    case PixelType::kInt16: return "int16";
-    case PixelType::kUint32: return "uint32";
-    case PixelType::kInt32: return "int32";
-    case PixelType::kFloat32: return "float32";
-    case PixelType::kFloat64: return "float64";
-    case PixelType::kOther: break;
+    case PixelType::kUint8:
+      return "uint8";
+    case PixelType::kInt8:
+      return "int8";
+    case PixelType::kUint16:
+      return "uint16";
+    case PixelType::kInt16:
+      return "int16";
+    case PixelType::kUint32:
+      return "uint32";
+    case PixelType::kInt32:
+      return "int32";
+    case PixelType::kFloat32:
+      return "float32";
+    case PixelType::kFloat64:
+      return "float64";
+    case PixelType::kOther:
+      break;
   }
   return "other";
 }
@@ -121,7 +158,8 @@ struct RasterReader::Impl {
     }
     for (const int b : list) {
       if (b < 0 || b >= static_cast<int>(bands.size())) {
-        throw InvalidArgument(concat("raster ", quoted(path), " has ", bands.size(), " bands; there is no band ", b + 1));
+        throw InvalidArgument(
+            concat("raster ", quoted(path), " has ", bands.size(), " bands; there is no band ", b + 1));
       }
     }
     return list;
@@ -140,13 +178,15 @@ RasterReader::RasterReader(const std::string& path, const RasterReadOptions& opt
     const double plain[6] = {0, 1, 0, 0, 0, -1};
     std::memcpy(t, plain, sizeof t);
     if (options.require_crs) {
-      throw CrsError(concat("raster ", quoted(path), " has no position (no geotransform); georeference it first, for ",
+      throw CrsError(concat("raster ", quoted(path),
+                            " has no position (no geotransform); georeference it first, for ",
                             "example with gdal_translate -a_ullr"));
     }
   }
   m_impl->grid.transform = {t[0], t[1], t[2], t[3], t[4], t[5]};
   for (const double v : t) {
-    if (!std::isfinite(v)) throw IoError(concat("raster ", quoted(path), " has a geotransform that is not finite"));
+    if (!std::isfinite(v))
+      throw IoError(concat("raster ", quoted(path), " has a geotransform that is not finite"));
   }
   if (!options.override_crs.empty()) {
     m_impl->grid.crs = options.override_crs;
@@ -155,10 +195,11 @@ RasterReader::RasterReader(const std::string& path, const RasterReadOptions& opt
     m_impl->grid.crs = Crs::from_wkt(wkt == nullptr ? "" : wkt);
   }
   if (m_impl->grid.crs.empty() && options.require_crs) {
-    throw CrsError(concat("raster ", quoted(path), " has no CRS; say which one it is in with ", options.crs_switch,
-                          ", for example ", options.crs_switch, " EPSG:32632"));
+    throw CrsError(concat("raster ", quoted(path), " has no CRS; say which one it is in with ",
+                          options.crs_switch, ", for example ", options.crs_switch, " EPSG:32632"));
   }
-  for (int b = 1; b <= dataset.GetRasterCount(); ++b) m_impl->bands.push_back(band_info(dataset.GetRasterBand(b)));
+  for (int b = 1; b <= dataset.GetRasterCount(); ++b)
+    m_impl->bands.push_back(band_info(dataset.GetRasterBand(b)));
   int block_width = 0;
   int block_height = 0;
   dataset.GetRasterBand(1)->GetBlockSize(&block_width, &block_height);
@@ -176,11 +217,21 @@ RasterReader::~RasterReader() = default;
 RasterReader::RasterReader(RasterReader&&) noexcept = default;
 RasterReader& RasterReader::operator=(RasterReader&&) noexcept = default;
 
-const std::string& RasterReader::path() const noexcept { return m_impl->path; }
-const Grid& RasterReader::grid() const noexcept { return m_impl->grid; }
-int RasterReader::bands() const noexcept { return static_cast<int>(m_impl->bands.size()); }
-std::int64_t RasterReader::block_width() const noexcept { return m_impl->block_width; }
-std::int64_t RasterReader::block_height() const noexcept { return m_impl->block_height; }
+const std::string& RasterReader::path() const noexcept {
+  return m_impl->path;
+}
+const Grid& RasterReader::grid() const noexcept {
+  return m_impl->grid;
+}
+int RasterReader::bands() const noexcept {
+  return static_cast<int>(m_impl->bands.size());
+}
+std::int64_t RasterReader::block_width() const noexcept {
+  return m_impl->block_width;
+}
+std::int64_t RasterReader::block_height() const noexcept {
+  return m_impl->block_height;
+}
 
 const BandInfo& RasterReader::band(int band) const {
   if (band < 0 || band >= bands()) (void)m_impl->chosen(std::array{band});
@@ -200,13 +251,14 @@ Raster<T> RasterReader::read(const Window& window, std::span<const int> bands) c
   GDALDataset& dataset = m_impl->local();
   GdalErrorScope errors;
   for (int& b : list) ++b;
-  const auto err = dataset.RasterIO(GF_Read, static_cast<int>(window.col), static_cast<int>(window.row),
-                                    static_cast<int>(window.width), static_cast<int>(window.height),
-                                    pixels.data().data(), static_cast<int>(window.width),
-                                    static_cast<int>(window.height), gdal_type<T>(), static_cast<int>(list.size()),
-                                    list.data(), 0, 0, 0, nullptr);
+  const auto err =
+      dataset.RasterIO(GF_Read, static_cast<int>(window.col), static_cast<int>(window.row),
+                       static_cast<int>(window.width), static_cast<int>(window.height), pixels.data().data(),
+                       static_cast<int>(window.width), static_cast<int>(window.height), gdal_type<T>(),
+                       static_cast<int>(list.size()), list.data(), 0, 0, 0, nullptr);
   if (err != CE_None) {
-    throw IoError(concat("cannot read raster ", quoted(m_impl->path), " (", window_text(window), ")", errors.suffix()));
+    throw IoError(
+        concat("cannot read raster ", quoted(m_impl->path), " (", window_text(window), ")", errors.suffix()));
   }
   return pixels;
 }
@@ -222,13 +274,15 @@ Raster<std::uint8_t> RasterReader::read_valid(const Window& window, std::span<co
     GDALRasterBand* band = dataset.GetRasterBand(b + 1);
     if ((band->GetMaskFlags() & GMF_ALL_VALID) == 0) {
       if (band->GetMaskBand()->RasterIO(GF_Read, static_cast<int>(window.col), static_cast<int>(window.row),
-                                        static_cast<int>(window.width), static_cast<int>(window.height), mask.data(),
-                                        static_cast<int>(window.width), static_cast<int>(window.height), GDT_Byte, 0, 0,
+                                        static_cast<int>(window.width), static_cast<int>(window.height),
+                                        mask.data(), static_cast<int>(window.width),
+                                        static_cast<int>(window.height), GDT_Byte, 0, 0,
                                         nullptr) != CE_None) {
-        throw IoError(concat("cannot read the mask of raster ", quoted(m_impl->path), " (", window_text(window), ")",
-                             errors.suffix()));
+        throw IoError(concat("cannot read the mask of raster ", quoted(m_impl->path), " (",
+                             window_text(window), ")", errors.suffix()));
       }
-      for (std::size_t i = 0; i < mask.size(); ++i) valid.data()[i] &= static_cast<std::uint8_t>(mask[i] != 0);
+      for (std::size_t i = 0; i < mask.size(); ++i)
+        valid.data()[i] &= static_cast<std::uint8_t>(mask[i] != 0);
     }
     const PixelType type = m_impl->bands[static_cast<std::size_t>(b)].type;
     if (type == PixelType::kFloat32 || type == PixelType::kFloat64) {

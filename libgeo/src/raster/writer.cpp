@@ -16,30 +16,44 @@ namespace {
 
 GDALDataType to_gdal(PixelType type) {
   switch (type) {
-    case PixelType::kUint8: return GDT_Byte;
-    case PixelType::kUint16: return GDT_UInt16;
-    case PixelType::kInt16: return GDT_Int16;
-    case PixelType::kUint32: return GDT_UInt32;
-    case PixelType::kInt32: return GDT_Int32;
-    case PixelType::kFloat32: return GDT_Float32;
-    case PixelType::kFloat64: return GDT_Float64;
+    case PixelType::kUint8:
+      return GDT_Byte;
+    case PixelType::kUint16:
+      return GDT_UInt16;
+    case PixelType::kInt16:
+      return GDT_Int16;
+    case PixelType::kUint32:
+      return GDT_UInt32;
+    case PixelType::kInt32:
+      return GDT_Int32;
+    case PixelType::kFloat32:
+      return GDT_Float32;
+    case PixelType::kFloat64:
+      return GDT_Float64;
     case PixelType::kInt8:
-    case PixelType::kOther: break;
+    case PixelType::kOther:
+      break;
   }
   throw InvalidArgument("this pixel type cannot be written");
 }
 
 const char* overview_name(Overview overview) {
   switch (overview) {
-    case Overview::kNearest: return "NEAREST";
-    case Overview::kMode: return "MODE";
-    case Overview::kAverage: return "AVERAGE";
-    case Overview::kNone: break;
+    case Overview::kNearest:
+      return "NEAREST";
+    case Overview::kMode:
+      return "MODE";
+    case Overview::kAverage:
+      return "AVERAGE";
+    case Overview::kNone:
+      break;
   }
   return "NEAREST";
 }
 
-bool is_float(PixelType type) { return type == PixelType::kFloat32 || type == PixelType::kFloat64; }
+bool is_float(PixelType type) {
+  return type == PixelType::kFloat32 || type == PixelType::kFloat64;
+}
 
 CPLStringList tiff_options(const RasterSpec& spec, const Grid& grid, bool temporary) {
   CPLStringList options;
@@ -82,7 +96,8 @@ void describe(GDALDataset& dataset, const Grid& grid, const RasterSpec& spec) {
       band->SetScale(spec.scale);
       band->SetOffset(spec.offset);
     }
-    if (!spec.descriptions.empty()) band->SetDescription(spec.descriptions[static_cast<std::size_t>(b - 1)].c_str());
+    if (!spec.descriptions.empty())
+      band->SetDescription(spec.descriptions[static_cast<std::size_t>(b - 1)].c_str());
   }
 }
 
@@ -106,13 +121,34 @@ void describe_classes(GDALDataset& dataset, const std::vector<RasterClass>& clas
 
 template <class T>
 constexpr GDALDataType gdal_type();
-template <> constexpr GDALDataType gdal_type<std::uint8_t>() { return GDT_Byte; }
-template <> constexpr GDALDataType gdal_type<std::int16_t>() { return GDT_Int16; }
-template <> constexpr GDALDataType gdal_type<std::uint16_t>() { return GDT_UInt16; }
-template <> constexpr GDALDataType gdal_type<std::int32_t>() { return GDT_Int32; }
-template <> constexpr GDALDataType gdal_type<std::uint32_t>() { return GDT_UInt32; }
-template <> constexpr GDALDataType gdal_type<float>() { return GDT_Float32; }
-template <> constexpr GDALDataType gdal_type<double>() { return GDT_Float64; }
+template <>
+constexpr GDALDataType gdal_type<std::uint8_t>() {
+  return GDT_Byte;
+}
+template <>
+constexpr GDALDataType gdal_type<std::int16_t>() {
+  return GDT_Int16;
+}
+template <>
+constexpr GDALDataType gdal_type<std::uint16_t>() {
+  return GDT_UInt16;
+}
+template <>
+constexpr GDALDataType gdal_type<std::int32_t>() {
+  return GDT_Int32;
+}
+template <>
+constexpr GDALDataType gdal_type<std::uint32_t>() {
+  return GDT_UInt32;
+}
+template <>
+constexpr GDALDataType gdal_type<float>() {
+  return GDT_Float32;
+}
+template <>
+constexpr GDALDataType gdal_type<double>() {
+  return GDT_Float64;
+}
 
 }  // namespace
 
@@ -135,8 +171,8 @@ struct RasterWriter::Impl {
     register_gdal();
     GdalErrorScope errors;
     GDALDriver* driver = GetGDALDriverManager()->GetDriverByName("GTiff");
-    dataset.reset(driver->Create(work.c_str(), static_cast<int>(grid.width), static_cast<int>(grid.height), spec.bands,
-                                 to_gdal(spec.type), tiff_options(spec, grid, spec.cog).List()));
+    dataset.reset(driver->Create(work.c_str(), static_cast<int>(grid.width), static_cast<int>(grid.height),
+                                 spec.bands, to_gdal(spec.type), tiff_options(spec, grid, spec.cog).List()));
     if (!dataset) throw IoError(concat("cannot create ", quoted(path.string()), errors.suffix()));
     describe(*dataset, grid, spec);
     describe_classes(*dataset, spec.classes);
@@ -162,7 +198,8 @@ struct RasterWriter::Impl {
     GdalErrorScope errors;
     dataset->FlushCache(true);
     dataset.reset();
-    if (errors.failed()) throw IoError(concat("cannot write ", quoted(file.path().string()), errors.suffix()));
+    if (errors.failed())
+      throw IoError(concat("cannot write ", quoted(file.path().string()), errors.suffix()));
   }
 
   void make_cog() const {
@@ -181,7 +218,8 @@ struct RasterWriter::Impl {
     GDALDatasetUniquePtr cog(
         driver->CreateCopy(file.temporary().c_str(), source.get(), FALSE, options.List(), nullptr, nullptr));
     cog.reset();
-    if (errors.failed()) throw IoError(concat("cannot write ", quoted(file.path().string()), errors.suffix()));
+    if (errors.failed())
+      throw IoError(concat("cannot write ", quoted(file.path().string()), errors.suffix()));
   }
 
   void finish() {
@@ -195,14 +233,16 @@ struct RasterWriter::Impl {
   }
 };
 
-RasterWriter::RasterWriter(const std::filesystem::path& path, const Grid& grid, const RasterSpec& spec, bool overwrite)
+RasterWriter::RasterWriter(const std::filesystem::path& path, const Grid& grid, const RasterSpec& spec,
+                           bool overwrite)
     : m_impl(std::make_unique<Impl>(path, grid, spec, overwrite)) {}
 RasterWriter::~RasterWriter() = default;
 RasterWriter::RasterWriter(RasterWriter&&) noexcept = default;
 
 template <class T>
 void RasterWriter::write(const Window& window, const Raster<T>& pixels) {
-  if (pixels.width() != window.width || pixels.height() != window.height || pixels.bands() != m_impl->spec.bands) {
+  if (pixels.width() != window.width || pixels.height() != window.height ||
+      pixels.bands() != m_impl->spec.bands) {
     throw InvalidArgument("the pixels do not have the size of the window they are written to");
   }
   GdalErrorScope errors;
@@ -210,22 +250,26 @@ void RasterWriter::write(const Window& window, const Raster<T>& pixels) {
       GF_Write, static_cast<int>(window.col), static_cast<int>(window.row), static_cast<int>(window.width),
       static_cast<int>(window.height), const_cast<T*>(pixels.data().data()), static_cast<int>(window.width),
       static_cast<int>(window.height), gdal_type<T>(), m_impl->spec.bands, nullptr, 0, 0, 0, nullptr);
-  if (err != CE_None) throw IoError(concat("cannot write ", quoted(m_impl->file.path().string()), errors.suffix()));
+  if (err != CE_None)
+    throw IoError(concat("cannot write ", quoted(m_impl->file.path().string()), errors.suffix()));
 }
 
-void RasterWriter::finish() { m_impl->finish(); }
+void RasterWriter::finish() {
+  m_impl->finish();
+}
 
 template <class T>
-void write_raster(const std::filesystem::path& path, const Grid& grid, const Raster<T>& pixels, const RasterSpec& spec,
-                  bool overwrite) {
+void write_raster(const std::filesystem::path& path, const Grid& grid, const Raster<T>& pixels,
+                  const RasterSpec& spec, bool overwrite) {
   RasterWriter writer(path, grid, spec, overwrite);
   writer.write({0, 0, grid.width, grid.height}, pixels);
   writer.finish();
 }
 
-#define FURROW_INSTANTIATE(T)                                                                          \
-  template void RasterWriter::write(const Window&, const Raster<T>&);                                  \
-  template void write_raster(const std::filesystem::path&, const Grid&, const Raster<T>&, const RasterSpec&, bool);
+#define FURROW_INSTANTIATE(T)                                                                                \
+  template void RasterWriter::write(const Window&, const Raster<T>&);                                        \
+  template void write_raster(const std::filesystem::path&, const Grid&, const Raster<T>&, const RasterSpec&, \
+                             bool);
 FURROW_INSTANTIATE(std::uint8_t)
 FURROW_INSTANTIATE(std::int16_t)
 FURROW_INSTANTIATE(std::uint16_t)

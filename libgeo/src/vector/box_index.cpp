@@ -14,7 +14,9 @@ using BoostPoint = bg::model::d2::point_xy<double>;
 using BoostBox = bg::model::box<BoostPoint>;
 using Entry = std::pair<BoostBox, std::size_t>;
 
-BoostBox to_boost(const Box& box) { return {{box.min_x, box.min_y}, {box.max_x, box.max_y}}; }
+BoostBox to_boost(const Box& box) {
+  return {{box.min_x, box.min_y}, {box.max_x, box.max_y}};
+}
 
 std::vector<Entry> entries(std::span<const Box> boxes) {
   std::vector<Entry> list;

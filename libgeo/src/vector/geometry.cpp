@@ -10,7 +10,9 @@ Box bounds(const Ring& ring) {
   return box;
 }
 
-Box bounds(const Polygon& polygon) { return bounds(polygon.shell); }
+Box bounds(const Polygon& polygon) {
+  return bounds(polygon.shell);
+}
 
 Box bounds(const MultiPolygon& shape) {
   Box box;
@@ -19,7 +21,11 @@ Box bounds(const MultiPolygon& shape) {
 }
 
 Polygon to_polygon(const Box& box) {
-  return {{{box.min_x, box.min_y}, {box.max_x, box.min_y}, {box.max_x, box.max_y}, {box.min_x, box.max_y}, {box.min_x, box.min_y}},
+  return {{{box.min_x, box.min_y},
+           {box.max_x, box.min_y},
+           {box.max_x, box.max_y},
+           {box.min_x, box.max_y},
+           {box.min_x, box.min_y}},
           {}};
 }
 
@@ -29,7 +35,8 @@ double signed_area(const Ring& ring) {
   const Point origin = ring.front();
   double twice = 0.0;
   for (std::size_t i = 0; i + 1 < ring.size(); ++i) {
-    twice += (ring[i].x - origin.x) * (ring[i + 1].y - origin.y) - (ring[i + 1].x - origin.x) * (ring[i].y - origin.y);
+    twice += (ring[i].x - origin.x) * (ring[i + 1].y - origin.y) -
+             (ring[i + 1].x - origin.x) * (ring[i].y - origin.y);
   }
   return 0.5 * twice;
 }

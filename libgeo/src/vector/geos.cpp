@@ -40,7 +40,8 @@ class Context {
   for (char& c : message) {
     if (c == '\n') c = ' ';
   }
-  throw GeometryError(concat("geometry operation ", operation, " failed", message.empty() ? "" : ": ", trim(message)));
+  throw GeometryError(
+      concat("geometry operation ", operation, " failed", message.empty() ? "" : ": ", trim(message)));
 }
 
 GEOSCoordSequence* to_sequence(const Ring& ring) {
@@ -53,7 +54,8 @@ GEOSCoordSequence* to_sequence(const Ring& ring) {
 
 Geometry to_linear_ring(const Ring& ring) {
   if (ring.size() < 4 || !(ring.front() == ring.back())) {
-    throw GeometryError(concat("a ring needs at least 4 points and must be closed; this one has ", ring.size()));
+    throw GeometryError(
+        concat("a ring needs at least 4 points and must be closed; this one has ", ring.size()));
   }
   return check(GEOSGeom_createLinearRing_r(context(), to_sequence(ring)), "createLinearRing");
 }
@@ -63,7 +65,8 @@ Ring ring_points(const GEOSGeometry* ring) {
   unsigned size = 0;
   if (sequence == nullptr || GEOSCoordSeq_getSize_r(context(), sequence, &size) == 0) fail("getCoordSeq");
   Ring points(size);
-  if (size > 0 && GEOSCoordSeq_copyToBuffer_r(context(), sequence, &points.front().x, 0, 0) == 0) fail("copyToBuffer");
+  if (size > 0 && GEOSCoordSeq_copyToBuffer_r(context(), sequence, &points.front().x, 0, 0) == 0)
+    fail("copyToBuffer");
   return points;
 }
 
@@ -71,7 +74,8 @@ Polygon polygon_of(const GEOSGeometry* geometry) {
   Polygon polygon;
   polygon.shell = ring_points(GEOSGetExteriorRing_r(context(), geometry));
   const int holes = GEOSGetNumInteriorRings_r(context(), geometry);
-  for (int i = 0; i < holes; ++i) polygon.holes.push_back(ring_points(GEOSGetInteriorRingN_r(context(), geometry, i)));
+  for (int i = 0; i < holes; ++i)
+    polygon.holes.push_back(ring_points(GEOSGetInteriorRingN_r(context(), geometry, i)));
   return polygon;
 }
 
@@ -85,9 +89,13 @@ Geometry collect(int type, std::vector<Geometry>& parts) {
 
 }  // namespace
 
-GEOSContextHandle_t context() { return Context::local().handle(); }
+GEOSContextHandle_t context() {
+  return Context::local().handle();
+}
 
-void GeometryDeleter::operator()(GEOSGeometry* geometry) const noexcept { GEOSGeom_destroy_r(context(), geometry); }
+void GeometryDeleter::operator()(GEOSGeometry* geometry) const noexcept {
+  GEOSGeom_destroy_r(context(), geometry);
+}
 void PreparedDeleter::operator()(const GEOSPreparedGeometry* geometry) const noexcept {
   GEOSPreparedGeom_destroy_r(context(), geometry);
 }
@@ -141,7 +149,8 @@ MultiPolygon from_geos(const GEOSGeometry* geometry) {
   } else if (type == GEOS_MULTIPOLYGON || type == GEOS_GEOMETRYCOLLECTION) {
     const int parts = GEOSGetNumGeometries_r(context(), geometry);
     for (int i = 0; i < parts; ++i) {
-      for (auto& polygon : from_geos(GEOSGetGeometryN_r(context(), geometry, i))) shape.push_back(std::move(polygon));
+      for (auto& polygon : from_geos(GEOSGetGeometryN_r(context(), geometry, i)))
+        shape.push_back(std::move(polygon));
     }
   }
   return shape;
@@ -171,14 +180,16 @@ MultiPolygon intersection(const MultiPolygon& a, const MultiPolygon& b) {
   if (!bounds(a).intersects(bounds(b))) return {};
   const auto ga = geos::to_geos(a);
   const auto gb = geos::to_geos(b);
-  return geos::from_geos(geos::check(GEOSIntersection_r(geos::context(), ga.get(), gb.get()), "intersection").get());
+  return geos::from_geos(
+      geos::check(GEOSIntersection_r(geos::context(), ga.get(), gb.get()), "intersection").get());
 }
 
 MultiPolygon difference(const MultiPolygon& a, const MultiPolygon& b) {
   if (!bounds(a).intersects(bounds(b))) return a;
   const auto ga = geos::to_geos(a);
   const auto gb = geos::to_geos(b);
-  return geos::from_geos(geos::check(GEOSDifference_r(geos::context(), ga.get(), gb.get()), "difference").get());
+  return geos::from_geos(
+      geos::check(GEOSDifference_r(geos::context(), ga.get(), gb.get()), "difference").get());
 }
 
 MultiPolygon union_all(std::span<const MultiPolygon> shapes) {
@@ -189,8 +200,8 @@ MultiPolygon union_all(std::span<const MultiPolygon> shapes) {
   if (parts.empty()) return {};
   std::vector<GEOSGeometry*> raw;
   for (auto& part : parts) raw.push_back(part.release());
-  const auto all = geos::check(GEOSGeom_createCollection_r(geos::context(), GEOS_GEOMETRYCOLLECTION, raw.data(),
-                                                           static_cast<unsigned>(raw.size())),
+  const auto all = geos::check(GEOSGeom_createCollection_r(geos::context(), GEOS_GEOMETRYCOLLECTION,
+                                                           raw.data(), static_cast<unsigned>(raw.size())),
                                "createCollection");
   return geos::from_geos(geos::check(GEOSUnaryUnion_r(geos::context(), all.get()), "union").get());
 }
@@ -199,7 +210,8 @@ double intersection_area(const MultiPolygon& a, const MultiPolygon& b) {
   if (a.empty() || b.empty() || !bounds(a).intersects(bounds(b))) return 0.0;
   const auto ga = geos::to_geos(a);
   const auto gb = geos::to_geos(b);
-  return geos::area(geos::check(GEOSIntersection_r(geos::context(), ga.get(), gb.get()), "intersection").get());
+  return geos::area(
+      geos::check(GEOSIntersection_r(geos::context(), ga.get(), gb.get()), "intersection").get());
 }
 
 MultiPolygon buffer(const MultiPolygon& shape, double distance, int quadrant_segments) {
@@ -214,7 +226,8 @@ Validity check_validity(const MultiPolygon& shape) {
   for (const auto& polygon : shape) {
     const auto bad = [](const Ring& ring) {
       return ring.size() < 4 || !(ring.front() == ring.back()) ||
-             std::ranges::any_of(ring, [](const Point& p) { return !std::isfinite(p.x) || !std::isfinite(p.y); });
+             std::ranges::any_of(ring,
+                                 [](const Point& p) { return !std::isfinite(p.x) || !std::isfinite(p.y); });
     };
     if (bad(polygon.shell) || std::ranges::any_of(polygon.holes, bad)) {
       return {false, "a ring has fewer than 4 points, is not closed, or has a coordinate that is no number"};
@@ -241,8 +254,9 @@ MultiPolygon make_valid(const MultiPolygon& shape) {
   MultiPolygon closed;
   for (const auto& polygon : shape) {
     const auto usable = [](const Ring& ring) {
-      return ring.size() >= 4 && ring.front() == ring.back() &&
-             std::ranges::all_of(ring, [](const Point& p) { return std::isfinite(p.x) && std::isfinite(p.y); });
+      return ring.size() >= 4 && ring.front() == ring.back() && std::ranges::all_of(ring, [](const Point& p) {
+               return std::isfinite(p.x) && std::isfinite(p.y);
+             });
     };
     if (!usable(polygon.shell)) continue;
     Polygon kept{polygon.shell, {}};

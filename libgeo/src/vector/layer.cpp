@@ -57,19 +57,26 @@ double as_real(const Value& value) {
 
 std::int64_t as_integer(const Value& value, std::int64_t missing) {
   const double number = as_real(value);
-  return std::isfinite(number) && std::abs(number) < 9e18 ? static_cast<std::int64_t>(std::llround(number)) : missing;
+  return std::isfinite(number) && std::abs(number) < 9e18 ? static_cast<std::int64_t>(std::llround(number))
+                                                          : missing;
 }
 
 namespace {
 
 FieldType field_type(const OGRFieldDefn& definition) {
   switch (definition.GetType()) {
-    case OFTInteger: return definition.GetSubType() == OFSTBoolean ? FieldType::kBoolean : FieldType::kInteger;
-    case OFTInteger64: return FieldType::kInteger;
-    case OFTReal: return FieldType::kReal;
-    case OFTDate: return FieldType::kDate;
-    case OFTDateTime: return FieldType::kDateTime;
-    default: return FieldType::kString;
+    case OFTInteger:
+      return definition.GetSubType() == OFSTBoolean ? FieldType::kBoolean : FieldType::kInteger;
+    case OFTInteger64:
+      return FieldType::kInteger;
+    case OFTReal:
+      return FieldType::kReal;
+    case OFTDate:
+      return FieldType::kDate;
+    case OFTDateTime:
+      return FieldType::kDateTime;
+    default:
+      return FieldType::kString;
   }
 }
 
@@ -94,8 +101,8 @@ std::string date_text(const OGRFeature& feature, int index, bool with_time) {
     result += "Z";
   } else if (zone > 1) {
     const int quarter_hours = zone - 100;
-    std::snprintf(text, sizeof text, "%c%02d:%02d", quarter_hours < 0 ? '-' : '+', std::abs(quarter_hours) / 4,
-                  std::abs(quarter_hours) % 4 * 15);
+    std::snprintf(text, sizeof text, "%c%02d:%02d", quarter_hours < 0 ? '-' : '+',
+                  std::abs(quarter_hours) / 4, std::abs(quarter_hours) % 4 * 15);
     result += text;
   }
   return result;
@@ -105,18 +112,24 @@ Value value_of(const OGRFeature& feature, int index, FieldType type) {
   if (!feature.IsFieldSetAndNotNull(index)) return {};
   switch (type) {
     case FieldType::kInteger:
-    case FieldType::kBoolean: return static_cast<std::int64_t>(feature.GetFieldAsInteger64(index));
-    case FieldType::kReal: return feature.GetFieldAsDouble(index);
-    case FieldType::kDate: return date_text(feature, index, false);
-    case FieldType::kDateTime: return date_text(feature, index, true);
-    case FieldType::kString: break;
+    case FieldType::kBoolean:
+      return static_cast<std::int64_t>(feature.GetFieldAsInteger64(index));
+    case FieldType::kReal:
+      return feature.GetFieldAsDouble(index);
+    case FieldType::kDate:
+      return date_text(feature, index, false);
+    case FieldType::kDateTime:
+      return date_text(feature, index, true);
+    case FieldType::kString:
+      break;
   }
   return std::string(feature.GetFieldAsString(index));
 }
 
 Ring ring_of(const OGRLinearRing& ring) {
   Ring points(static_cast<std::size_t>(ring.getNumPoints()));
-  for (int i = 0; i < ring.getNumPoints(); ++i) points[static_cast<std::size_t>(i)] = {ring.getX(i), ring.getY(i)};
+  for (int i = 0; i < ring.getNumPoints(); ++i)
+    points[static_cast<std::size_t>(i)] = {ring.getX(i), ring.getY(i)};
   if (points.size() > 1 && !(points.front() == points.back())) points.push_back(points.front());
   return points;
 }
@@ -131,7 +144,8 @@ void append_polygons(const OGRGeometry& geometry, MultiPolygon& shape) {
   OGRGeometryUniquePtr linear(geometry.getLinearGeometry());
   const OGRPolygon* polygon = linear->toPolygon();
   Polygon p{ring_of(*polygon->getExteriorRing()), {}};
-  for (int i = 0; i < polygon->getNumInteriorRings(); ++i) p.holes.push_back(ring_of(*polygon->getInteriorRing(i)));
+  for (int i = 0; i < polygon->getNumInteriorRings(); ++i)
+    p.holes.push_back(ring_of(*polygon->getInteriorRing(i)));
   shape.push_back(std::move(p));
 }
 
@@ -147,7 +161,8 @@ GDALDatasetUniquePtr open_vector(const std::string& path) {
   GDALDatasetUniquePtr dataset(GDALDataset::Open(path.c_str(), GDAL_OF_VECTOR | GDAL_OF_READONLY));
   if (dataset) return dataset;
   std::error_code ec;
-  if (!path.starts_with("/vsi") && !std::filesystem::exists(path, ec) && path.find(':') == std::string::npos) {
+  if (!path.starts_with("/vsi") && !std::filesystem::exists(path, ec) &&
+      path.find(':') == std::string::npos) {
     throw IoError(concat("cannot open vector file ", quoted(path), ": no such file"));
   }
   if (errors.message().find("not recognized as a supported file format") != std::string::npos) {
@@ -160,7 +175,8 @@ OGRLayer& choose_layer(GDALDataset& dataset, const std::string& path, const std:
   if (!wanted.empty()) {
     OGRLayer* layer = dataset.GetLayerByName(wanted.c_str());
     if (layer == nullptr) {
-      throw IoError(concat(quoted(path), " has no layer ", quoted(wanted), " (it has: ", layer_names(dataset), ")"));
+      throw IoError(
+          concat(quoted(path), " has no layer ", quoted(wanted), " (it has: ", layer_names(dataset), ")"));
     }
     return *layer;
   }
@@ -169,7 +185,8 @@ OGRLayer& choose_layer(GDALDataset& dataset, const std::string& path, const std:
   for (int i = 0; i < dataset.GetLayerCount(); ++i) {
     OGRLayer* layer = dataset.GetLayer(i);
     const auto type = wkbFlatten(layer->GetGeomType());
-    if (type == wkbNone || type == wkbPoint || type == wkbLineString || type == wkbMultiPoint || type == wkbMultiLineString) {
+    if (type == wkbNone || type == wkbPoint || type == wkbLineString || type == wkbMultiPoint ||
+        type == wkbMultiLineString) {
       continue;
     }
     if (found == nullptr) found = layer;
@@ -194,17 +211,20 @@ Crs layer_crs(OGRLayer& layer) {
   return crs;
 }
 
-/// A geographic CRS over coordinates that cannot be degrees: GDAL's guess for a GeoJSON without a "crs" member.
+/// A geographic CRS over coordinates that cannot be degrees: GDAL's guess for a GeoJSON without a "crs"
+/// member.
 void check_degrees(const Layer& layer, const LayerReadOptions& options) {
   if (!layer.crs.is_geographic()) return;
   Box box;
   for (const auto& feature : layer.features) box.expand(bounds(feature.geometry));
   if (box.empty()) return;
   constexpr double kSlack = 1.0;
-  if (box.min_x < -360.0 - kSlack || box.max_x > 360.0 + kSlack || box.min_y < -90.0 - kSlack || box.max_y > 90.0 + kSlack) {
-    throw CrsError(concat("layer ", quoted(layer.name), " of ", quoted(layer.source), " is said to be in ", layer.crs.name(),
-                          " (degrees), but its coordinates reach ", fixed(box.max_x, 1), ", ", fixed(box.max_y, 1),
-                          "; say which CRS they are in with ", options.crs_switch));
+  if (box.min_x < -360.0 - kSlack || box.max_x > 360.0 + kSlack || box.min_y < -90.0 - kSlack ||
+      box.max_y > 90.0 + kSlack) {
+    throw CrsError(concat("layer ", quoted(layer.name), " of ", quoted(layer.source), " is said to be in ",
+                          layer.crs.name(), " (degrees), but its coordinates reach ", fixed(box.max_x, 1),
+                          ", ", fixed(box.max_y, 1), "; say which CRS they are in with ",
+                          options.crs_switch));
   }
 }
 
@@ -213,8 +233,9 @@ bool accept(Feature& feature, const Layer& layer, const LayerReadOptions& option
   const Validity validity = check_validity(feature.geometry);
   if (validity.valid) return true;
   if (options.invalid == InvalidGeometry::kError) {
-    throw GeometryError(concat("layer ", quoted(layer.name), " of ", quoted(layer.source), ": polygon with fid ", feature.fid,
-                               " is invalid (", validity.reason, "); add --invalid repair to mend such polygons or ",
+    throw GeometryError(concat("layer ", quoted(layer.name), " of ", quoted(layer.source),
+                               ": polygon with fid ", feature.fid, " is invalid (", validity.reason,
+                               "); add --invalid repair to mend such polygons or ",
                                "--invalid skip to leave them out"));
   }
   if (options.invalid == InvalidGeometry::kRepair) {
@@ -241,11 +262,12 @@ Layer read_layer(const std::string& path, const LayerReadOptions& options, Layer
   layer.crs = options.override_crs.empty() ? layer_crs(source) : options.override_crs;
 
   if (!options.where.empty() && source.SetAttributeFilter(options.where.c_str()) != OGRERR_NONE) {
-    throw IoError(concat("the filter ", quoted(options.where), " does not fit layer ", quoted(layer.name), " of ", quoted(path),
-                         errors.suffix()));
+    throw IoError(concat("the filter ", quoted(options.where), " does not fit layer ", quoted(layer.name),
+                         " of ", quoted(path), errors.suffix()));
   }
   if (options.bbox) {
-    source.SetSpatialFilterRect(options.bbox->min_x, options.bbox->min_y, options.bbox->max_x, options.bbox->max_y);
+    source.SetSpatialFilterRect(options.bbox->min_x, options.bbox->min_y, options.bbox->max_x,
+                                options.bbox->max_y);
   }
   const OGRFeatureDefn& definition = *source.GetLayerDefn();
   for (int i = 0; i < definition.GetFieldCount(); ++i) {
@@ -279,8 +301,9 @@ Layer read_layer(const std::string& path, const LayerReadOptions& options, Layer
   }
   if (polygons > 0) {
     if (layer.crs.empty() && options.require_crs) {
-      throw CrsError(concat("layer ", quoted(layer.name), " of ", quoted(path), " has no CRS; say which one it is in with ",
-                            options.crs_switch, ", for example ", options.crs_switch, " EPSG:32632"));
+      throw CrsError(concat("layer ", quoted(layer.name), " of ", quoted(path),
+                            " has no CRS; say which one it is in with ", options.crs_switch, ", for example ",
+                            options.crs_switch, " EPSG:32632"));
     }
     check_degrees(layer, options);
   }

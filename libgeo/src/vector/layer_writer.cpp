@@ -40,7 +40,8 @@ class ConfigOption {
 OGRLinearRing* new_ring(const Ring& points) {
   auto* ring = new OGRLinearRing();  // owned by the polygon it is added to
   ring->setNumPoints(static_cast<int>(points.size()), FALSE);
-  for (std::size_t i = 0; i < points.size(); ++i) ring->setPoint(static_cast<int>(i), points[i].x, points[i].y);
+  for (std::size_t i = 0; i < points.size(); ++i)
+    ring->setPoint(static_cast<int>(i), points[i].x, points[i].y);
   return ring;
 }
 
@@ -66,12 +67,18 @@ std::unique_ptr<OGRGeometry> to_ogr(const MultiPolygon& shape, bool multi) {
 
 std::pair<OGRFieldType, OGRFieldSubType> ogr_type(FieldType type) {
   switch (type) {
-    case FieldType::kInteger: return {OFTInteger64, OFSTNone};
-    case FieldType::kBoolean: return {OFTInteger, OFSTBoolean};
-    case FieldType::kReal: return {OFTReal, OFSTNone};
-    case FieldType::kDate: return {OFTDate, OFSTNone};
-    case FieldType::kDateTime: return {OFTDateTime, OFSTNone};
-    case FieldType::kString: break;
+    case FieldType::kInteger:
+      return {OFTInteger64, OFSTNone};
+    case FieldType::kBoolean:
+      return {OFTInteger, OFSTBoolean};
+    case FieldType::kReal:
+      return {OFTReal, OFSTNone};
+    case FieldType::kDate:
+      return {OFTDate, OFSTNone};
+    case FieldType::kDateTime:
+      return {OFTDateTime, OFSTNone};
+    case FieldType::kString:
+      break;
   }
   return {OFTString, OFSTNone};
 }
@@ -114,7 +121,8 @@ class DatasetWriter {
       srs.SetAxisMappingStrategy(OAMS_TRADITIONAL_GIS_ORDER);
     }
     const auto type = !spatial ? wkbNone : packaged.multi_polygon ? wkbMultiPolygon : wkbPolygon;
-    OGRLayer* out = m_dataset->CreateLayer(layer.name.c_str(), spatial ? &srs : nullptr, type, options.List());
+    OGRLayer* out =
+        m_dataset->CreateLayer(layer.name.c_str(), spatial ? &srs : nullptr, type, options.List());
     if (out == nullptr) fail();
     for (const auto& field : layer.fields) {
       OGRFieldDefn definition(field.name.c_str(), ogr_type(field.type).first);
@@ -123,8 +131,10 @@ class DatasetWriter {
       if (out->CreateField(&definition) != OGRERR_NONE) fail();
     }
     if (m_dataset->TestCapability(ODsCTransactions) != 0) m_dataset->StartTransaction();
-    for (const auto& feature : layer.features) write(*out, layer, feature, packaged.multi_polygon, split_parts);
-    if (m_dataset->TestCapability(ODsCTransactions) != 0 && m_dataset->CommitTransaction() != OGRERR_NONE) fail();
+    for (const auto& feature : layer.features)
+      write(*out, layer, feature, packaged.multi_polygon, split_parts);
+    if (m_dataset->TestCapability(ODsCTransactions) != 0 && m_dataset->CommitTransaction() != OGRERR_NONE)
+      fail();
   }
 
   void add_styles(const std::vector<PackagedLayer>& layers) {
@@ -138,7 +148,8 @@ class DatasetWriter {
       definition.SetWidth(width);
       table->CreateField(&definition);
     };
-    for (const char* name : {"f_table_catalog", "f_table_schema", "f_table_name", "f_geometry_column"}) add_text(name, 256);
+    for (const char* name : {"f_table_catalog", "f_table_schema", "f_table_name", "f_geometry_column"})
+      add_text(name, 256);
     add_text("styleName", 30);
     add_text("styleQML", 0);
     add_text("styleSLD", 0);
@@ -169,7 +180,8 @@ class DatasetWriter {
     throw IoError(concat("cannot write ", quoted(m_name), m_errors == nullptr ? "" : m_errors->suffix()));
   }
 
-  void write_one(OGRLayer& out, const Layer& layer, const Feature& feature, std::unique_ptr<OGRGeometry> geometry) const {
+  void write_one(OGRLayer& out, const Layer& layer, const Feature& feature,
+                 std::unique_ptr<OGRGeometry> geometry) const {
     OGRFeature ogr(out.GetLayerDefn());
     for (std::size_t i = 0; i < layer.fields.size() && i < feature.values.size(); ++i) {
       set_value(ogr, static_cast<int>(i), feature.values[i]);
@@ -209,7 +221,8 @@ class DatasetWriter {
   const GdalErrorScope* m_errors = nullptr;
 };
 
-void write_dataset(const PackagedLayer& packaged, const std::filesystem::path& path, const char* driver, bool overwrite) {
+void write_dataset(const PackagedLayer& packaged, const std::filesystem::path& path, const char* driver,
+                   bool overwrite) {
   AtomicFile file(path, overwrite);
   const GdalErrorScope errors;
   DatasetWriter writer(file.temporary(), driver, {}, path.string());
@@ -252,7 +265,8 @@ void write_attributes(const Layer& layer, const std::filesystem::path& path, boo
 
 }  // namespace
 
-void write_geopackage(const std::vector<PackagedLayer>& layers, const std::filesystem::path& path, bool overwrite) {
+void write_geopackage(const std::vector<PackagedLayer>& layers, const std::filesystem::path& path,
+                      bool overwrite) {
   AtomicFile file(path, overwrite);
   const GdalErrorScope errors;
   std::string now = utc_timestamp();
@@ -277,12 +291,14 @@ void write_geopackage(const std::vector<PackagedLayer>& layers, const std::files
 
 void write_layer(const Layer& layer, const std::filesystem::path& path, bool overwrite) {
   const std::string extension = to_lower(path.extension().string());
-  const bool multi = std::ranges::any_of(layer.features, [](const Feature& f) { return f.geometry.size() > 1; });
+  const bool multi =
+      std::ranges::any_of(layer.features, [](const Feature& f) { return f.geometry.size() > 1; });
   const PackagedLayer packaged{layer, "", multi, {}};
   if (extension == ".gpkg") return write_geopackage({packaged}, path, overwrite);
   if (extension == ".csv") return write_attributes(layer, path, overwrite);
   if (extension == ".shp") return write_shapefile(packaged, path, overwrite);
-  if (extension == ".geojson" || extension == ".json") return write_dataset(packaged, path, "GeoJSON", overwrite);
+  if (extension == ".geojson" || extension == ".json")
+    return write_dataset(packaged, path, "GeoJSON", overwrite);
   if (extension == ".fgb") return write_dataset(packaged, path, "FlatGeobuf", overwrite);
   throw IoError(concat("cannot tell the format of ", quoted(path.string()),
                        " from its extension; use .gpkg, .geojson, .fgb, .shp or .csv"));

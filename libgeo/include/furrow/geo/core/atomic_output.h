@@ -9,10 +9,10 @@ namespace furrow::geo {
 /// @throws IoError naming the file and what to do
 void check_output_path(const std::filesystem::path& path, bool overwrite);
 
-/// A file that appears whole or not at all: written under a temporary name in the same folder, then flushed to disk
-/// and renamed. Missing parent folders are created. Destroyed without `commit`, it leaves nothing behind.
-/// Side files that GDAL or SQLite put beside the temporary name (.aux.xml, -journal, -wal, -shm) follow or go.
-/// Not thread-safe.
+/// A file that appears whole or not at all: written under a temporary name in the same folder, then flushed
+/// to disk and renamed. Missing parent folders are created. Destroyed without `commit`, it leaves nothing
+/// behind. Side files that GDAL or SQLite put beside the temporary name (.aux.xml, -journal, -wal, -shm)
+/// follow or go. Not thread-safe.
 class AtomicFile {
  public:
   /// @throws IoError as check_output_path

@@ -6,7 +6,8 @@
 
 namespace furrow::geo {
 
-/// A table of text cells with named columns (RFC 4180: quotes, doubled quotes, line breaks in cells; UTF-8, BOM skipped).
+/// A table of text cells with named columns (RFC 4180: quotes, doubled quotes, line breaks in cells; UTF-8,
+/// BOM skipped).
 struct CsvTable {
   std::filesystem::path path;                  ///< for messages
   std::vector<std::string> columns;            ///< header, as written
@@ -18,7 +19,8 @@ struct CsvTable {
   [[nodiscard]] std::size_t column(const std::string& name) const;
 };
 
-/// @throws IoError when the file is missing, has no header, or a row has another number of cells (with the line number)
+/// @throws IoError when the file is missing, has no header, or a row has another number of cells (with the
+/// line number)
 [[nodiscard]] CsvTable read_csv(const std::filesystem::path& path);
 
 /// Writes atomically; cells that need quotes get them; lines end in \n.

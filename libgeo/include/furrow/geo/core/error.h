@@ -49,7 +49,8 @@ class IoError : public Error {
   using Error::Error;
 };
 
-/// A coordinate reference system is missing, unknown, or does not fit; the message names the switch that settles it.
+/// A coordinate reference system is missing, unknown, or does not fit; the message names the switch that
+/// settles it.
 class CrsError : public Error {
  public:
   using Error::Error;

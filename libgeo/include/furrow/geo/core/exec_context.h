@@ -36,9 +36,9 @@ struct ExecOptions {
 
 /// The one place that holds threads, memory budget, cancellation and progress of a process.
 ///
-/// Library functions take it by reference and start oneTBB algorithms directly; `execute` runs them inside the
-/// one arena. GDAL's and LibTorch's own threads are held at one inside that arena, so nothing oversubscribes.
-/// Thread-safe after construction.
+/// Library functions take it by reference and start oneTBB algorithms directly; `execute` runs them inside
+/// the one arena. GDAL's and LibTorch's own threads are held at one inside that arena, so nothing
+/// oversubscribes. Thread-safe after construction.
 class ExecContext {
  public:
   explicit ExecContext(const ExecOptions& options = {});
@@ -49,7 +49,8 @@ class ExecContext {
   [[nodiscard]] int threads() const noexcept { return m_threads; }
   [[nodiscard]] std::size_t memory_bytes() const noexcept { return m_memory_bytes; }
 
-  /// How many items of `bytes_per_item` a pipeline may hold: at least 1, at most 2 x threads, within the budget.
+  /// How many items of `bytes_per_item` a pipeline may hold: at least 1, at most 2 x threads, within the
+  /// budget.
   [[nodiscard]] std::size_t tokens(std::size_t bytes_per_item) const noexcept;
 
   /// Runs `work` inside the arena, isolated from other tasks that wait there. Exceptions come through.

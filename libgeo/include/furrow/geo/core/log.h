@@ -10,11 +10,21 @@ enum class LogLevel { kDebug, kVerbose, kInfo, kWarning, kError, kOff };
 /// Writes one line to stderr (and to the log file) when `level` is switched on. Safe from any thread.
 void log(LogLevel level, std::string_view message);
 
-inline void log_debug(std::string_view message) { log(LogLevel::kDebug, message); }
-inline void log_verbose(std::string_view message) { log(LogLevel::kVerbose, message); }
-inline void log_info(std::string_view message) { log(LogLevel::kInfo, message); }
-inline void log_warning(std::string_view message) { log(LogLevel::kWarning, message); }
-inline void log_error(std::string_view message) { log(LogLevel::kError, message); }
+inline void log_debug(std::string_view message) {
+  log(LogLevel::kDebug, message);
+}
+inline void log_verbose(std::string_view message) {
+  log(LogLevel::kVerbose, message);
+}
+inline void log_info(std::string_view message) {
+  log(LogLevel::kInfo, message);
+}
+inline void log_warning(std::string_view message) {
+  log(LogLevel::kWarning, message);
+}
+inline void log_error(std::string_view message) {
+  log(LogLevel::kError, message);
+}
 
 /// The lowest level that is written. Default: kInfo.
 void set_log_level(LogLevel level);

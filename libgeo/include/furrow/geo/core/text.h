@@ -8,7 +8,8 @@
 
 namespace furrow::geo {
 
-/// Joins its arguments into one string, each written as operator<< writes it (doubles with 15 digits at most).
+/// Joins its arguments into one string, each written as operator<< writes it (doubles with 15 digits at
+/// most).
 template <class... Ts>
 [[nodiscard]] std::string concat(const Ts&... parts) {
   std::ostringstream out;

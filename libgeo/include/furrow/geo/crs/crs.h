@@ -23,8 +23,8 @@ class Crs {
   /// @throws CrsError when it is not understood
   [[nodiscard]] static Crs from_wkt(const std::string& wkt);
 
-  /// Lambert azimuthal equal-area, metres, WGS 84, centred on a point in degrees: areas exact, lengths within 1e-6
-  /// over the few kilometres of a site.
+  /// Lambert azimuthal equal-area, metres, WGS 84, centred on a point in degrees: areas exact, lengths within
+  /// 1e-6 over the few kilometres of a site.
   [[nodiscard]] static Crs local_equal_area(double longitude_deg, double latitude_deg);
 
   [[nodiscard]] bool empty() const noexcept { return m_data == nullptr; }
@@ -39,7 +39,8 @@ class Crs {
   /// The EPSG code, or 0.
   [[nodiscard]] int epsg() const noexcept;
 
-  /// Same system whatever the text: compares meaning, ignores axis order and names. Two empty ones are the same.
+  /// Same system whatever the text: compares meaning, ignores axis order and names. Two empty ones are the
+  /// same.
   [[nodiscard]] bool same_as(const Crs& other) const;
 
  private:
@@ -71,8 +72,8 @@ class CoordinateTransform {
 };
 
 /// Area and perimeter on the ellipsoid of `crs`, whatever the CRS is. Reuse one object for many polygons.
-/// Method: geodesic polygons (Karney 2013) through PROJ. Edges are geodesics between the vertices; for projected
-/// coordinates the difference to the straight edge is below 1e-6 for edges under a few kilometres.
+/// Method: geodesic polygons (Karney 2013) through PROJ. Edges are geodesics between the vertices; for
+/// projected coordinates the difference to the straight edge is below 1e-6 for edges under a few kilometres.
 /// Not thread-safe: one per thread.
 class GeodesicMeasure {
  public:

@@ -27,7 +27,8 @@ struct Window {
 /// Grown by `margin_px` on each side.
 [[nodiscard]] Window grow(const Window& window, std::int64_t margin_px);
 
-/// Pixel (col, row) to world: x = x0 + col * dx + row * rx, y = y0 + col * ry + row * dy (GDAL's six numbers).
+/// Pixel (col, row) to world: x = x0 + col * dx + row * rx, y = y0 + col * ry + row * dy (GDAL's six
+/// numbers).
 struct GeoTransform {
   double x0 = 0.0;
   double dx = 1.0;

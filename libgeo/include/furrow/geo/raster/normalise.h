@@ -29,25 +29,28 @@ enum class NormaliseScope {
   kStored  ///< statistics of the training scenes, stored with the model
 };
 
-/// How stored pixel values become network input. Saved with the model and used the same way in training and prediction.
+/// How stored pixel values become network input. Saved with the model and used the same way in training and
+/// prediction.
 struct Normalisation {
   NormaliseMethod method = NormaliseMethod::kMinMax;
   NormaliseScope scope = NormaliseScope::kScene;
   bool per_band = false;  ///< false: one statistic over all bands
   double low_percentile = 1.0;
   double high_percentile = 99.0;
-  double divisor = 3000.0;                ///< for kDivide
-  std::vector<BandStatistics> stored;     ///< for kStored: one per band, or a single one when !per_band
+  double divisor = 3000.0;             ///< for kDivide
+  std::vector<BandStatistics> stored;  ///< for kStored: one per band, or a single one when !per_band
 };
 
 /// Statistics of some bands (0-based; empty = all) of a whole raster, streamed block by block in parallel.
 ///
-/// Percentiles are exact for 8- and 16-bit integers (histogram); for other types they come from a histogram of 65,536
-/// equal bins between the exact minimum and maximum (error below one bin). Invalid pixels (nodata, masks, NaN) are left
-/// out: a pixel counts when all chosen bands are valid. Independent of threads and block order.
+/// Percentiles are exact for 8- and 16-bit integers (histogram); for other types they come from a histogram
+/// of 65,536 equal bins between the exact minimum and maximum (error below one bin). Invalid pixels (nodata,
+/// masks, NaN) are left out: a pixel counts when all chosen bands are valid. Independent of threads and block
+/// order.
 /// @return one per band, or a single one over all bands when !per_band
 /// @throws IoError when reading fails; InvalidArgument unless 0 <= low < high <= 100
-[[nodiscard]] std::vector<BandStatistics> scene_statistics(const RasterReader& reader, std::span<const int> bands,
+[[nodiscard]] std::vector<BandStatistics> scene_statistics(const RasterReader& reader,
+                                                           std::span<const int> bands,
                                                            const Normalisation& how, ExecContext& exec);
 
 /// Normalises in place: pixels [bands, rows, cols]; `statistics` as scene_statistics or `stored` gives them.

@@ -27,7 +27,9 @@ class Raster {
   [[nodiscard]] bool empty() const noexcept { return m_data.empty(); }
 
   /// band is 0-based.
-  [[nodiscard]] T& at(std::int64_t col, std::int64_t row, int band = 0) { return m_data[offset(col, row, band)]; }
+  [[nodiscard]] T& at(std::int64_t col, std::int64_t row, int band = 0) {
+    return m_data[offset(col, row, band)];
+  }
   [[nodiscard]] const T& at(std::int64_t col, std::int64_t row, int band = 0) const {
     return m_data[offset(col, row, band)];
   }
@@ -42,7 +44,8 @@ class Raster {
 
  private:
   [[nodiscard]] std::size_t offset(std::int64_t col, std::int64_t row, int band) const {
-    return (static_cast<std::size_t>(band) * static_cast<std::size_t>(m_height) + static_cast<std::size_t>(row)) *
+    return (static_cast<std::size_t>(band) * static_cast<std::size_t>(m_height) +
+            static_cast<std::size_t>(row)) *
                static_cast<std::size_t>(m_width) +
            static_cast<std::size_t>(col);
   }

@@ -19,7 +19,7 @@ enum class PixelType { kUint8, kInt8, kUint16, kInt16, kUint32, kInt32, kFloat32
 struct BandInfo {
   PixelType type = PixelType::kUint8;
   std::optional<double> nodata;
-  double scale = 1.0;   ///< value = stored * scale + offset
+  double scale = 1.0;  ///< value = stored * scale + offset
   double offset = 0.0;
   std::string description;
 };
@@ -52,15 +52,15 @@ class RasterReader {
   [[nodiscard]] std::int64_t block_width() const noexcept;
   [[nodiscard]] std::int64_t block_height() const noexcept;
 
-  /// Reads stored values of some bands (0-based; empty = all), converted to T as GDAL does (clamped, rounded).
-  /// `window` must lie inside the grid.
-  /// T: uint8_t, int16_t, uint16_t, int32_t, uint32_t, float, double.
+  /// Reads stored values of some bands (0-based; empty = all), converted to T as GDAL does (clamped,
+  /// rounded). `window` must lie inside the grid. T: uint8_t, int16_t, uint16_t, int32_t, uint32_t, float,
+  /// double.
   /// @throws IoError   with file and window when reading fails
   template <class T>
   [[nodiscard]] Raster<T> read(const Window& window, std::span<const int> bands = {}) const;
 
-  /// 1 where every one of the bands (0-based; empty = all) holds data, 0 where one is nodata, masked, transparent or
-  /// NaN. Shape [1, rows, cols].
+  /// 1 where every one of the bands (0-based; empty = all) holds data, 0 where one is nodata, masked,
+  /// transparent or NaN. Shape [1, rows, cols].
   /// @throws IoError
   [[nodiscard]] Raster<std::uint8_t> read_valid(const Window& window, std::span<const int> bands = {}) const;
 

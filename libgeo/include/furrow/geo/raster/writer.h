@@ -28,18 +28,18 @@ struct RasterSpec {
   std::optional<double> nodata;
   double scale = 1.0;
   double offset = 0.0;
-  std::vector<std::string> descriptions;         ///< one per band, or empty
-  std::vector<RasterClass> classes;              ///< names and colours of a class raster (band 0), or empty
-  std::map<std::string, std::string> metadata;   ///< default domain
+  std::vector<std::string> descriptions;        ///< one per band, or empty
+  std::vector<RasterClass> classes;             ///< names and colours of a class raster (band 0), or empty
+  std::map<std::string, std::string> metadata;  ///< default domain
   Overview overview = Overview::kNone;
-  bool cog = true;                               ///< cloud-optimised GeoTIFF; false: plain tiled GeoTIFF
+  bool cog = true;  ///< cloud-optimised GeoTIFF; false: plain tiled GeoTIFF
 };
 
 /// Classes and colours of the suite's label rasters (0 background, 1 interior, 2 boundary).
 [[nodiscard]] std::vector<RasterClass> label_classes();
 
-/// A GeoTIFF written by windows, then turned into a COG; it appears under its name at `finish`, whole or not at all.
-/// DEFLATE, 512-pixel blocks. One thread at a time.
+/// A GeoTIFF written by windows, then turned into a COG; it appears under its name at `finish`, whole or not
+/// at all. DEFLATE, 512-pixel blocks. One thread at a time.
 class RasterWriter {
  public:
   /// @throws IoError   exists without overwrite, folder not writable
@@ -64,18 +64,39 @@ class RasterWriter {
 /// Writes a whole raster at once.
 /// @throws IoError
 template <class T>
-void write_raster(const std::filesystem::path& path, const Grid& grid, const Raster<T>& pixels, const RasterSpec& spec,
-                  bool overwrite);
+void write_raster(const std::filesystem::path& path, const Grid& grid, const Raster<T>& pixels,
+                  const RasterSpec& spec, bool overwrite);
 
 /// The PixelType that belongs to T.
 template <class T>
 [[nodiscard]] constexpr PixelType pixel_type_of();
-template <> constexpr PixelType pixel_type_of<std::uint8_t>() { return PixelType::kUint8; }
-template <> constexpr PixelType pixel_type_of<std::int16_t>() { return PixelType::kInt16; }
-template <> constexpr PixelType pixel_type_of<std::uint16_t>() { return PixelType::kUint16; }
-template <> constexpr PixelType pixel_type_of<std::int32_t>() { return PixelType::kInt32; }
-template <> constexpr PixelType pixel_type_of<std::uint32_t>() { return PixelType::kUint32; }
-template <> constexpr PixelType pixel_type_of<float>() { return PixelType::kFloat32; }
-template <> constexpr PixelType pixel_type_of<double>() { return PixelType::kFloat64; }
+template <>
+constexpr PixelType pixel_type_of<std::uint8_t>() {
+  return PixelType::kUint8;
+}
+template <>
+constexpr PixelType pixel_type_of<std::int16_t>() {
+  return PixelType::kInt16;
+}
+template <>
+constexpr PixelType pixel_type_of<std::uint16_t>() {
+  return PixelType::kUint16;
+}
+template <>
+constexpr PixelType pixel_type_of<std::int32_t>() {
+  return PixelType::kInt32;
+}
+template <>
+constexpr PixelType pixel_type_of<std::uint32_t>() {
+  return PixelType::kUint32;
+}
+template <>
+constexpr PixelType pixel_type_of<float>() {
+  return PixelType::kFloat32;
+}
+template <>
+constexpr PixelType pixel_type_of<double>() {
+  return PixelType::kFloat64;
+}
 
 }  // namespace furrow::geo

@@ -13,7 +13,8 @@ struct Point {
   friend bool operator==(const Point&, const Point&) = default;
 };
 
-/// A closed ring; first and last point are equal. Plain values: free to share between threads, unlike GEOS objects.
+/// A closed ring; first and last point are equal. Plain values: free to share between threads, unlike GEOS
+/// objects.
 using Ring = std::vector<Point>;
 
 struct Polygon {

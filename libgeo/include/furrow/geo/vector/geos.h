@@ -51,8 +51,8 @@ using Prepared = std::unique_ptr<const GEOSPreparedGeometry, PreparedDeleter>;
 
 namespace furrow::geo {
 
-/// Operations on plain polygon values; each makes its GEOS objects in the calling thread. Safe to call concurrently.
-/// Inputs must be valid (see make_valid). All throw GeometryError when GEOS fails.
+/// Operations on plain polygon values; each makes its GEOS objects in the calling thread. Safe to call
+/// concurrently. Inputs must be valid (see make_valid). All throw GeometryError when GEOS fails.
 [[nodiscard]] MultiPolygon intersection(const MultiPolygon& a, const MultiPolygon& b);
 [[nodiscard]] MultiPolygon difference(const MultiPolygon& a, const MultiPolygon& b);
 [[nodiscard]] MultiPolygon union_all(std::span<const MultiPolygon> shapes);
@@ -65,7 +65,8 @@ struct Validity {
   std::string reason;  ///< GEOS' words, with the place
 };
 [[nodiscard]] Validity check_validity(const MultiPolygon& shape);
-/// Valid polygons of the same outline ("structure" method of GEOS 3.10: overlaps of shells unite, holes stay holes).
+/// Valid polygons of the same outline ("structure" method of GEOS 3.10: overlaps of shells unite, holes stay
+/// holes).
 [[nodiscard]] MultiPolygon make_valid(const MultiPolygon& shape);
 
 /// Reads POLYGON and MULTIPOLYGON.

@@ -23,9 +23,9 @@ struct FieldDefinition {
 using Value = std::variant<std::monostate, std::int64_t, double, std::string>;
 
 struct Feature {
-  std::int64_t fid = -1;     ///< of the file it came from; -1 = new
-  MultiPolygon geometry;     ///< empty = no polygon (null or empty geometry, or an attribute table)
-  std::vector<Value> values; ///< one per field of the layer
+  std::int64_t fid = -1;      ///< of the file it came from; -1 = new
+  MultiPolygon geometry;      ///< empty = no polygon (null or empty geometry, or an attribute table)
+  std::vector<Value> values;  ///< one per field of the layer
 };
 
 /// A polygon layer (or a table, when no feature has a geometry) in memory.
@@ -44,7 +44,8 @@ struct Layer {
   std::size_t add_field(const FieldDefinition& definition);
 };
 
-/// A cell as text (numbers shortest), number (NaN when unset or no number), or integer (`missing` when unset).
+/// A cell as text (numbers shortest), number (NaN when unset or no number), or integer (`missing` when
+/// unset).
 [[nodiscard]] std::string as_text(const Value& value);
 [[nodiscard]] double as_real(const Value& value);
 [[nodiscard]] std::int64_t as_integer(const Value& value, std::int64_t missing = 0);
@@ -53,15 +54,15 @@ struct Layer {
 enum class InvalidGeometry { kError, kRepair, kSkip };
 
 struct LayerReadOptions {
-  std::string layer;                 ///< name; empty = the only polygon layer of the file
-  Crs override_crs;                  ///< what the coordinates are in, whatever the file says; empty = believe the file
+  std::string layer;  ///< name; empty = the only polygon layer of the file
+  Crs override_crs;   ///< what the coordinates are in, whatever the file says; empty = believe the file
   std::string crs_switch = "--crs";  ///< the command's option behind override_crs, named in messages
   Crs target_crs;                    ///< reproject to this; empty = as in the file
   bool require_crs = true;           ///< false: a layer without CRS is accepted
   bool require_polygons = true;      ///< false: a layer without any polygon is accepted
   InvalidGeometry invalid = InvalidGeometry::kError;
-  std::string where;                 ///< OGR SQL attribute filter; empty = all
-  std::optional<Box> bbox;           ///< only features whose box intersects it, in the file's CRS
+  std::string where;        ///< OGR SQL attribute filter; empty = all
+  std::optional<Box> bbox;  ///< only features whose box intersects it, in the file's CRS
 };
 
 struct LayerReadReport {
@@ -71,14 +72,17 @@ struct LayerReadReport {
   std::int64_t skipped = 0;
 };
 
-/// Reads polygons and attributes of one layer (GPKG, Shapefile, GeoJSON, FlatGeobuf, ... whatever GDAL opens).
+/// Reads polygons and attributes of one layer (GPKG, Shapefile, GeoJSON, FlatGeobuf, ... whatever GDAL
+/// opens).
 ///
-/// Curves are linearised, Z and M dropped, multi-part shapes kept as one feature. Attribute types outside FieldType
-/// become text.
-/// @throws IoError   file missing or no vector file; layer missing (with the names that are there); no polygon in it
-/// @throws CrsError  no CRS, or a geographic CRS although the coordinates are not degrees (GeoJSON without "crs")
-/// @throws GeometryError  invalid polygon with InvalidGeometry::kError: feature id, reason, and the switch to repair
-/// Safe to call concurrently.
+/// Curves are linearised, Z and M dropped, multi-part shapes kept as one feature. Attribute types outside
+/// FieldType become text.
+/// @throws IoError   file missing or no vector file; layer missing (with the names that are there); no
+/// polygon in it
+/// @throws CrsError  no CRS, or a geographic CRS although the coordinates are not degrees (GeoJSON without
+/// "crs")
+/// @throws GeometryError  invalid polygon with InvalidGeometry::kError: feature id, reason, and the switch to
+/// repair Safe to call concurrently.
 [[nodiscard]] Layer read_layer(const std::string& path, const LayerReadOptions& options = {},
                                LayerReadReport* report = nullptr);
 

@@ -17,7 +17,7 @@ struct LayerStyle {
 
 struct PackagedLayer {
   Layer layer;
-  std::string description;  ///< one sentence with units, date, model
+  std::string description;     ///< one sentence with units, date, model
   bool multi_polygon = false;  ///< false: Polygon; a feature of several parts becomes several features
   std::vector<LayerStyle> styles;
 };
@@ -28,9 +28,11 @@ struct PackagedLayer {
 /// Date-times are UTC. Styles land in `layer_styles` as QGIS reads it (ecosystem.md 2.3).
 /// @throws IoError   the file exists without `overwrite`, or writing fails
 /// @throws CrsError  a layer with polygons has no CRS
-void write_geopackage(const std::vector<PackagedLayer>& layers, const std::filesystem::path& path, bool overwrite);
+void write_geopackage(const std::vector<PackagedLayer>& layers, const std::filesystem::path& path,
+                      bool overwrite);
 
-/// Writes one layer in the format of the extension: .gpkg, .geojson/.json, .fgb, .shp, .csv (attributes only).
+/// Writes one layer in the format of the extension: .gpkg, .geojson/.json, .fgb, .shp, .csv (attributes
+/// only).
 /// @throws IoError   also for an unknown extension
 void write_layer(const Layer& layer, const std::filesystem::path& path, bool overwrite);
 

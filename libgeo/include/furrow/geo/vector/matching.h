@@ -10,19 +10,21 @@ namespace furrow::geo {
 
 /// Two polygons that share area.
 struct OverlapPair {
-  std::size_t a = 0;  ///< position in the first list
-  std::size_t b = 0;  ///< position in the second list
+  std::size_t a = 0;          ///< position in the first list
+  std::size_t b = 0;          ///< position in the second list
   double intersection = 0.0;  ///< planar area, squared units of the coordinates
   double iou = 0.0;           ///< intersection over union
 };
 
-/// All pairs (a, b) whose interiors meet, ordered by a, then b. One R-tree; parallel over `a`; same result for any
-/// number of threads. Polygons must be valid and in one planar CRS.
+/// All pairs (a, b) whose interiors meet, ordered by a, then b. One R-tree; parallel over `a`; same result
+/// for any number of threads. Polygons must be valid and in one planar CRS.
 /// @throws GeometryError
-[[nodiscard]] std::vector<OverlapPair> overlaps(std::span<const MultiPolygon> a, std::span<const MultiPolygon> b);
+[[nodiscard]] std::vector<OverlapPair> overlaps(std::span<const MultiPolygon> a,
+                                                std::span<const MultiPolygon> b);
 
-/// The one-to-one assignment of the largest total IoU among pairs with iou >= min_iou (each a and each b at most once).
-/// Method: connected components, then the Hungarian algorithm (Kuhn 1955) in each; ties go to the lower positions.
+/// The one-to-one assignment of the largest total IoU among pairs with iou >= min_iou (each a and each b at
+/// most once). Method: connected components, then the Hungarian algorithm (Kuhn 1955) in each; ties go to the
+/// lower positions.
 /// @return matched pairs ordered by a
 [[nodiscard]] std::vector<OverlapPair> match_one_to_one(std::span<const OverlapPair> pairs, double min_iou);
 

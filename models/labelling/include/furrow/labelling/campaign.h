@@ -20,11 +20,12 @@ struct LabelledPolygon {
 
 /// One labeller's map of one site. No polygons = "no field here", which is an answer.
 struct Assignment {
-  std::string id;          ///< assignment_id
-  std::string site;        ///< name of the site
-  std::string labeller;    ///< Labeller
-  std::string site_class;  ///< Class: 1a expert reference, 1b other expert, 1c on a 1a site, 1d on a 1b site, 2, 4
-  std::string status;      ///< Approved, Untrusted, Rejected, ... or empty
+  std::string id;        ///< assignment_id
+  std::string site;      ///< name of the site
+  std::string labeller;  ///< Labeller
+  std::string
+      site_class;  ///< Class: 1a expert reference, 1b other expert, 1c on a 1a site, 1d on a 1b site, 2, 4
+  std::string status;           ///< Approved, Untrusted, Rejected, ... or empty
   std::string completion_time;  ///< ISO 8601, or empty
   std::string image_date;       ///< as in the catalogue, or empty
   std::vector<LabelledPolygon> polygons;
@@ -58,24 +59,25 @@ struct CampaignProblem {
 };
 
 struct CampaignOptions {
-  std::string catalogue;           ///< CSV with the published column names (ecosystem.md 8.1)
-  std::string labels;              ///< polygon layer, joined by assignment_id
-  std::string labels_layer;        ///< empty = the only one
-  geo::Crs labels_crs;             ///< overrides the file's; switch --labels-crs
-  std::string sites;               ///< polygon layer with a field `name`; empty = square cells around x, y
-  double cell_degrees = 0.005;     ///< side of those cells
+  std::string catalogue;        ///< CSV with the published column names (ecosystem.md 8.1)
+  std::string labels;           ///< polygon layer, joined by assignment_id
+  std::string labels_layer;     ///< empty = the only one
+  geo::Crs labels_crs;          ///< overrides the file's; switch --labels-crs
+  std::string sites;            ///< polygon layer with a field `name`; empty = square cells around x, y
+  double cell_degrees = 0.005;  ///< side of those cells
   geo::InvalidGeometry invalid = geo::InvalidGeometry::kError;
 };
 
 /// Reads catalogue and polygons and joins them.
 ///
-/// Needed columns: name, Class, assignment_id, Labeller; x and y (lon, lat in degrees) when `sites` is empty. Read when
-/// there: status, completion_time, image_date, nflds. Extra columns are ignored; names compare without case.
-/// The campaign's CRS is that of the labels layer (of the sites layer when there are no labels).
+/// Needed columns: name, Class, assignment_id, Labeller; x and y (lon, lat in degrees) when `sites` is empty.
+/// Read when there: status, completion_time, image_date, nflds. Extra columns are ignored; names compare
+/// without case. The campaign's CRS is that of the labels layer (of the sites layer when there are no
+/// labels).
 /// @throws IoError    file or column missing; duplicate assignment_id (both lines named); no usable row
 /// @throws CrsError, GeometryError  as geo::read_layer
-/// Problems that concern single rows or polygons (polygon of an unknown assignment, row without a site name, nflds > 0 but
-/// no polygon) are appended to `problems`.
+/// Problems that concern single rows or polygons (polygon of an unknown assignment, row without a site name,
+/// nflds > 0 but no polygon) are appended to `problems`.
 [[nodiscard]] Campaign read_campaign(const CampaignOptions& options, std::vector<CampaignProblem>& problems);
 
 }  // namespace furrow::labelling

@@ -19,20 +19,20 @@ struct ModelClass {
   std::string name;
 };
 
-/// The contract of a model folder (`model.json`, schema "furrow/model/1"): everything that prediction must know and
-/// nothing of LibTorch. Unknown keys are kept out of the way: read by name.
+/// The contract of a model folder (`model.json`, schema "furrow/model/1"): everything that prediction must
+/// know and nothing of LibTorch. Unknown keys are kept out of the way: read by name.
 struct ModelSpec {
-  std::string id;            ///< stable: from weights and parameters
-  std::string created;       ///< UTC
-  std::string architecture;  ///< "unet"
+  std::string id;                                         ///< stable: from weights and parameters
+  std::string created;                                    ///< UTC
+  std::string architecture;                               ///< "unet"
   std::map<std::string, double> architecture_parameters;  ///< base_width, levels, dropout, ...
-  std::vector<ModelBand> bands;        ///< in network order
+  std::vector<ModelBand> bands;                           ///< in network order
   geo::Normalisation normalisation;
-  double pixel_size_m = 0.0;           ///< of the training images; 0 = unknown
-  std::vector<ModelClass> classes;     ///< in output order: background, interior, boundary
-  int stride_px = 16;                  ///< input sides must be multiples of this
-  int receptive_radius_px = 0;         ///< measured: pixels farther away cannot change a score
-  double temperature = 1.0;            ///< scores = softmax(logits / temperature)
+  double pixel_size_m = 0.0;        ///< of the training images; 0 = unknown
+  std::vector<ModelClass> classes;  ///< in output order: background, interior, boundary
+  int stride_px = 16;               ///< input sides must be multiples of this
+  int receptive_radius_px = 0;      ///< measured: pixels farther away cannot change a score
+  double temperature = 1.0;         ///< scores = softmax(logits / temperature)
   double extent_threshold = 0.5;
   double watershed_cut = 0.2;
   std::string weights_file = "weights.safetensors";
@@ -49,7 +49,8 @@ struct ModelSpec {
 void write_model_spec(const ModelSpec& spec, const std::filesystem::path& folder);
 
 /// Refuses images that the model was not made for.
-/// @throws geo::ModelError naming image, model and exactly what differs (number of bands, pixel size beyond a factor 2)
+/// @throws geo::ModelError naming image, model and exactly what differs (number of bands, pixel size beyond a
+/// factor 2)
 void check_image(const ModelSpec& spec, const std::string& image, int bands, double pixel_size_m);
 
 }  // namespace furrow::segmentation

@@ -13,8 +13,8 @@
 
 namespace furrow::workflow {
 
-/// What a path option stands for. Inputs must exist before the run (or be made by an earlier step of a workflow);
-/// outputs link steps into a graph and are checked for being writable before anything starts.
+/// What a path option stands for. Inputs must exist before the run (or be made by an earlier step of a
+/// workflow); outputs link steps into a graph and are checked for being writable before anything starts.
 enum class PathRole { kNone, kInput, kOutput };
 
 /// One declared option; filled in by chained calls. It feeds the command line, the workflow file, --help,
@@ -29,8 +29,8 @@ class Option {
 
   /// One sentence, without a full stop.
   Option& help(std::string text);
-  Option& unit(std::string unit);                ///< "px", "m", "m2", "degrees"
-  Option& group(std::string title);              ///< heading in --help; default "Options"
+  Option& unit(std::string unit);    ///< "px", "m", "m2", "degrees"
+  Option& group(std::string title);  ///< heading in --help; default "Options"
   Option& required();
   /// Inclusive bounds for numbers (each number of a list).
   Option& range(double low, double high);
@@ -56,7 +56,8 @@ class Option {
   [[nodiscard]] bool is_required() const noexcept { return m_required; }
   [[nodiscard]] bool is_positional() const noexcept { return m_positional; }
   [[nodiscard]] bool is_list() const noexcept;
-  [[nodiscard]] bool is_flag() const noexcept;  ///< a Boolean: no value on the command line; --no-NAME switches off
+  [[nodiscard]] bool is_flag()
+      const noexcept;  ///< a Boolean: no value on the command line; --no-NAME switches off
   [[nodiscard]] char short_letter() const noexcept { return m_short; }
   [[nodiscard]] PathRole role() const noexcept { return m_role; }
   [[nodiscard]] const std::string& path_kind() const noexcept { return m_kind; }
@@ -76,7 +77,8 @@ class Option {
   /// A value as the workflow file or the command line gives it.
   using Given = std::variant<bool, std::int64_t, double, std::string>;
   /// Checks type, range and choices and stores the value(s).
-  /// @return empty, or what is wrong without the option's name, for example "must be an integer >= 1, got text \"ten\""
+  /// @return empty, or what is wrong without the option's name, for example "must be an integer >= 1, got
+  /// text \"ten\""
   [[nodiscard]] std::string assign(std::span<const Given> values);
   /// The same from command-line texts.
   [[nodiscard]] std::string assign_texts(std::span<const std::string> texts);
@@ -111,7 +113,8 @@ class OptionTable {
   [[nodiscard]] Option* find(std::string_view name);
   [[nodiscard]] const std::vector<std::unique_ptr<Option>>& options() const noexcept { return m_options; }
   [[nodiscard]] std::vector<std::string> names() const;
-  /// Everything wrong after all values were assigned: missing required options, options that exclude each other.
+  /// Everything wrong after all values were assigned: missing required options, options that exclude each
+  /// other.
   [[nodiscard]] std::vector<std::string> problems() const;
 
  private:

@@ -48,7 +48,8 @@ class StepContext {
   /// An input that could not be used; the step goes on, the process ends with exit code 3.
   void fail(std::string input, std::string message);
 
-  [[nodiscard]] const std::map<std::string, std::variant<std::int64_t, double, std::string>>& records() const {
+  [[nodiscard]] const std::map<std::string, std::variant<std::int64_t, double, std::string>>& records()
+      const {
     return m_records;
   }
   [[nodiscard]] const std::vector<FailedInput>& failures() const { return m_failures; }

@@ -7,7 +7,8 @@
 
 namespace furrow::workflow {
 
-/// A fresh object of every command that this build has, sorted by file name. Written by CMake from FURROW_STEPS.
+/// A fresh object of every command that this build has, sorted by file name. Written by CMake from
+/// FURROW_STEPS.
 [[nodiscard]] std::vector<std::unique_ptr<Step>> make_all_steps();
 
 }  // namespace furrow::workflow
