@@ -1,0 +1,26 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+
+#include <furrow/geo/vector/layer.h>
+
+namespace furrow::assessment {
+
+/// What goes into the GeoPackage that an analyst opens.
+struct MapPackage {
+  geo::Layer fields;                    ///< becomes layer `fields`
+  std::optional<geo::Layer> sites;      ///< becomes layer `sites` (label risk per site)
+  std::optional<geo::Layer> labellers;  ///< becomes table `labellers`
+  std::map<std::string, std::string>
+      run_info;  ///< becomes table `run_info` (key, value), with the versions added
+};
+
+/// Writes layers, table and QGIS styles (fields by confidence, by size, outlines; sites by risk).
+/// Whole or not at all; identical bytes for identical input when SOURCE_DATE_EPOCH is set.
+/// @throws geo::IoError, geo::CrsError
+void write_map_package(const MapPackage& package, const std::filesystem::path& path, bool overwrite);
+
+}  // namespace furrow::assessment

@@ -1,0 +1,446 @@
+#include <furrow/assessment/field_quality.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+#include <memory>
+#include <numbers>
+#include <optional>
+#include <vector>
+
+#include <oneapi/tbb/blocked_range.h>
+#include <oneapi/tbb/parallel_for.h>
+
+#include <furrow/geo/core/error.h>
+#include <furrow/geo/core/random.h>
+#include <furrow/geo/core/text.h>
+#include <furrow/geo/raster/rasterize.h>
+#include <furrow/geo/raster/reader.h>
+#include <furrow/geo/vector/box_index.h>
+
+namespace furrow::assessment {
+namespace {
+
+constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
+// Room around a field for its neighbours and for the pixels across its outline.
+constexpr std::int64_t kMarginPx = 3;
+// A shared edge of fewer samples (a sample every half pixel) is a touch, not an edge.
+constexpr int kLeastEdgeSamples = 4;
+constexpr double kWeakBoundary = 0.3;
+constexpr double kLowScore = 0.6;
+
+struct RasterQuality {
+  double p_mean = kUndefined;
+  double p_min = kUndefined;
+  double entropy_mean = kUndefined;
+  double risk_mean = kUndefined;
+  double boundary_strength = kUndefined;
+  double weakest_shared_edge = kUndefined;
+  std::int64_t n_pixels = 0;
+  bool touches_edge = false;
+  bool cut_by_nodata = false;
+};
+
+/// A mean whose order of summation is fixed by the caller.
+class Mean {
+ public:
+  void add(double value) {
+    m_sum += value;
+    ++m_count;
+  }
+  [[nodiscard]] int count() const { return m_count; }
+  [[nodiscard]] double value() const { return m_count == 0 ? kUndefined : m_sum / m_count; }
+
+ private:
+  double m_sum = 0.0;
+  int m_count = 0;
+};
+
+/// The rasters behind the figures, opened once; safe to read from several threads.
+struct Sources {
+  geo::RasterReader scores;
+  double scale = 1.0;
+  std::optional<geo::RasterReader> entropy;
+  std::optional<geo::RasterReader> risk;
+
+  explicit Sources(const QualityOptions& options) : scores(options.scores) {
+    if (scores.bands() != 3) {
+      throw geo::InvalidArgument(geo::concat("score raster ", geo::quoted(options.scores), " has ",
+                                             scores.bands(),
+                                             " bands; three are needed: background, interior, boundary"));
+    }
+    scale = options.scale > 0.0 ? options.scale : scores.band(0).scale;
+    if (!options.entropy.empty()) entropy.emplace(open_aligned(options.entropy, "entropy"));
+    if (!options.risk.empty()) risk.emplace(open_aligned(options.risk, "risk"));
+  }
+
+  [[nodiscard]] geo::RasterReader open_aligned(const std::string& path, const char* what) const {
+    geo::RasterReader reader(path);
+    if (!reader.grid().same_as(scores.grid())) {
+      throw geo::InvalidArgument(geo::concat(what, " raster ", geo::quoted(path),
+                                             " does not have the grid of score raster ",
+                                             geo::quoted(scores.path()), "; make both from the same image"));
+    }
+    return reader;
+  }
+};
+
+/// Everything about one field's surroundings in memory.
+struct FieldWindow {
+  geo::Window window;
+  geo::Raster<float> scores;
+  geo::Raster<std::uint8_t> valid;
+  geo::Raster<std::uint32_t> instances;  ///< position among `near` + 1
+  std::uint32_t self = 0;
+  geo::MultiPolygon shape;  ///< in window pixels
+};
+
+geo::MultiPolygon to_pixels(const geo::MultiPolygon& shape, const geo::Grid& grid) {
+  geo::MultiPolygon moved = shape;
+  for (auto& polygon : moved) {
+    for (auto& p : polygon.shell) p = grid.transform.to_pixel(p);
+    for (auto& hole : polygon.holes) {
+      for (auto& p : hole) p = grid.transform.to_pixel(p);
+    }
+  }
+  return moved;
+}
+
+double score_at(const FieldWindow& f, std::int64_t col, std::int64_t row, int band, double scale) {
+  return std::clamp(static_cast<double>(f.scores.at(col, row, band)) * scale, 0.0, 1.0);
+}
+
+double entropy_at(const FieldWindow& f, std::int64_t col, std::int64_t row, double scale) {
+  std::array<double, 3> p{};
+  double sum = 0.0;
+  for (int b = 0; b < 3; ++b) sum += p[static_cast<std::size_t>(b)] = score_at(f, col, row, b, scale);
+  double entropy = 0.0;
+  for (const double v : p) {
+    if (v > 0.0 && sum > 0.0) entropy -= v / sum * std::log(v / sum);
+  }
+  return entropy;
+}
+
+bool beside_nodata(const FieldWindow& f, std::int64_t col, std::int64_t row) {
+  for (std::int64_t r = std::max<std::int64_t>(0, row - 1); r <= std::min(row + 1, f.valid.height() - 1);
+       ++r) {
+    for (std::int64_t c = std::max<std::int64_t>(0, col - 1); c <= std::min(col + 1, f.valid.width() - 1);
+         ++c) {
+      if (f.valid.at(c, r) == 0) return true;
+    }
+  }
+  return false;
+}
+
+/// The field's own pixels as (col, row) of the window; the pixel of its centre when none has its centre
+/// inside.
+std::vector<std::pair<std::int64_t, std::int64_t>> own_pixels(const FieldWindow& f) {
+  std::vector<std::pair<std::int64_t, std::int64_t>> pixels;
+  for (std::int64_t row = 0; row < f.instances.height(); ++row) {
+    for (std::int64_t col = 0; col < f.instances.width(); ++col) {
+      if (f.instances.at(col, row) == f.self) pixels.emplace_back(col, row);
+    }
+  }
+  if (!pixels.empty()) return pixels;
+  const geo::Point centre = geo::centroid(f.shape);
+  const auto col = static_cast<std::int64_t>(std::floor(centre.x));
+  const auto row = static_cast<std::int64_t>(std::floor(centre.y));
+  if (col >= 0 && row >= 0 && col < f.instances.width() && row < f.instances.height())
+    pixels.emplace_back(col, row);
+  return pixels;
+}
+
+/// Mean over the field of a single-band raster on the same grid, where it is valid.
+double raster_mean(const geo::RasterReader& reader, const FieldWindow& f,
+                   const std::vector<std::pair<std::int64_t, std::int64_t>>& pixels) {
+  const auto values = reader.read<float>(f.window, std::array{0});
+  const auto valid = reader.read_valid(f.window, std::array{0});
+  const auto& band = reader.band(0);
+  Mean mean;
+  for (const auto& [col, row] : pixels) {
+    if (valid.at(col, row) != 0)
+      mean.add(static_cast<double>(values.at(col, row)) * band.scale + band.offset);
+  }
+  return mean.value();
+}
+
+void add_pixel_figures(const FieldWindow& f, const Sources& sources, RasterQuality& q) {
+  const auto pixels = own_pixels(f);
+  Mean p;
+  Mean entropy;
+  double least = 2.0;
+  const geo::Grid& grid = sources.scores.grid();
+  for (const auto& [col, row] : pixels) {
+    const std::int64_t scene_col = f.window.col + col;
+    const std::int64_t scene_row = f.window.row + row;
+    q.touches_edge |=
+        scene_col == 0 || scene_row == 0 || scene_col == grid.width - 1 || scene_row == grid.height - 1;
+    q.cut_by_nodata |= beside_nodata(f, col, row);
+    if (f.valid.at(col, row) == 0) continue;
+    const double field = 1.0 - score_at(f, col, row, 0, sources.scale);
+    p.add(field);
+    least = std::min(least, field);
+    entropy.add(entropy_at(f, col, row, sources.scale));
+  }
+  q.n_pixels = p.count();
+  q.p_mean = p.value();
+  if (p.count() > 0) q.p_min = least;
+  q.entropy_mean = sources.entropy ? raster_mean(*sources.entropy, f, pixels) : entropy.value();
+  if (sources.risk) q.risk_mean = raster_mean(*sources.risk, f, pixels);
+}
+
+/// Collects boundary scores along the outline, per neighbour and in all.
+class OutlineWalk {
+ public:
+  OutlineWalk(const FieldWindow& field, double scale) : m_field(field), m_scale(scale) {}
+
+  void walk(const geo::Ring& ring) {
+    constexpr double kStepPx = 0.5;
+    for (std::size_t i = 0; i + 1 < ring.size(); ++i) {
+      const double dx = ring[i + 1].x - ring[i].x;
+      const double dy = ring[i + 1].y - ring[i].y;
+      const int steps = std::max(1, static_cast<int>(std::ceil(std::hypot(dx, dy) / kStepPx)));
+      for (int s = 0; s < steps; ++s) {
+        const double t = (s + 0.5) / steps;
+        sample({ring[i].x + t * dx, ring[i].y + t * dy});
+      }
+    }
+  }
+
+  [[nodiscard]] double strength() const { return m_all.value(); }
+  [[nodiscard]] double weakest() const {
+    double least = kUndefined;
+    for (const auto& [neighbour, mean] : m_neighbours) {
+      if (mean.count() >= kLeastEdgeSamples && !(least <= mean.value())) least = mean.value();
+    }
+    return least;
+  }
+
+ private:
+  void sample(geo::Point p) {
+    const auto col = static_cast<std::int64_t>(std::floor(p.x));
+    const auto row = static_cast<std::int64_t>(std::floor(p.y));
+    double highest = -1.0;
+    std::array<std::uint32_t, 9> seen{};
+    std::size_t n = 0;
+    for (std::int64_t r = row - 1; r <= row + 1; ++r) {
+      for (std::int64_t c = col - 1; c <= col + 1; ++c) {
+        if (c < 0 || r < 0 || c >= m_field.valid.width() || r >= m_field.valid.height()) continue;
+        if (m_field.valid.at(c, r) != 0) highest = std::max(highest, score_at(m_field, c, r, 2, m_scale));
+        const std::uint32_t id = m_field.instances.at(c, r);
+        if (id != 0 && id != m_field.self &&
+            std::find(seen.begin(), seen.begin() + n, id) == seen.begin() + n)
+          seen[n++] = id;
+      }
+    }
+    if (highest < 0.0) return;
+    m_all.add(highest);
+    for (std::size_t i = 0; i < n; ++i) m_neighbours[seen[i]].add(highest);
+  }
+
+  const FieldWindow& m_field;
+  double m_scale;
+  Mean m_all;
+  std::map<std::uint32_t, Mean> m_neighbours;
+};
+
+/// All fields in the raster's CRS, with an index to find neighbours.
+class FieldSet {
+ public:
+  FieldSet(const geo::Layer& fields, const geo::Grid& grid)
+      : m_shapes(moved(fields, grid)), m_index(boxes(m_shapes)) {}
+
+  [[nodiscard]] std::optional<FieldWindow> window(std::size_t i, const Sources& sources) const {
+    const geo::Grid& grid = sources.scores.grid();
+    const geo::Window tight = grid.window_of(geo::bounds(m_shapes[i]));
+    const geo::Window window = geo::intersection(geo::grow(tight, kMarginPx), grid.window());
+    if (m_shapes[i].empty() || tight.empty()) return std::nullopt;
+    FieldWindow f;
+    f.window = window;
+    std::vector<geo::MultiPolygon> near;
+    for (const std::size_t j : m_index.query(grid.bounds(window))) {
+      if (j == i) continue;
+      near.push_back(m_shapes[j]);
+    }
+    near.push_back(m_shapes[i]);  // last: its pixels win where polygons overlap
+    const geo::Grid sub = grid.subgrid(window);
+    f.self = static_cast<std::uint32_t>(near.size());
+    f.instances = geo::rasterize_instances(near, sub);
+    f.shape = to_pixels(m_shapes[i], sub);
+    f.scores = sources.scores.read<float>(window);
+    f.valid = sources.scores.read_valid(window);
+    return f;
+  }
+
+ private:
+  static std::vector<geo::MultiPolygon> moved(const geo::Layer& fields, const geo::Grid& grid) {
+    const geo::CoordinateTransform transform(fields.crs, grid.crs);
+    std::vector<geo::MultiPolygon> shapes;
+    shapes.reserve(fields.features.size());
+    for (const auto& feature : fields.features) shapes.push_back(transform.apply(feature.geometry));
+    return shapes;
+  }
+  static std::vector<geo::Box> boxes(const std::vector<geo::MultiPolygon>& shapes) {
+    std::vector<geo::Box> list;
+    list.reserve(shapes.size());
+    for (const auto& shape : shapes) list.push_back(geo::bounds(shape));
+    return list;
+  }
+
+  std::vector<geo::MultiPolygon> m_shapes;
+  geo::BoxIndex m_index;
+};
+
+RasterQuality quality_of(std::size_t i, const FieldSet& set, const Sources& sources) {
+  RasterQuality q;
+  const auto f = set.window(i, sources);
+  if (!f) return q;
+  add_pixel_figures(*f, sources, q);
+  OutlineWalk outline(*f, sources.scale);
+  for (const auto& polygon : f->shape) {
+    outline.walk(polygon.shell);
+    for (const auto& hole : polygon.holes) outline.walk(hole);
+  }
+  q.boundary_strength = outline.strength();
+  q.weakest_shared_edge = outline.weakest();
+  return q;
+}
+
+geo::Value number(double value) {
+  return std::isnan(value) ? geo::Value{} : geo::Value{value};
+}
+double rounded(double value, double unit) {
+  return std::round(value / unit) * unit;
+}
+double clean(double value, int digits) {
+  double parsed = value;
+  if (std::isfinite(value)) (void)geo::parse_number(geo::fixed(value, digits), parsed);
+  return parsed;
+}
+
+double confidence_of(const RasterQuality& q) {
+  if (std::isnan(q.p_mean) || std::isnan(q.boundary_strength) || std::isnan(q.entropy_mean))
+    return kUndefined;
+  const double certainty = std::clamp(1.0 - q.entropy_mean / std::log(3.0), 0.0, 1.0);
+  return rounded(100.0 * std::cbrt(std::max(0.0, q.p_mean) * std::max(0.0, q.boundary_strength) * certainty),
+                 1.0);
+}
+
+std::string flags_of(const RasterQuality& q) {
+  std::vector<std::string> flags;
+  if (q.n_pixels == 0) flags.emplace_back("no_data");
+  if (q.touches_edge) flags.emplace_back("edge");
+  if (q.cut_by_nodata) flags.emplace_back("nodata");
+  if (q.weakest_shared_edge < kWeakBoundary) flags.emplace_back("weak_boundary");
+  if (q.p_mean < kLowScore) flags.emplace_back("low_score");
+  return geo::join(flags, ";");
+}
+
+/// "2016:05:15 10:00:00" (TIFF) or ISO text to an ISO date; empty when it is neither.
+std::string iso_date(std::string text) {
+  if (text.size() < 10) return {};
+  text = text.substr(0, 10);
+  text[4] = '-';
+  text[7] = '-';
+  return text;
+}
+
+std::string id_of(const geo::MultiPolygon& shape) {
+  std::string text;
+  for (const auto& polygon : shape) {
+    for (const auto& p : polygon.shell) text += geo::concat(geo::fixed(p.x, 6), " ", geo::fixed(p.y, 6), ";");
+  }
+  std::string id = geo::concat(std::hex, geo::stable_hash(text));
+  return "f" + std::string(16 - std::min<std::size_t>(16, id.size()), '0') + id;
+}
+
+const std::array<geo::FieldDefinition, 17>& attribute_fields() {
+  using geo::FieldType;
+  static const std::array<geo::FieldDefinition, 17> kFields{
+      {{"id", FieldType::kString, "Field id"},
+       {"area_ha", FieldType::kReal, "Area (ha)"},
+       {"perimeter_m", FieldType::kReal, "Perimeter (m)"},
+       {"compactness", FieldType::kReal, "Compactness (1 = circle)"},
+       {"shape_index", FieldType::kReal, "Shape index (1 = circle)"},
+       {"p_field_mean", FieldType::kReal, "Mean field score"},
+       {"p_field_min", FieldType::kReal, "Least field score"},
+       {"boundary_strength", FieldType::kReal, "Boundary strength"},
+       {"entropy_mean", FieldType::kReal, "Mean entropy (nats)"},
+       {"risk_mean", FieldType::kReal, "Mean label risk"},
+       {"weakest_shared_edge", FieldType::kReal, "Weakest shared edge"},
+       {"n_pixels", FieldType::kInteger, "Pixels"},
+       {"touches_edge", FieldType::kInteger, "Touches the image's edge"},
+       {"cut_by_nodata", FieldType::kInteger, "Cut by nodata"},
+       {"image_date", FieldType::kDate, "Image date"},
+       {"confidence", FieldType::kInteger, "Confidence (0 to 100)"},
+       {"flag", FieldType::kString, "Flag"}}};
+  return kFields;
+}
+
+/// Puts the attributes of attribute_fields() first, in their order; others of the input follow.
+void arrange_fields(geo::Layer& layer) {
+  std::vector<geo::FieldDefinition> fields(attribute_fields().begin(), attribute_fields().end());
+  std::vector<int> from;
+  for (const auto& f : fields) from.push_back(layer.find_field(f.name));
+  for (std::size_t i = 0; i < layer.fields.size(); ++i) {
+    if (std::ranges::find(from, static_cast<int>(i)) != from.end()) continue;
+    fields.push_back(layer.fields[i]);
+    from.push_back(static_cast<int>(i));
+  }
+  for (auto& feature : layer.features) {
+    std::vector<geo::Value> values(fields.size());
+    for (std::size_t i = 0; i < fields.size(); ++i) {
+      if (from[i] >= 0) values[i] = feature.values[static_cast<std::size_t>(from[i])];
+    }
+    feature.values = std::move(values);
+  }
+  layer.fields = std::move(fields);
+}
+
+void set_attributes(geo::Feature& feature, const RasterQuality& q, const geo::GeodesicMeasure& measure,
+                    const std::string& image_date) {
+  const double area_m2 = measure.area_m2(feature.geometry);
+  const double perimeter_m = measure.perimeter_m(feature.geometry);
+  auto& v = feature.values;
+  v[0] = geo::as_text(v[0]).empty() ? geo::Value{id_of(feature.geometry)} : geo::Value{geo::as_text(v[0])};
+  v[1] = clean(area_m2 / 1e4, 6);
+  v[2] = clean(perimeter_m, 3);
+  v[3] = perimeter_m > 0.0 ? number(clean(4.0 * std::numbers::pi * area_m2 / (perimeter_m * perimeter_m), 6))
+                           : geo::Value{};
+  v[4] = area_m2 > 0.0 ? number(clean(perimeter_m / (2.0 * std::sqrt(std::numbers::pi * area_m2)), 6))
+                       : geo::Value{};
+  v[5] = number(clean(q.p_mean, 6));
+  v[6] = number(clean(q.p_min, 6));
+  v[7] = number(clean(q.boundary_strength, 6));
+  v[8] = number(clean(q.entropy_mean, 6));
+  v[9] = number(clean(q.risk_mean, 6));
+  v[10] = number(clean(q.weakest_shared_edge, 6));
+  v[11] = q.n_pixels;
+  v[12] = std::int64_t{q.touches_edge};
+  v[13] = std::int64_t{q.cut_by_nodata};
+  if (!image_date.empty()) v[14] = image_date;
+  const double confidence = confidence_of(q);
+  v[15] = std::isnan(confidence) ? geo::Value{} : geo::Value{static_cast<std::int64_t>(confidence)};
+  v[16] = flags_of(q);
+}
+
+}  // namespace
+
+void add_field_quality(geo::Layer& fields, const QualityOptions& options, geo::ExecContext& exec) {
+  const Sources sources(options);
+  const FieldSet set(fields, sources.scores.grid());
+  const std::string date =
+      iso_date(options.image_date.empty() ? sources.scores.metadata("TIFFTAG_DATETIME") : options.image_date);
+  arrange_fields(fields);
+  geo::Progress progress(exec, "quality of fields", static_cast<std::int64_t>(fields.features.size()));
+  tbb::parallel_for(tbb::blocked_range<std::size_t>(0, fields.features.size(), 16), [&](const auto& range) {
+    const geo::GeodesicMeasure measure(fields.crs);
+    for (std::size_t i = range.begin(); i < range.end(); ++i) {
+      set_attributes(fields.features[i], quality_of(i, set, sources), measure, date);
+      progress.advance();
+    }
+  });
+}
+
+}  // namespace furrow::assessment

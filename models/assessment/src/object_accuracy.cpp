@@ -1,0 +1,72 @@
+#include <furrow/assessment/object_accuracy.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include <furrow/geo/core/error.h>
+#include <furrow/geo/vector/geos.h>
+#include <furrow/geo/vector/matching.h>
+
+namespace furrow::assessment {
+namespace {
+
+constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
+
+double ratio(std::int64_t part, std::int64_t whole) {
+  return whole == 0 ? kUndefined : static_cast<double>(part) / static_cast<double>(whole);
+}
+
+/// Which polygons have at least half of their area inside the region.
+std::vector<char> counted(std::span<const geo::MultiPolygon> shapes,
+                          const std::optional<geo::MultiPolygon>& region) {
+  std::vector<char> counts(shapes.size(), 1);
+  if (!region) return counts;
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    const double inside = geo::intersection_area(shapes[i], *region);
+    counts[i] = static_cast<char>(inside >= 0.5 * geo::area(shapes[i]) && inside > 0.0);
+  }
+  return counts;
+}
+
+}  // namespace
+
+double ObjectAccuracy::precision() const {
+  return ratio(correct, predicted);
+}
+double ObjectAccuracy::recall() const {
+  return ratio(found, reference);
+}
+
+double ObjectAccuracy::f1() const {
+  if (reference == 0 && predicted == 0) return kUndefined;
+  const double p = precision();
+  const double r = recall();
+  if (std::isnan(p) || std::isnan(r) || p + r == 0.0) return 0.0;
+  return 2.0 * p * r / (p + r);
+}
+
+ObjectAccuracy assess_objects(std::span<const geo::MultiPolygon> predicted,
+                              std::span<const geo::MultiPolygon> reference, const ObjectOptions& options) {
+  if (!(options.min_iou > 0.0 && options.min_iou < 1.0)) {
+    throw geo::InvalidArgument("the least IoU of a match must lie between 0 and 1");
+  }
+  const auto predicted_counts = counted(predicted, options.region);
+  const auto reference_counts = counted(reference, options.region);
+  const auto matches = geo::match_one_to_one(geo::overlaps(predicted, reference), options.min_iou);
+  ObjectAccuracy result;
+  result.predicted = std::ranges::count(predicted_counts, 1);
+  result.reference = std::ranges::count(reference_counts, 1);
+  double iou_sum = 0.0;
+  for (const auto& match : matches) {
+    if (predicted_counts[match.a] != 0) ++result.correct;
+    if (reference_counts[match.b] != 0) {
+      ++result.found;
+      iou_sum += match.iou;
+    }
+  }
+  if (result.found > 0) result.mean_matched_iou = iou_sum / static_cast<double>(result.found);
+  return result;
+}
+
+}  // namespace furrow::assessment
