@@ -1,0 +1,119 @@
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <furrow/assessment/field_quality.h>
+#include <furrow/assessment/map_package.h>
+#include <furrow/geo/core/csv.h>
+#include <furrow/geo/core/text.h>
+#include <furrow/geo/vector/layer.h>
+#include <furrow/workflow/step.h>
+
+#include "vector_options.h"
+
+namespace furrow::workflow {
+namespace {
+
+/// A table without geometry from a CSV file: columns of numbers stay numbers.
+geo::Layer table_from_csv(const std::string& path, const std::string& name) {
+  const geo::CsvTable csv = geo::read_csv(path);
+  geo::Layer table;
+  table.name = name;
+  table.source = path;
+  for (std::size_t c = 0; c < csv.columns.size(); ++c) {
+    bool numeric = true;
+    double number = 0.0;
+    for (const auto& row : csv.rows)
+      numeric = numeric && (geo::is_missing(row[c]) || geo::parse_number(row[c], number));
+    table.fields.push_back({csv.columns[c], numeric ? geo::FieldType::kReal : geo::FieldType::kString, ""});
+  }
+  for (const auto& row : csv.rows) {
+    geo::Feature feature;
+    for (std::size_t c = 0; c < row.size(); ++c) {
+      double number = 0.0;
+      if (geo::is_missing(row[c])) {
+        feature.values.emplace_back();
+      } else if (table.fields[c].type == geo::FieldType::kReal && geo::parse_number(row[c], number)) {
+        feature.values.emplace_back(number);
+      } else {
+        feature.values.emplace_back(row[c]);
+      }
+    }
+    table.features.push_back(std::move(feature));
+  }
+  return table;
+}
+
+class Quality : public Step {
+ public:
+  StepInfo info() const override {
+    return {"quality",
+            "Says for every field how far to trust it, and writes the GeoPackage for analysts",
+            "Reads any polygon layer and the score raster that it was made from (or any other), and adds to "
+            "every field its size, "
+            "shape, mean and least field score, boundary strength along the outline, entropy, label risk, "
+            "the weakest edge it "
+            "shares with a neighbour, and a confidence from 0 to 100. The output is one GeoPackage with QGIS "
+            "styles inside: layer "
+            "fields, and sites, labellers and run_info when they are given.\n\n"
+            "A field's pixels are those whose centre lies in it. The confidence orders fields; it is not a "
+            "probability.",
+            {{"Fields with scores and label risk",
+              "furrow quality fields.gpkg --scores scores.tif --risk risk.tif --out map.gpkg"}}};
+  }
+
+  void declare(OptionTable& t) override {
+    t.add("fields", &m_fields).positional().required().input("vector layer").help("Field polygons");
+    m_vector.declare(t, "fields");
+    t.add("scores", &m_options.scores)
+        .required()
+        .input("raster")
+        .help("Score raster: background, interior, boundary");
+    t.add("entropy", &m_options.entropy)
+        .input("raster")
+        .help("Entropy raster; without it entropy comes from the scores");
+    t.add("risk", &m_options.risk).input("raster").help("Label risk raster, as consensus writes it");
+    t.add("scale", &m_options.scale)
+        .at_least(0.0)
+        .help("Score = stored value x scale; 0 takes it from the raster");
+    t.add("image-date", &m_options.image_date)
+        .help("Date of the image, YYYY-MM-DD; default: from the score raster");
+    t.add("sites", &m_sites)
+        .input("vector layer")
+        .group("Also into the GeoPackage")
+        .help("Sites with label risk");
+    t.add("labellers", &m_labellers)
+        .input("table")
+        .group("Also into the GeoPackage")
+        .help("Table of labellers (CSV)");
+    t.add("out", &m_out).required().output("vector layer").short_name('o').help("GeoPackage to write");
+  }
+
+  void run(StepContext& context) override {
+    assessment::MapPackage package;
+    package.fields = geo::read_layer(m_fields, m_vector.read_options("--fields-crs", false));
+    if (!m_sites.empty()) package.sites = geo::read_layer(m_sites);
+    if (!m_labellers.empty()) package.labellers = table_from_csv(m_labellers, "labellers");
+    if (!package.fields.features.empty())
+      assessment::add_field_quality(package.fields, m_options, context.exec());
+    package.run_info = {{"fields", m_fields}, {"scores", m_options.scores}, {"risk", m_options.risk}};
+    assessment::write_map_package(package, m_out, context.overwrite());
+    context.record("fields", static_cast<std::int64_t>(package.fields.features.size()));
+  }
+
+ private:
+  std::string m_fields;
+  VectorOptions m_vector;
+  assessment::QualityOptions m_options;
+  std::string m_sites;
+  std::string m_labellers;
+  std::string m_out;
+};
+
+}  // namespace
+
+std::unique_ptr<Step> make_quality() {
+  return std::make_unique<Quality>();
+}
+
+}  // namespace furrow::workflow

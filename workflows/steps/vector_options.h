@@ -1,0 +1,45 @@
+#pragma once
+
+#include <string>
+
+#include <furrow/geo/vector/layer.h>
+#include <furrow/workflow/option_table.h>
+
+namespace furrow::workflow {
+
+/// The options that every command with a polygon layer offers: which layer, its CRS, what to do with invalid
+/// polygons.
+struct VectorOptions {
+  std::string layer;
+  std::string crs;
+  std::string invalid = "error";
+
+  /// @param what  name of the input: declares --layer (or --<what>-layer when `several`), --<what>-crs,
+  /// --invalid
+  void declare(OptionTable& table, const std::string& what, bool several = false) {
+    table.add(several ? what + "-layer" : "layer", &layer)
+        .help("Layer of the file; default: its only polygon layer");
+    table.add(what + "-crs", &crs).help("CRS of the polygons whatever the file says, for example EPSG:32632");
+    if (table.find("invalid") == nullptr) {
+      table.add("invalid", &invalid)
+          .choices({"error", "repair", "skip"})
+          .help("What to do with polygons that cross themselves");
+    }
+  }
+
+  /// @throws geo::CrsError when the CRS is not understood
+  [[nodiscard]] geo::LayerReadOptions read_options(const std::string& crs_switch,
+                                                   bool require_polygons = true) const {
+    geo::LayerReadOptions options;
+    options.layer = layer;
+    if (!crs.empty()) options.override_crs = geo::Crs::from_user_input(crs);
+    options.crs_switch = crs_switch;
+    options.require_polygons = require_polygons;
+    options.invalid = invalid == "repair" ? geo::InvalidGeometry::kRepair
+                      : invalid == "skip" ? geo::InvalidGeometry::kSkip
+                                          : geo::InvalidGeometry::kError;
+    return options;
+  }
+};
+
+}  // namespace furrow::workflow
