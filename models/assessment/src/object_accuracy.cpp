@@ -53,7 +53,9 @@ ObjectAccuracy assess_objects(std::span<const geo::MultiPolygon> predicted,
   }
   const auto predicted_counts = counted(predicted, options.region);
   const auto reference_counts = counted(reference, options.region);
-  const auto matches = geo::match_one_to_one(geo::overlaps(predicted, reference), options.min_iou);
+  // More than the threshold, not equal to it: two halves of a field are no match.
+  const double least = std::nextafter(options.min_iou, 1.0);
+  const auto matches = geo::match_one_to_one(geo::overlaps(predicted, reference), least);
   ObjectAccuracy result;
   result.predicted = std::ranges::count(predicted_counts, 1);
   result.reference = std::ranges::count(reference_counts, 1);

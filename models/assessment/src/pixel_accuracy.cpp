@@ -63,14 +63,18 @@ class PolygonWindows {
  public:
   PolygonWindows(std::span<const geo::MultiPolygon> polygons, geo::Grid grid,
                  const geo::BoundaryOptions& boundary)
-      : m_polygons(polygons), m_grid(std::move(grid)), m_boundary(boundary), m_index(boxes(polygons)) {}
+      : m_polygons(polygons), m_grid(std::move(grid)), m_boundary(boundary), m_index(boxes(polygons)) {
+    // One size of pixel for all windows: in degrees each window has a size of its own.
+    if (m_boundary.width_m && !m_boundary.pixel_size_m) m_boundary.pixel_size_m = m_grid.pixel_size_m();
+    const geo::Point reach = geo::boundary_reach_px(m_grid, m_boundary);
+    m_margin_px = static_cast<std::int64_t>(std::max(reach.x, reach.y));
+  }
 
   [[nodiscard]] LabelWindow operator()(const geo::Window& window) const {
     // An outline just outside the window still colours pixels inside it.
-    const auto margin = static_cast<std::int64_t>(std::ceil(reach_px())) + 2;
+    const geo::Box box = m_grid.bounds(geo::grow(window, m_margin_px));
     std::vector<geo::MultiPolygon> near;
-    for (const std::size_t i : m_index.query(m_grid.bounds(geo::grow(window, margin))))
-      near.push_back(m_polygons[i]);
+    for (const std::size_t i : m_index.query(box)) near.push_back(m_polygons[i]);
     const geo::Grid sub = m_grid.subgrid(window);
     return {geo::rasterize_labels(near, sub, m_boundary), geo::rasterize_extent(near, sub)};
   }
@@ -82,16 +86,12 @@ class PolygonWindows {
     for (const auto& shape : polygons) list.push_back(geo::bounds(shape));
     return list;
   }
-  [[nodiscard]] double reach_px() const {
-    if (!m_boundary.width_m) return m_boundary.width_px;
-    const geo::Point size = m_grid.pixel_size_m();
-    return *m_boundary.width_m / std::min(size.x, size.y);
-  }
 
   std::span<const geo::MultiPolygon> m_polygons;
   geo::Grid m_grid;
   geo::BoundaryOptions m_boundary;
   geo::BoxIndex m_index;
+  std::int64_t m_margin_px = 1;
 };
 
 }  // namespace

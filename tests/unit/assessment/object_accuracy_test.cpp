@@ -35,6 +35,12 @@ TEST(ObjectAccuracy, CountsMatchesAboveTheThresholdOnly) {
   EXPECT_EQ(assess_objects(predicted, reference, {0.4, {}}).correct, 2);
 }
 
+TEST(ObjectAccuracy, AnIouOfExactlyTheThresholdIsNoMatch) {
+  const std::vector<geo::MultiPolygon> whole{{geo::to_polygon(geo::Box{0, 0, 10, 10})}};
+  const std::vector<geo::MultiPolygon> half{{geo::to_polygon(geo::Box{0, 0, 10, 5})}};
+  EXPECT_EQ(assess_objects(half, whole, {}).correct, 0);
+}
+
 TEST(ObjectAccuracy, AFieldIsMatchedOnce) {
   const std::vector<geo::MultiPolygon> reference{square(0, 0, 10)};
   const std::vector<geo::MultiPolygon> predicted{square(0, 0, 10), square(0, 0, 10)};
