@@ -17,8 +17,8 @@ inline constexpr std::uint8_t kIgnore = 255;
 /// How wide the boundary class is.
 struct BoundaryOptions {
   double width_px = 2.0;  ///< in total, half on each side of the outline; >= 0 (0 = no boundary class)
-  std::optional<double>
-      width_m;  ///< in metres instead; the ground size of the grid's centre pixel converts it
+  /// In metres instead; the ground size of the grid's centre pixel converts it.
+  std::optional<double> width_m = std::nullopt;
   /// Ground size of a pixel {width, height} for `width_m`; empty = that of the grid's centre pixel. Whoever
   /// cuts a geographic grid into windows gives the whole grid's size here, so that all windows agree.
   std::optional<Point> pixel_size_m = std::nullopt;
