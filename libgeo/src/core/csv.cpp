@@ -90,6 +90,10 @@ std::size_t CsvTable::column(const std::string& name) const {
   return static_cast<std::size_t>(index);
 }
 
+std::string CsvTable::place(std::size_t row) const {
+  return row < lines.size() ? concat(path.string(), ":", lines[row]) : path.string();
+}
+
 CsvTable read_csv(const std::filesystem::path& path) {
   CsvTable table;
   table.path = path;
@@ -107,6 +111,7 @@ CsvTable read_csv(const std::filesystem::path& path) {
       throw IoError(concat(path.string(), ":", records[i].line, ": ", records[i].cells.size(),
                            " cells where the header has ", table.columns.size()));
     }
+    table.lines.push_back(records[i].line);
     table.rows.push_back(std::move(records[i].cells));
   }
   return table;

@@ -13,6 +13,14 @@ TEST(Text, SuggestsANameThatIsNear) {
   EXPECT_EQ(nearest_name("zzzzzz", names), "");
 }
 
+TEST(Text, QuotesNamesTheSameWayWhateverTheirType) {
+  const std::string name = "a b";
+  std::string changeable = name;
+  EXPECT_EQ(concat(quoted(name), quoted(changeable), quoted(name + "c"), quoted(std::string_view("d")),
+                   quoted("e")),
+            "'a b''a b''a bc''d''e'");
+}
+
 TEST(Text, ReadsSizes) {
   EXPECT_EQ(parse_bytes("2 GiB"), std::size_t{2} << 30);
   EXPECT_EQ(parse_bytes("500MB"), 500000000U);

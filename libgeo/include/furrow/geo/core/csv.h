@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -12,6 +13,11 @@ struct CsvTable {
   std::filesystem::path path;                  ///< for messages
   std::vector<std::string> columns;            ///< header, as written
   std::vector<std::vector<std::string>> rows;  ///< every row has columns.size() cells
+  std::vector<std::size_t> lines =
+      {};  ///< line of the file on which each row begins; empty when made in memory
+
+  /// "catalogue.csv:17" for messages about a row; the file alone when lines are unknown.
+  [[nodiscard]] std::string place(std::size_t row) const;
 
   /// Index of a column, compared without case; -1 when it is missing.
   [[nodiscard]] int find_column(const std::string& name) const;

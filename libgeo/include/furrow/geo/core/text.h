@@ -21,6 +21,16 @@ template <class... Ts>
 
 /// `text` between single quotes, as names appear in messages.
 [[nodiscard]] std::string quoted(std::string_view text);
+/// Exact matches: otherwise the unqualified call on a std::string would find std::quoted.
+[[nodiscard]] inline std::string quoted(const std::string& text) {
+  return quoted(std::string_view(text));
+}
+[[nodiscard]] inline std::string quoted(const char* text) {
+  return quoted(std::string_view(text));
+}
+[[nodiscard]] inline std::string quoted(std::string& text) {
+  return quoted(std::string_view(text));
+}
 
 /// `value` with exactly `digits` digits after the point, independent of the locale; "nan" for NaN.
 [[nodiscard]] std::string fixed(double value, int digits);

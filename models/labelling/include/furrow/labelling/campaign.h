@@ -34,6 +34,9 @@ struct Assignment {
   [[nodiscard]] bool is_expert() const { return site_class == "1a" || site_class == "1b"; }
   /// Class 1a: the reference that others are scored against.
   [[nodiscard]] bool is_reference() const { return site_class == "1a"; }
+  /// The labeller handed the map in: the status is not Abandoned, Returned, Assigned or Pending. An
+  /// unfinished assignment without polygons says nothing about its site.
+  [[nodiscard]] bool is_finished() const;
 };
 
 /// A cell that labellers map.
@@ -70,14 +73,20 @@ struct CampaignOptions {
 
 /// Reads catalogue and polygons and joins them.
 ///
-/// Needed columns: name, Class, assignment_id, Labeller; x and y (lon, lat in degrees) when `sites` is empty.
-/// Read when there: status, completion_time, image_date, nflds. Extra columns are ignored; names compare
-/// without case. The campaign's CRS is that of the labels layer (of the sites layer when there are no
+/// Ids are texts; "100001.0", as tables with missing values write whole numbers, is the same id as "100001".
+/// Sites without a layer are squares of `cell_degrees` around x, y, moved into the campaign's CRS by their
+/// corners. Needed columns: name, Class, assignment_id, Labeller; x and y (lon, lat in degrees) when `sites`
+/// is empty. Read when there: status, completion_time, image_date, nflds. Extra columns are ignored; names
+/// compare without case. The campaign's CRS is that of the labels layer (of the sites layer when there are no
 /// labels).
-/// @throws IoError    file or column missing; duplicate assignment_id (both lines named); no usable row
+/// @throws IoError    file or column missing; duplicate assignment_id or site name (both places named); no
+///                    usable row
 /// @throws CrsError, GeometryError  as geo::read_layer
-/// Problems that concern single rows or polygons (polygon of an unknown assignment, row without a site name,
-/// nflds > 0 but no polygon) are appended to `problems`.
+/// Problems that concern single rows or polygons are appended to `problems`, and the row or polygon is left
+/// out: polygon of an unknown assignment; row without name, assignment_id or Labeller; x or y that is no
+/// position or differs from the site's first row; site that the site layer lacks; nflds > 0 but no polygon
+/// (they are missing: an empty map would be a wrong answer); every polygon of an assignment left out as
+/// invalid. Memory: all polygons. Threads: safe to call concurrently.
 [[nodiscard]] Campaign read_campaign(const CampaignOptions& options, std::vector<CampaignProblem>& problems);
 
 }  // namespace furrow::labelling
