@@ -19,6 +19,7 @@ struct Loggers {
   std::shared_ptr<spdlog::logger> file;
   std::atomic<LogLevel> level{LogLevel::kInfo};
   LogFormat format = LogFormat::kText;
+  std::string program;
 
   Loggers()
       : console(
@@ -69,11 +70,13 @@ std::string json_escaped(std::string_view text) {
   return out;
 }
 
-std::string decorated(LogLevel level, std::string_view message, LogFormat format) {
-  if (format == LogFormat::kJson) {
+std::string decorated(LogLevel level, std::string_view message, const Loggers& l) {
+  if (l.format == LogFormat::kJson) {
     return concat("{\"level\":\"", name_of(level), "\",\"message\":\"", json_escaped(message), "\"}");
   }
-  if (level == LogLevel::kWarning || level == LogLevel::kError) return concat(name_of(level), ": ", message);
+  if (level == LogLevel::kWarning || level == LogLevel::kError) {
+    return concat(l.program, l.program.empty() ? "" : ": ", name_of(level), ": ", message);
+  }
   return std::string(message);
 }
 
@@ -83,11 +86,10 @@ void log(LogLevel level, std::string_view message) {
   Loggers& l = loggers();
   const std::scoped_lock lock(l.mutex);
   if (level >= l.level.load() && level != LogLevel::kOff) {
-    l.console->log(spdlog::level::info, decorated(level, message, l.format));
+    l.console->log(spdlog::level::info, decorated(level, message, l));
     l.console->flush();
   }
-  if (l.file && level >= LogLevel::kVerbose)
-    l.file->log(spdlog::level::info, decorated(level, message, l.format));
+  if (l.file && level >= LogLevel::kVerbose) l.file->log(spdlog::level::info, decorated(level, message, l));
 }
 
 void set_log_level(LogLevel level) {
@@ -95,6 +97,11 @@ void set_log_level(LogLevel level) {
 }
 LogLevel log_level() {
   return loggers().level.load();
+}
+
+void set_log_program(const std::string& name) {
+  const std::scoped_lock lock(loggers().mutex);
+  loggers().program = name;
 }
 
 void set_log_format(LogFormat format) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 #include <string_view>
 
 namespace furrow::geo {
@@ -25,6 +26,10 @@ inline void log_warning(std::string_view message) {
 inline void log_error(std::string_view message) {
   log(LogLevel::kError, message);
 }
+
+/// What begins warnings and errors in the text format, for example "furrow tile"; empty = nothing (the
+/// default).
+void set_log_program(const std::string& name);
 
 /// The lowest level that is written. Default: kInfo.
 void set_log_level(LogLevel level);

@@ -46,6 +46,8 @@ class Option {
   Option& input(std::string kind);
   /// A path that is written. `kind` likewise, or "folder".
   Option& output(std::string kind);
+  /// An output that the step adds to or goes on with (a resumed run): no error when it exists.
+  Option& may_exist();
   /// Not allowed together with another option (give it on one of the two).
   Option& excludes(std::string other);
 
@@ -60,6 +62,7 @@ class Option {
       const noexcept;  ///< a Boolean: no value on the command line; --no-NAME switches off
   [[nodiscard]] char short_letter() const noexcept { return m_short; }
   [[nodiscard]] PathRole role() const noexcept { return m_role; }
+  [[nodiscard]] bool output_may_exist() const noexcept { return m_may_exist; }
   [[nodiscard]] const std::string& path_kind() const noexcept { return m_kind; }
   [[nodiscard]] const std::vector<std::string>& allowed() const noexcept { return m_choices; }
   [[nodiscard]] const std::vector<std::string>& excluded() const noexcept { return m_excludes; }
@@ -82,6 +85,8 @@ class Option {
   [[nodiscard]] std::string assign(std::span<const Given> values);
   /// The same from command-line texts.
   [[nodiscard]] std::string assign_texts(std::span<const std::string> texts);
+  /// Replaces every text value (paths, for instance) by what `change` makes of it; numbers and flags stay.
+  void map_texts(const std::function<std::string(const std::string&)>& change);
 
  private:
   std::string m_name;
@@ -100,6 +105,7 @@ class Option {
   char m_short = '\0';
   bool m_required = false;
   bool m_positional = false;
+  bool m_may_exist = false;
   bool m_set = false;
 };
 
@@ -111,6 +117,7 @@ class OptionTable {
   Option& add(std::string name, Option::Target target);
 
   [[nodiscard]] Option* find(std::string_view name);
+  [[nodiscard]] const Option* find(std::string_view name) const;
   [[nodiscard]] const std::vector<std::unique_ptr<Option>>& options() const noexcept { return m_options; }
   [[nodiscard]] std::vector<std::string> names() const;
   /// Everything wrong after all values were assigned: missing required options, options that exclude each

@@ -73,6 +73,11 @@ class Step {
   /// Rules between options that the table cannot say. Opens no file.
   /// @throws geo::UsageError with a full sentence
   virtual void check() const {}
+  /// Threads and memory that the step's own input asks for (a workflow file); the command line goes first.
+  [[nodiscard]] virtual geo::ExecOptions wanted_resources() const { return {}; }
+  /// What `run` would do (--dry-run), on context.out(). Changes nothing. Default: effective options, inputs,
+  /// outputs.
+  virtual void plan(const OptionTable& table, StepContext& context);
   /// Does the work, inside the arena. Asks no option question.
   virtual void run(StepContext& context) = 0;
 };

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <furrow/geo/core/error.h>
+#include <furrow/workflow/option_table.h>
+
+namespace furrow::workflow {
+
+/// One thing that is wrong before anything ran.
+struct Problem {
+  std::string message;
+  geo::ExitCode code = geo::ExitCode::kUsage;
+  std::string option;  ///< the option that holds the path, when it is about a path
+};
+
+/// A path whose existence only its driver can tell: a URL, /vsi..., "-", a connection text ("GPKG:..."), a
+/// pattern
+/// (*, ?, [).
+[[nodiscard]] bool is_not_a_plain_path(const std::string& path);
+
+/// GDAL's name of a remote path: s3://, gs://, az://, http(s):// become /vsi...; anything else comes back
+/// unchanged.
+[[nodiscard]] std::string gdal_path(const std::string& path);
+
+/// Absolute, without "." and "..", without a final slash: what two texts for the same place have in common.
+[[nodiscard]] std::filesystem::path comparable_path(const std::string& path);
+
+/// True when `path` is `folder` or lies below it (both as comparable_path gives them).
+[[nodiscard]] bool lies_in(const std::filesystem::path& path, const std::filesystem::path& folder);
+
+/// Inputs that do not exist, outputs that exist (without `overwrite`) or cannot be written, outputs that are
+/// an input or would replace a folder with an input in it, two options that write the same path. Opens
+/// nothing.
+[[nodiscard]] std::vector<Problem> check_paths(const OptionTable& table, bool overwrite);
+
+/// Why an input path cannot be read, or empty.
+[[nodiscard]] std::string input_problem(const Option& option, const std::string& path);
+
+}  // namespace furrow::workflow

@@ -1,0 +1,126 @@
+#include <furrow/workflow/path_check.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include <furrow/geo/core/atomic_output.h>
+#include <furrow/geo/core/text.h>
+
+namespace fs = std::filesystem;
+
+namespace furrow::workflow {
+namespace {
+
+using geo::concat;
+using geo::quoted;
+
+struct UsedPath {
+  const Option* option;
+  std::string text;
+  fs::path path;
+};
+
+std::vector<UsedPath> paths_of(const OptionTable& table, PathRole role) {
+  std::vector<UsedPath> paths;
+  for (const auto& option : table.options()) {
+    if (option->role() != role) continue;
+    for (const auto& text : option->value_texts()) {
+      if (!text.empty() && !is_not_a_plain_path(text))
+        paths.push_back({option.get(), text, comparable_path(text)});
+    }
+  }
+  return paths;
+}
+
+void check_output(const UsedPath& output, bool overwrite, std::vector<Problem>& problems) {
+  if (output.text.starts_with("/dev/")) return;
+  try {
+    geo::check_output_path(output.text, overwrite || output.option->output_may_exist());
+  } catch (const geo::Error& e) {
+    problems.push_back({e.what(), e.exit_code(), output.option->name()});
+  }
+}
+
+void check_against_inputs(const UsedPath& output, const std::vector<UsedPath>& inputs,
+                          std::vector<Problem>& problems) {
+  for (const auto& input : inputs) {
+    if (input.path == output.path) {
+      problems.push_back({concat("output ", quoted(output.text), " is also an input; give it another name"),
+                          geo::ExitCode::kUsage, output.option->name()});
+    } else if (lies_in(input.path, output.path)) {
+      problems.push_back(
+          {concat("input ", quoted(input.text), " lies inside the output folder ", quoted(output.text),
+                  ", which would be replaced; give the output another folder"),
+           geo::ExitCode::kUsage, output.option->name()});
+    }
+  }
+}
+
+}  // namespace
+
+bool is_not_a_plain_path(const std::string& path) {
+  if (path == "-" || path.starts_with("/vsi") || path.find("://") != std::string::npos) return true;
+  if (path.find_first_of("*?[") != std::string::npos) return true;
+  std::error_code ec;
+  return path.find(':') != std::string::npos && !fs::exists(path, ec);
+}
+
+std::string gdal_path(const std::string& path) {
+  static constexpr std::array<std::pair<const char*, const char*>, 3> kStores{
+      {{"s3://", "/vsis3/"}, {"gs://", "/vsigs/"}, {"az://", "/vsiaz/"}}};
+  for (const auto& [prefix, replacement] : kStores) {
+    if (path.starts_with(prefix)) return replacement + path.substr(std::string_view(prefix).size());
+  }
+  if (path.starts_with("http://") || path.starts_with("https://")) return "/vsicurl/" + path;
+  return path;
+}
+
+fs::path comparable_path(const std::string& path) {
+  std::error_code ec;
+  fs::path absolute = fs::weakly_canonical(fs::absolute(path, ec), ec);
+  if (ec) absolute = fs::absolute(path).lexically_normal();
+  return absolute.has_filename() ? absolute : absolute.parent_path();
+}
+
+bool lies_in(const fs::path& path, const fs::path& folder) {
+  const auto [in_folder, in_path] = std::ranges::mismatch(folder, path);
+  return in_folder == folder.end();
+}
+
+std::string input_problem(const Option& option, const std::string& path) {
+  if (path.empty() || is_not_a_plain_path(path)) return {};
+  std::error_code ec;
+  const std::string kind = option.path_kind().empty() ? "input" : option.path_kind();
+  if (!fs::exists(path, ec)) {
+    const bool folder = kind.ends_with("folder");
+    return concat("cannot open ", kind, " ", quoted(path), ": no such file", folder ? " or folder" : "");
+  }
+  if (kind.ends_with("folder") && !fs::is_directory(path, ec)) {
+    return concat("cannot open ", kind, " ", quoted(path), ": it is not a folder");
+  }
+  return {};
+}
+
+std::vector<Problem> check_paths(const OptionTable& table, bool overwrite) {
+  std::vector<Problem> problems;
+  const auto inputs = paths_of(table, PathRole::kInput);
+  const auto outputs = paths_of(table, PathRole::kOutput);
+  for (const auto& input : inputs) {
+    const std::string problem = input_problem(*input.option, input.text);
+    if (!problem.empty()) problems.push_back({problem, geo::ExitCode::kFailed, input.option->name()});
+  }
+  for (auto output = outputs.begin(); output != outputs.end(); ++output) {
+    check_output(*output, overwrite, problems);
+    check_against_inputs(*output, inputs, problems);
+    const bool repeated = std::any_of(outputs.begin(), output,
+                                      [&](const auto& earlier) { return earlier.path == output->path; });
+    if (repeated) {
+      problems.push_back({concat("output ", quoted(output->text), " is given twice"), geo::ExitCode::kUsage,
+                          output->option->name()});
+    }
+  }
+  return problems;
+}
+
+}  // namespace furrow::workflow
