@@ -81,6 +81,10 @@ void parse(CLI::App& app, const std::vector<std::string>& arguments, ParseResult
     app.parse(reversed);
   } catch (const CLI::RequiredError&) {
     // OptionTable::problems names everything that is missing, not only the first.
+  } catch (const CLI::ArgumentMismatch& e) {
+    const std::string message = e.what();
+    result.problems.push_back(
+        concat("option ", quoted(message.substr(0, message.find(':'))), " needs a value"));
   } catch (const CLI::ParseError& e) {
     std::string message = e.what();
     std::ranges::replace(message, '\n', ' ');
@@ -150,10 +154,11 @@ ChosenCommand choose_command(const std::vector<std::string>& words, const workfl
     if (name.starts_with(first + " ")) members.push_back(name.substr(first.size() + 1));
   }
   if (members.empty()) {
-    const std::string near = geo::did_you_mean(both, names);
+    std::string near = geo::did_you_mean(both, names);
+    if (near.empty()) near = geo::did_you_mean(first, names);
     return {"", 0,
-            concat("unknown command ", quoted(first), near.empty() ? geo::did_you_mean(first, names) : near,
-                   "; 'furrow --help' lists the commands")};
+            concat("unknown command ", quoted(first),
+                   near.empty() ? "; 'furrow --help' lists the commands" : near)};
   }
   const bool has_second = words.size() > 1 && !words[1].starts_with('-');
   return {"", 0,

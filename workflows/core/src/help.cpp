@@ -21,9 +21,10 @@ std::string upper(std::string text) {
   return text;
 }
 
-/// "-o, --out PATH" or "SCENE..." for a positional option.
+/// "-o, --out PATH", or "SCENE, --scene PATH" for an option that needs no name.
 std::string left_column(const Option& option) {
   std::string text = option.short_letter() != '\0' ? concat('-', option.short_letter(), ", ") : "    ";
+  if (option.is_positional()) text = concat(upper(option.name()), option.is_list() ? "..." : "", ", ");
   text += "--" + option.name();
   if (option.name() == "progress") return text + "[=json]";
   const std::string word = value_word(option);
@@ -32,8 +33,6 @@ std::string left_column(const Option& option) {
 
 std::string option_line(const Option& option) {
   std::string left = "  " + left_column(option);
-  if (option.is_positional())
-    left += concat(" (or ", upper(option.name()), option.is_list() ? "..." : "", ")");
   std::string text = option.help_text();
   const std::string notes = geo::join(option_notes(option), "; ");
   if (!notes.empty()) text += concat(" [", notes, "]");
