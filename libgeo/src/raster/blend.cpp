@@ -15,7 +15,8 @@ std::vector<float> hann_ramp(std::int64_t margin_px) {
   constexpr double kSteps = 4096.0;
   std::vector<float> ramp(static_cast<std::size_t>(2 * margin_px));
   for (std::int64_t k = 0; k < margin_px; ++k) {
-    const double phase = std::numbers::pi * (static_cast<double>(k) + 0.5) / static_cast<double>(2 * margin_px);
+    const double phase =
+        std::numbers::pi * (static_cast<double>(k) + 0.5) / static_cast<double>(2 * margin_px);
     const double weight = std::round(kSteps * 0.5 * (1.0 - std::cos(phase))) / kSteps;
     ramp[static_cast<std::size_t>(k)] = static_cast<float>(weight);
     ramp[static_cast<std::size_t>(2 * margin_px - 1 - k)] = static_cast<float>(1.0 - weight);
@@ -39,7 +40,8 @@ std::vector<float> blend_weights(std::int64_t core_begin, std::int64_t core_end,
   for (std::int64_t k = 0; k < 2 * margin_px; ++k) {
     const float rising = ramp[static_cast<std::size_t>(k)];
     const std::int64_t left = core_begin - margin_px + k;
-    if (core_begin > 0 && left >= begin && left < end) weights[static_cast<std::size_t>(left - begin)] *= rising;
+    if (core_begin > 0 && left >= begin && left < end)
+      weights[static_cast<std::size_t>(left - begin)] *= rising;
     const std::int64_t right = core_end - margin_px + k;
     if (core_end < extent && right >= begin && right < end) {
       weights[static_cast<std::size_t>(right - begin)] *= 1.0F - rising;

@@ -18,7 +18,8 @@ TEST(HannRamp, IsARaisedCosineWhoseHalvesAddUpToExactlyOne) {
     ASSERT_EQ(ramp.size(), static_cast<std::size_t>(2 * margin));
     for (std::size_t k = 0; k < ramp.size(); ++k) {
       const double x = (static_cast<double>(k) + 0.5) / static_cast<double>(ramp.size());
-      EXPECT_NEAR(static_cast<double>(ramp[k]), std::pow(std::sin(0.5 * std::numbers::pi * x), 2.0), 0.5 / 4096);
+      EXPECT_NEAR(static_cast<double>(ramp[k]), std::pow(std::sin(0.5 * std::numbers::pi * x), 2.0),
+                  0.5 / 4096);
       EXPECT_EQ(ramp[k] + ramp[ramp.size() - 1 - k], 1.0F);
     }
   }
@@ -55,7 +56,8 @@ TEST(BlendWeights, OfAllTilesSumToExactlyOneInEveryPixel) {
       ASSERT_EQ(static_cast<std::int64_t>(y.size()), window.height);
       for (std::int64_t row = 0; row < window.height; ++row) {
         for (std::int64_t col = 0; col < window.width; ++col) {
-          sum.at(window.col + col, window.row + row) += x[static_cast<std::size_t>(col)] * y[static_cast<std::size_t>(row)];
+          sum.at(window.col + col, window.row + row) +=
+              x[static_cast<std::size_t>(col)] * y[static_cast<std::size_t>(row)];
         }
       }
     }

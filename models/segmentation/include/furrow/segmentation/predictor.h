@@ -7,6 +7,7 @@
 #include <string>
 
 #include <furrow/geo/core/exec_context.h>
+#include <furrow/geo/crs/crs.h>
 #include <furrow/geo/raster/grid.h>
 #include <furrow/segmentation/model_spec.h>
 
@@ -19,28 +20,46 @@ using ScoreFunction = std::function<void(std::span<const float> input, std::int6
                                          std::int64_t height, std::int64_t width, std::span<float> output)>;
 
 struct PredictOptions {
-  std::int64_t tile_px = 256;           ///< core of a tile
-  std::optional<std::int64_t> halo_px;  ///< default: the model's receptive radius (at least 16), measured
-  bool blend = true;                    ///< Hann-weighted overlap; false: crop to the core
+  std::int64_t tile_px = 256;  ///< core of a tile
+  /// Pixels that the network sees around each core. Default: the model's receptive radius (at least 16),
+  /// rounded up to a multiple of its stride: then tiled and untiled prediction give the same scores.
+  std::optional<std::int64_t> halo_px;
+  bool blend = true;         ///< Hann-weighted overlap; false: crop to the core
   std::string entropy_path;  ///< also write the entropy raster (nats, uint8, scale 1/180); empty = no
   bool overwrite = false;
+  geo::Crs image_crs;                      ///< whatever the image says; empty = believe the image
+  std::string crs_switch = "--image-crs";  ///< the command's option behind it, named in messages
 };
 
 struct PredictReport {
   std::int64_t tiles = 0;
-  std::int64_t empty_tiles = 0;  ///< all nodata: never shown to the network
-  std::int64_t valid_pixels = 0;
+  std::int64_t empty_tiles = 0;   ///< all nodata: never shown to the network
+  std::int64_t valid_pixels = 0;  ///< pixels that got scores
+  std::int64_t halo_px = 0;       ///< as used
+  std::int64_t blend_px = 0;      ///< width of the blend on each side of a border between cores, as used
 };
 
 /// Scores a whole raster as one bounded pipeline: read -> normalise -> infer -> blend -> write.
 ///
-/// @param image   any raster with the model's bands; invalid pixels (nodata, mask, NaN) stay nodata in the
-/// output
+/// @param image   any raster with the model's bands in the model's order; pixels where a band is nodata,
+/// masked, NaN or
+///                infinite stay nodata in the output. The network sees them as 0 after normalisation, as in
+///                training.
 /// @param output  COG, uint8, one band per class (background, interior, boundary), score = value / 200,
-/// nodata 255 Borders of the raster are reflected; tiles overlap by the halo. Results do not depend on
-/// threads, and on tile size only by what lies beyond the receptive field. Memory: tiles in flight plus one
-/// strip, not the scene.
-/// @throws geo::IoError, geo::CrsError, geo::ModelError (bands or resolution differ)
+/// nodata 255;
+///                the image's TIFFTAG_DATETIME, the model's id and Furrow's version are in its metadata
+/// Beyond the borders of the raster the network sees its mirror image. The windows it sees begin at multiples
+/// of its stride, so that pooling cells lie the same in every tile. Blending (Hann, 2 x blend_px wide, at
+/// most 64 px) uses what the halo has beyond the receptive radius; a halo shorter than that radius gives half
+/// of itself to the blend, which then hides seams that cropping would show. Where all pixels in reach of a
+/// tile are nodata the network is not asked. Entropy: -sum p ln p of the blended scores, in nats, stored with
+/// scale 1/180 (ln 3 = 198; more than 4 classes: ln n / 254), nodata 255. Results do not depend on threads,
+/// and on tile size only by what lies beyond the receptive field. Statistics for the normalisation come from
+/// the whole scene before the first tile. Memory: tiles in flight plus the blend band of one row of tiles,
+/// not the scene. Outputs appear whole or not at all. Not for concurrent calls with the same outputs.
+/// @throws geo::IoError, geo::CrsError; geo::ModelError (bands or resolution differ, the network gave a score
+/// that is
+///         not a number); geo::InvalidArgument (tile_px < 1, halo_px < 0); geo::Cancelled
 PredictReport predict_scene(const std::string& image, const std::string& output, const ModelSpec& spec,
                             const ScoreFunction& score, const PredictOptions& options,
                             geo::ExecContext& exec);
