@@ -464,17 +464,15 @@ PredictReport predict_scene(const std::string& image, const std::string& output,
   geo::Progress progress(exec, "predict", report.tiles);
   std::size_t next = 0;
 
-  const auto list = tbb::make_filter<void, const geo::Tile*>(
-      tbb::filter_mode::serial_in_order, [&](tbb::flow_control& flow) -> const geo::Tile* {
-        exec.check_cancelled();
-        if (next == plan.tiles.size()) {
-          flow.stop();
-          return nullptr;
-        }
-        return &plan.tiles[next++];
-      });
-  const auto read = tbb::make_filter<const geo::Tile*, JobPtr>(
-      tbb::filter_mode::parallel, [&](const geo::Tile* tile) { return source.load(*tile); });
+  const auto list = tbb::make_filter<void, std::size_t>(tbb::filter_mode::serial_in_order,
+                                                        [&](tbb::flow_control& flow) -> std::size_t {
+                                                          exec.check_cancelled();
+                                                          if (next < plan.tiles.size()) return next++;
+                                                          flow.stop();
+                                                          return 0;
+                                                        });
+  const auto read = tbb::make_filter<std::size_t, JobPtr>(
+      tbb::filter_mode::parallel, [&](std::size_t tile) { return source.load(plan.tiles[tile]); });
   const auto infer = tbb::make_filter<JobPtr, JobPtr>(tbb::filter_mode::parallel, [&](JobPtr job) {
     scorer.run(*job);
     return job;

@@ -1,0 +1,620 @@
+#include <furrow/segmentation/predictor.h>
+
+#include <atomic>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+#include <numbers>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <furrow/geo/core/error.h>
+#include <furrow/geo/core/random.h>
+#include <furrow/geo/core/version.h>
+#include <furrow/geo/raster/blend.h>
+#include <furrow/geo/raster/reader.h>
+#include <furrow/geo/raster/writer.h>
+
+#include "support.h"
+
+namespace furrow::segmentation {
+namespace {
+
+using furrow::test::TemporaryFolder;
+using geo::Raster;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+constexpr double kScale = 1000.0;
+
+/// A model of two bands whose network looks 2 pixels far.
+ModelSpec local_spec() {
+  ModelSpec spec;
+  spec.id = "local-filter";
+  spec.architecture = "test";
+  spec.bands = {{"red"}, {"nir"}};
+  spec.normalisation.method = geo::NormaliseMethod::kDivide;
+  spec.normalisation.divisor = kScale;
+  spec.classes = {{0, "background"}, {1, "interior"}, {2, "boundary"}};
+  spec.stride_px = 1;
+  spec.receptive_radius_px = 2;
+  return spec;
+}
+
+std::array<float, 3> probabilities(float box, float own) {
+  const float a = 1.0F / (1.0F + std::exp(-box));
+  const float b = 1.0F / (1.0F + std::exp(0.5F - own));
+  return {1.0F - a, a * (1.0F - b), a * b};
+}
+
+/// 5 x 5 box of the first band (zeros outside the window, as a convolution does), the second band as it is,
+/// and a non-linearity. Sums run in the same order wherever the window lies.
+void local_filter(std::span<const float> input, std::int64_t n, std::int64_t bands, std::int64_t height,
+                  std::int64_t width, std::span<float> output) {
+  ASSERT_EQ(n, 1);
+  ASSERT_EQ(bands, 2);
+  ASSERT_EQ(static_cast<std::int64_t>(input.size()), 2 * height * width);
+  ASSERT_EQ(static_cast<std::int64_t>(output.size()), 3 * height * width);
+  const auto at = [&](std::int64_t band, std::int64_t row, std::int64_t col) {
+    return input[static_cast<std::size_t>((band * height + row) * width + col)];
+  };
+  for (std::int64_t row = 0; row < height; ++row) {
+    for (std::int64_t col = 0; col < width; ++col) {
+      float box = 0.0F;
+      for (std::int64_t y = row - 2; y <= row + 2; ++y) {
+        for (std::int64_t x = col - 2; x <= col + 2; ++x) {
+          box += x < 0 || y < 0 || x >= width || y >= height ? 0.0F : at(0, y, x);
+        }
+      }
+      const auto p = probabilities(box / 25.0F, at(1, row, col));
+      for (std::int64_t k = 0; k < 3; ++k) {
+        output[static_cast<std::size_t>((k * height + row) * width + col)] = p[static_cast<std::size_t>(k)];
+      }
+    }
+  }
+}
+
+struct Scene {
+  Raster<float> pixels;  ///< [2, rows, cols], NaN where there is no data
+};
+
+/// A seeded scene with nodata islands, one of them at a border, and single missing pixels.
+Scene make_scene(std::int64_t width, std::int64_t height, bool with_holes) {
+  Scene scene{Raster<float>(width, height, 2)};
+  geo::Random random(17);
+  for (float& v : scene.pixels.data()) v = static_cast<float>(random.below(4000));
+  if (!with_holes) return scene;
+  const float missing = std::numeric_limits<float>::quiet_NaN();
+  for (std::int64_t row = 0; row < height; ++row) {
+    for (std::int64_t col = 0; col < width; ++col) {
+      const bool island = (col > 20 && col < 60 && row > 10 && row < 40) || (col < 5 && row > height / 2);
+      if (island || random.chance(0.01)) {
+        scene.pixels.at(col, row, static_cast<int>(random.below(2))) = missing;
+      }
+    }
+  }
+  return scene;
+}
+
+void write_scene(const std::filesystem::path& path, const Scene& scene, const geo::Grid& grid) {
+  geo::RasterSpec spec;
+  spec.type = geo::PixelType::kFloat32;
+  spec.bands = 2;
+  spec.cog = false;
+  spec.metadata["TIFFTAG_DATETIME"] = "2021:07:15 10:30:00";
+  geo::write_raster(path, grid, scene.pixels, spec, true);
+}
+
+/// Walks step by step, turning round at the first and the last pixel.
+std::int64_t bounce(std::int64_t position, std::int64_t extent) {
+  if (extent == 1) return 0;
+  std::int64_t at = 0;
+  std::int64_t step = 1;
+  for (std::int64_t i = 0; i < std::abs(position); ++i) {
+    if (at + step < 0 || at + step >= extent) step = -step;
+    at += step;
+  }
+  return at;
+}
+
+/// The whole scene at once, pixel by pixel: what any tiling must give.
+Raster<std::uint8_t> reference_scores(const Scene& scene) {
+  const auto& pixels = scene.pixels;
+  const auto is_valid = [&](std::int64_t col, std::int64_t row) {
+    return std::isfinite(pixels.at(col, row, 0)) && std::isfinite(pixels.at(col, row, 1));
+  };
+  const auto normalised = [&](std::int64_t col, std::int64_t row, int band) {
+    const double v = is_valid(col, row) ? static_cast<double>(pixels.at(col, row, band)) : 0.0;
+    return static_cast<float>(v / kScale);
+  };
+  Raster<std::uint8_t> scores(pixels.width(), pixels.height(), 3, 255);
+  for (std::int64_t row = 0; row < pixels.height(); ++row) {
+    for (std::int64_t col = 0; col < pixels.width(); ++col) {
+      if (!is_valid(col, row)) continue;
+      float box = 0.0F;
+      for (std::int64_t y = row - 2; y <= row + 2; ++y) {
+        for (std::int64_t x = col - 2; x <= col + 2; ++x) {
+          box += normalised(bounce(x, pixels.width()), bounce(y, pixels.height()), 0);
+        }
+      }
+      const auto p = probabilities(box / 25.0F, normalised(col, row, 1));
+      for (int k = 0; k < 3; ++k) {
+        const double stored = std::floor(static_cast<double>(p[static_cast<std::size_t>(k)]) * 200.0 + 0.5);
+        scores.at(col, row, k) = static_cast<std::uint8_t>(stored);
+      }
+    }
+  }
+  return scores;
+}
+
+PredictReport predict(const std::filesystem::path& image, const std::filesystem::path& output,
+                      const ModelSpec& spec, const ScoreFunction& score, const PredictOptions& options,
+                      int threads = 4) {
+  geo::ExecContext exec({threads, 0});
+  PredictReport report;
+  exec.execute([&] { report = predict_scene(image.string(), output.string(), spec, score, options, exec); });
+  return report;
+}
+
+Raster<std::uint8_t> read_all(const std::filesystem::path& path) {
+  const geo::RasterReader reader(path.string());
+  return reader.read<std::uint8_t>(reader.grid().window());
+}
+
+std::size_t files_in(const std::filesystem::path& folder) {
+  return static_cast<std::size_t>(
+      std::distance(std::filesystem::directory_iterator(folder), std::filesystem::directory_iterator()));
+}
+
+TEST(PredictScene, AnyTilingGivesTheScoresOfTheWholeScene) {
+  const TemporaryFolder folder;
+  const Scene scene = make_scene(150, 97, true);
+  write_scene(folder / "scene.tif", scene, test::utm_grid(150, 97));
+  const auto expected = reference_scores(scene);
+  for (const std::int64_t tile_px : {32, 33, 64, 100, 512}) {
+    for (const std::int64_t halo_px : {2, 16, 21}) {
+      for (const bool blend : {true, false}) {
+        for (const int stride : {1, 16}) {
+          ModelSpec spec = local_spec();
+          spec.stride_px = stride;
+          PredictOptions options;
+          options.tile_px = tile_px;
+          options.halo_px = halo_px;
+          options.blend = blend;
+          options.overwrite = true;
+          const auto report = predict(folder / "scene.tif", folder / "out.tif", spec, local_filter, options);
+          EXPECT_EQ(report.blend_px, blend ? std::min(halo_px - 2, tile_px / 2) : 0);
+          EXPECT_EQ(read_all(folder / "out.tif").data(), expected.data())
+              << "tile " << tile_px << " halo " << halo_px << " blend " << blend << " stride " << stride;
+        }
+      }
+    }
+  }
+}
+
+TEST(PredictScene, ScenesSmallerThanTheHaloAreMirroredAsOftenAsNeeded) {
+  const TemporaryFolder folder;
+  struct Size {
+    std::int64_t width, height;
+  };
+  for (const Size& size : {Size{1, 1}, Size{1, 40}, Size{40, 1}, Size{2, 3}, Size{7, 5}, Size{33, 17}}) {
+    const Scene scene = make_scene(size.width, size.height, false);
+    write_scene(folder / "scene.tif", scene, test::utm_grid(size.width, size.height));
+    ModelSpec spec = local_spec();
+    spec.stride_px = 8;
+    PredictOptions options;
+    options.tile_px = 16;
+    options.overwrite = true;
+    const auto report = predict(folder / "scene.tif", folder / "out.tif", spec, local_filter, options);
+    EXPECT_EQ(read_all(folder / "out.tif").data(), reference_scores(scene).data())
+        << size.width << " x " << size.height;
+    EXPECT_EQ(report.valid_pixels, size.width * size.height);
+    EXPECT_EQ(report.halo_px, 16) << "at least 16, whatever the radius";
+  }
+}
+
+/// Mean over cells of 4 x 4 pixels counted from the window's corner, as pooling does.
+void pooling_filter(std::span<const float> input, std::int64_t, std::int64_t, std::int64_t height,
+                    std::int64_t width, std::span<float> output) {
+  ASSERT_EQ(height % 4, 0);
+  ASSERT_EQ(width % 4, 0);
+  for (std::int64_t row = 0; row < height; ++row) {
+    for (std::int64_t col = 0; col < width; ++col) {
+      float sum = 0.0F;
+      for (std::int64_t y = row / 4 * 4; y < row / 4 * 4 + 4; ++y) {
+        for (std::int64_t x = col / 4 * 4; x < col / 4 * 4 + 4; ++x) {
+          sum += input[static_cast<std::size_t>(y * width + x)];
+        }
+      }
+      const auto p = probabilities(sum / 16.0F, 0.0F);
+      for (std::int64_t k = 0; k < 3; ++k) {
+        output[static_cast<std::size_t>((k * height + row) * width + col)] = p[static_cast<std::size_t>(k)];
+      }
+    }
+  }
+}
+
+TEST(PredictScene, PoolingCellsLieTheSameInEveryTile) {
+  const TemporaryFolder folder;
+  write_scene(folder / "scene.tif", make_scene(101, 75, true), test::utm_grid(101, 75));
+  ModelSpec spec = local_spec();
+  spec.stride_px = 4;
+  spec.receptive_radius_px = 3;
+  PredictOptions options;
+  options.tile_px = 1000;
+  predict(folder / "scene.tif", folder / "whole.tif", spec, pooling_filter, options);
+  options.overwrite = true;
+  for (const std::int64_t tile_px : {13, 30, 64}) {
+    for (const std::int64_t halo_px : {3, 10}) {
+      options.tile_px = tile_px;
+      options.halo_px = halo_px;
+      predict(folder / "scene.tif", folder / "tiled.tif", spec, pooling_filter, options);
+      EXPECT_EQ(read_all(folder / "tiled.tif").data(), read_all(folder / "whole.tif").data()) << tile_px;
+    }
+  }
+}
+
+TEST(PredictScene, BytesDoNotDependOnThreads) {
+  const TemporaryFolder folder;
+  write_scene(folder / "scene.tif", make_scene(300, 211, true), test::utm_grid(300, 211));
+  ModelSpec spec = local_spec();
+  spec.normalisation = {};
+  spec.receptive_radius_px = 40;  // more than the halo: the tiles disagree and the blend counts
+  PredictOptions options;
+  options.tile_px = 32;
+  options.halo_px = 3;
+  for (const int threads : {1, 4}) {
+    const std::string suffix = std::to_string(threads) + ".tif";
+    options.entropy_path = (folder / ("entropy" + suffix)).string();
+    const auto report =
+        predict(folder / "scene.tif", folder / ("scores" + suffix), spec, local_filter, options, threads);
+    EXPECT_EQ(report.blend_px, 1);
+    EXPECT_EQ(report.tiles, 70);
+  }
+  EXPECT_EQ(test::bytes_of(folder / "scores1.tif"), test::bytes_of(folder / "scores4.tif"));
+  EXPECT_EQ(test::bytes_of(folder / "entropy1.tif"), test::bytes_of(folder / "entropy4.tif"));
+  EXPECT_GT(std::filesystem::file_size(folder / "entropy1.tif"), 0U);
+}
+
+/// Every pixel gets the mean of the whole window: tiles disagree as much as they can.
+void window_mean(std::span<const float> input, std::int64_t, std::int64_t bands, std::int64_t height,
+                 std::int64_t width, std::span<float> output) {
+  double sum = 0.0;
+  for (const float v : input) sum += static_cast<double>(v);
+  const auto mean = static_cast<float>(sum / static_cast<double>(bands * height * width));
+  const auto pixels = static_cast<std::size_t>(height * width);
+  for (std::size_t i = 0; i < pixels; ++i) {
+    output[i] = 1.0F - mean;
+    output[pixels + i] = mean;
+    output[2 * pixels + i] = 0.0F;
+  }
+}
+
+/// A scene whose left half is 200 and whose right half is 800.
+Scene step_scene(std::int64_t width, std::int64_t height) {
+  Scene scene{Raster<float>(width, height, 2, 200.0F)};
+  for (int b = 0; b < 2; ++b) {
+    for (std::int64_t row = 0; row < height; ++row) {
+      for (std::int64_t col = width / 2; col < width; ++col) scene.pixels.at(col, row, b) = 800.0F;
+    }
+  }
+  return scene;
+}
+
+TEST(PredictScene, BlendLeadsSmoothlyFromOneTileToTheNext) {
+  const TemporaryFolder folder;
+  write_scene(folder / "scene.tif", step_scene(64, 40), test::utm_grid(64, 40));
+  ModelSpec spec = local_spec();
+  spec.receptive_radius_px = 500;
+  PredictOptions options;
+  options.tile_px = 32;
+  options.halo_px = 8;
+  const auto report = predict(folder / "scene.tif", folder / "hann.tif", spec, window_mean, options);
+  EXPECT_EQ(report.blend_px, 4);
+  options.blend = false;
+  predict(folder / "scene.tif", folder / "crop.tif", spec, window_mean, options);
+
+  // Each window is 48 px wide and sees 8 columns of the other half; the mirror image beyond the border
+  // changes nothing.
+  const double left = (40.0 * 0.2 + 8.0 * 0.8) / 48.0;
+  const double right = (40.0 * 0.8 + 8.0 * 0.2) / 48.0;
+  const auto ramp = geo::hann_ramp(4);
+  const auto hann = read_all(folder / "hann.tif");
+  const auto crop = read_all(folder / "crop.tif");
+  for (std::int64_t row = 0; row < 40; ++row) {
+    for (std::int64_t col = 0; col < 64; ++col) {
+      const double w = col < 28    ? 0.0
+                       : col >= 36 ? 1.0
+                                   : static_cast<double>(ramp[static_cast<std::size_t>(col - 28)]);
+      ASSERT_NEAR(hann.at(col, row, 1), 200.0 * ((1.0 - w) * left + w * right), 0.51) << col << " " << row;
+      ASSERT_NEAR(crop.at(col, row, 1), 200.0 * (col < 32 ? left : right), 0.51);
+    }
+  }
+}
+
+TEST(PredictScene, BlendEqualsTheWeightedSumOfAllTiles) {
+  const TemporaryFolder folder;
+  const std::int64_t width = 75;
+  const std::int64_t height = 50;
+  const Scene scene = make_scene(width, height, false);
+  const geo::Grid grid = test::utm_grid(width, height);
+  write_scene(folder / "scene.tif", scene, grid);
+  ModelSpec spec = local_spec();
+  spec.normalisation.divisor = 4000.0;
+  spec.receptive_radius_px = 500;
+  PredictOptions options;
+  options.tile_px = 24;
+  options.halo_px = 20;
+  ASSERT_EQ(predict(folder / "scene.tif", folder / "out.tif", spec, window_mean, options).blend_px, 10);
+
+  Raster<double> sum(width, height);
+  for (const geo::Tile& tile : geo::make_tiles(grid, 24, 0)) {
+    const geo::Window input = geo::grow(tile.core, 20);
+    double mean = 0.0;
+    for (int b = 0; b < 2; ++b) {
+      for (std::int64_t row = input.row; row < input.end_row(); ++row) {
+        for (std::int64_t col = input.col; col < input.end_col(); ++col) {
+          const std::int64_t x = col < width ? bounce(col, width) : 2 * (width - 1) - col;
+          const std::int64_t y = row < height ? bounce(row, height) : 2 * (height - 1) - row;
+          mean += static_cast<double>(scene.pixels.at(x, y, b)) / 4000.0 /
+                  static_cast<double>(2 * input.pixels());
+        }
+      }
+    }
+    const auto x = geo::blend_weights(tile.core.col, tile.core.end_col(), width, 10);
+    const auto y = geo::blend_weights(tile.core.row, tile.core.end_row(), height, 10);
+    const geo::Window share = geo::blend_window(tile.core, grid, 10);
+    for (std::int64_t row = 0; row < share.height; ++row) {
+      for (std::int64_t col = 0; col < share.width; ++col) {
+        const float w = x[static_cast<std::size_t>(col)] * y[static_cast<std::size_t>(row)];
+        sum.at(share.col + col, share.row + row) += static_cast<double>(w) * mean;
+      }
+    }
+  }
+  const auto scores = read_all(folder / "out.tif");
+  for (std::int64_t row = 0; row < height; ++row) {
+    for (std::int64_t col = 0; col < width; ++col) {
+      ASSERT_NEAR(scores.at(col, row, 1), 200.0 * sum.at(col, row), 0.501) << col << " " << row;
+    }
+  }
+}
+
+TEST(PredictScene, NodataNanAndInfinityAreNeverScoredAndSpoilNothing) {
+  const TemporaryFolder folder;
+  Scene scene = make_scene(60, 45, true);
+  scene.pixels.at(50, 20, 0) = std::numeric_limits<float>::infinity();
+  scene.pixels.at(55, 30, 1) = -std::numeric_limits<float>::infinity();
+  write_scene(folder / "scene.tif", scene, test::utm_grid(60, 45));
+  PredictOptions options;
+  options.tile_px = 32;
+  options.entropy_path = (folder / "entropy.tif").string();
+  predict(folder / "scene.tif", folder / "out.tif", local_spec(), local_filter, options);
+  const auto scores = read_all(folder / "out.tif");
+  EXPECT_EQ(scores.data(), reference_scores(scene).data());
+  EXPECT_EQ(scores.at(50, 20, 0), 255);
+  const auto entropy = read_all(folder / "entropy.tif");
+  for (std::int64_t i = 0; i < entropy.pixels(); ++i) {
+    EXPECT_EQ(entropy.data()[static_cast<std::size_t>(i)] == 255,
+              scores.data()[static_cast<std::size_t>(i)] == 255);
+  }
+}
+
+TEST(PredictScene, NodataZeroIsHonoured) {
+  const TemporaryFolder folder;
+  Raster<std::uint16_t> pixels(20, 10, 2, 500);
+  pixels.at(3, 4, 1) = 0;
+  geo::RasterSpec raster_spec;
+  raster_spec.type = geo::PixelType::kUint16;
+  raster_spec.bands = 2;
+  raster_spec.nodata = 0.0;
+  geo::write_raster(folder / "scene.tif", test::utm_grid(20, 10), pixels, raster_spec, false);
+  const auto report = predict(folder / "scene.tif", folder / "out.tif", local_spec(), local_filter, {});
+  EXPECT_EQ(report.valid_pixels, 199);
+  const auto scores = read_all(folder / "out.tif");
+  EXPECT_EQ(scores.at(3, 4, 0), 255);
+  EXPECT_NE(scores.at(4, 4, 0), 255);
+}
+
+TEST(PredictScene, TilesWithoutDataNeverReachTheNetwork) {
+  const TemporaryFolder folder;
+  Scene scene = make_scene(128, 64, false);
+  for (std::int64_t row = 0; row < 64; ++row) {
+    for (std::int64_t col = 0; col < 80; ++col)
+      scene.pixels.at(col, row, 0) = std::numeric_limits<float>::quiet_NaN();
+  }
+  write_scene(folder / "scene.tif", scene, test::utm_grid(128, 64));
+  std::atomic<int> calls{0};
+  const ScoreFunction counting = [&](std::span<const float> in, std::int64_t n, std::int64_t b,
+                                     std::int64_t h, std::int64_t w, std::span<float> out) {
+    ++calls;
+    local_filter(in, n, b, h, w, out);
+  };
+  PredictOptions options;
+  options.tile_px = 32;
+  const auto report = predict(folder / "scene.tif", folder / "out.tif", local_spec(), counting, options);
+  EXPECT_EQ(report.tiles, 8);
+  EXPECT_EQ(report.empty_tiles, 4);
+  EXPECT_EQ(calls.load(), 4);
+  EXPECT_EQ(report.valid_pixels, 48 * 64);
+  EXPECT_EQ(read_all(folder / "out.tif").data(), reference_scores(scene).data());
+}
+
+TEST(PredictScene, SceneWithoutAnyDataIsAllNodata) {
+  const TemporaryFolder folder;
+  const Scene scene{Raster<float>(40, 30, 2, std::numeric_limits<float>::quiet_NaN())};
+  write_scene(folder / "scene.tif", scene, test::utm_grid(40, 30));
+  ModelSpec spec = local_spec();
+  spec.normalisation = {};
+  const ScoreFunction never = [](auto&&...) { FAIL() << "the network was asked"; };
+  const auto report = predict(folder / "scene.tif", folder / "out.tif", spec, never, {});
+  EXPECT_EQ(report.empty_tiles, 1);
+  EXPECT_EQ(report.valid_pixels, 0);
+  EXPECT_EQ(read_all(folder / "out.tif").data(), std::vector<std::uint8_t>(3 * 40 * 30, 255));
+}
+
+TEST(PredictScene, SouthUpRastersKeepTheirGrid) {
+  const TemporaryFolder folder;
+  const Scene scene = make_scene(50, 40, true);
+  geo::Grid grid = test::utm_grid(50, 40);
+  grid.transform.dy = 10.0;
+  write_scene(folder / "scene.tif", scene, grid);
+  PredictOptions options;
+  options.tile_px = 16;
+  predict(folder / "scene.tif", folder / "out.tif", local_spec(), local_filter, options);
+  EXPECT_EQ(read_all(folder / "out.tif").data(), reference_scores(scene).data());
+  EXPECT_TRUE(geo::RasterReader((folder / "out.tif").string()).grid().same_as(grid));
+}
+
+ScoreFunction constant_scores(std::vector<float> scores) {
+  return [scores](std::span<const float>, std::int64_t, std::int64_t, std::int64_t height, std::int64_t width,
+                  std::span<float> output) {
+    const auto pixels = static_cast<std::size_t>(height * width);
+    for (std::size_t i = 0; i < output.size(); ++i) output[i] = scores[i / pixels];
+  };
+}
+
+/// Score bytes and the entropy byte of a pixel where two tiles blend, for a network that always says the
+/// same.
+std::vector<int> stored_for(const std::vector<float>& scores) {
+  const TemporaryFolder folder;
+  write_scene(folder / "scene.tif", make_scene(40, 40, false), test::utm_grid(40, 40));
+  ModelSpec spec = local_spec();
+  spec.classes.clear();
+  for (std::size_t k = 0; k < scores.size(); ++k) spec.classes.push_back({static_cast<int>(k), "class"});
+  PredictOptions options;
+  options.tile_px = 20;
+  options.entropy_path = (folder / "entropy.tif").string();
+  predict(folder / "scene.tif", folder / "out.tif", spec, constant_scores(scores), options);
+  const auto raster = read_all(folder / "out.tif");
+  std::vector<int> stored;
+  for (int k = 0; k < raster.bands(); ++k) stored.push_back(raster.at(20, 20, k));
+  const auto entropy = read_all(folder / "entropy.tif");
+  EXPECT_EQ(std::ranges::count(entropy.data(), entropy.at(20, 20)), 1600) << "the same in every pixel";
+  stored.push_back(entropy.at(20, 20));
+  return stored;
+}
+
+TEST(PredictScene, ScoresAreRoundedToTheNearestStepAndEntropyIsInNats) {
+  const float third = 1.0F / 3.0F;
+  EXPECT_EQ(stored_for({third, third, third}), (std::vector<int>{67, 67, 67, 198}));  // ln 3 x 180 = 197.75
+  EXPECT_EQ(stored_for({1.0F, 0.0F, 0.0F}), (std::vector<int>{200, 0, 0, 0}));
+  EXPECT_EQ(stored_for({0.5F, 0.5F, 0.0F}), (std::vector<int>{100, 100, 0, 125}));  // ln 2 x 180 = 124.77
+  EXPECT_EQ(stored_for({0.4972F, 0.5028F, 0.0F}), (std::vector<int>{99, 101, 0, 125}));
+  EXPECT_EQ(stored_for({1.0000002F, -1e-7F, 0.0F}), (std::vector<int>{200, 0, 0, 0}));
+  EXPECT_EQ(stored_for({0.25F, 0.25F, 0.25F, 0.25F}), (std::vector<int>{50, 50, 50, 50, 250}));  // ln 4 x 180
+  EXPECT_EQ(stored_for(std::vector<float>(10, 0.1F)).back(), 254) << "ln 10 at its own scale";
+}
+
+TEST(PredictScene, OutputsDescribeThemselves) {
+  const TemporaryFolder folder;
+  const geo::Grid grid = test::utm_grid(30, 20);
+  write_scene(folder / "scene.tif", make_scene(30, 20, false), grid);
+  PredictOptions options;
+  options.entropy_path = (folder / "entropy.tif").string();
+  predict(folder / "scene.tif", folder / "out.tif", local_spec(), local_filter, options);
+  const geo::RasterReader scores((folder / "out.tif").string());
+  ASSERT_EQ(scores.bands(), 3);
+  EXPECT_EQ(scores.band(0).description, "background");
+  EXPECT_EQ(scores.band(1).description, "interior");
+  EXPECT_EQ(scores.band(2).description, "boundary");
+  for (int b = 0; b < 3; ++b) {
+    EXPECT_EQ(scores.band(b).type, geo::PixelType::kUint8);
+    EXPECT_DOUBLE_EQ(scores.band(b).scale, 0.005);
+    EXPECT_EQ(scores.band(b).nodata, 255.0);
+  }
+  EXPECT_EQ(scores.metadata("TIFFTAG_DATETIME"), "2021:07:15 10:30:00");
+  EXPECT_EQ(scores.metadata("FURROW_MODEL_ID"), "local-filter");
+  EXPECT_EQ(scores.metadata("FURROW_VERSION"), geo::furrow_version());
+  EXPECT_TRUE(scores.grid().same_as(grid));
+  const geo::RasterReader entropy((folder / "entropy.tif").string());
+  EXPECT_EQ(entropy.band(0).description, "entropy");
+  EXPECT_NEAR(entropy.band(0).scale, 1.0 / 180.0, 1e-12);
+  EXPECT_EQ(entropy.band(0).nodata, 255.0);
+  EXPECT_EQ(entropy.metadata("TIFFTAG_DATETIME"), "2021:07:15 10:30:00");
+}
+
+/// The message that prediction fails with; nothing but the scene may be left in the folder.
+template <class ErrorType>
+std::string failure(const TemporaryFolder& folder, const ModelSpec& spec, const ScoreFunction& score,
+                    PredictOptions options = {}, const std::string& output = "out.tif") {
+  options.entropy_path = (folder / "entropy.tif").string();
+  std::string message = "no error";
+  try {
+    predict(folder / "scene.tif", folder / output, spec, score, options);
+  } catch (const ErrorType& error) {
+    message = error.what();
+  }
+  EXPECT_EQ(files_in(folder.path()), 1U);
+  return message;
+}
+
+TEST(PredictScene, ImagesAndNetworksThatDoNotFitAreRefusedAndLeaveNothing) {
+  const TemporaryFolder folder;
+  write_scene(folder / "scene.tif", make_scene(64, 64, false), test::utm_grid(64, 64));
+  ModelSpec four = local_spec();
+  four.bands = {{"a"}, {"b"}, {"c"}, {"d"}};
+  EXPECT_THAT(failure<geo::ModelError>(folder, four, local_filter),
+              AllOf(HasSubstr("4 bands (a, b, c, d)"), HasSubstr("scene.tif"), HasSubstr("has 2")));
+  ModelSpec fine = local_spec();
+  fine.pixel_size_m = 3.0;
+  EXPECT_THAT(failure<geo::ModelError>(folder, fine, local_filter), HasSubstr("has 10.00 m"));
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_THAT(failure<geo::ModelError>(folder, local_spec(), constant_scores({nan, 0.5F, 0.5F})),
+              AllOf(HasSubstr("not a number"), HasSubstr("scene.tif")));
+  EXPECT_THAT(failure<geo::IoError>(folder, local_spec(), local_filter, {}, "scene.tif"),
+              HasSubstr("is the input image"));
+  EXPECT_THAT(failure<geo::IoError>(folder, local_spec(), local_filter, {}, "entropy.tif"),
+              HasSubstr("cannot both go to"));
+  PredictOptions bad;
+  bad.halo_px = -1;
+  EXPECT_NE(failure<geo::InvalidArgument>(folder, local_spec(), local_filter, bad), "no error");
+  bad = {};
+  bad.tile_px = 0;
+  EXPECT_NE(failure<geo::InvalidArgument>(folder, local_spec(), local_filter, bad), "no error");
+}
+
+TEST(PredictScene, ImageWithoutCrsNamesTheSwitchAndTakesItsValue) {
+  const TemporaryFolder folder;
+  geo::Grid grid = test::utm_grid(20, 20);
+  const geo::Crs crs = grid.crs;
+  grid.crs = {};
+  write_scene(folder / "scene.tif", make_scene(20, 20, false), grid);
+  EXPECT_THAT(failure<geo::CrsError>(folder, local_spec(), local_filter), HasSubstr("--image-crs"));
+  PredictOptions options;
+  options.image_crs = crs;
+  predict(folder / "scene.tif", folder / "out.tif", local_spec(), local_filter, options);
+  EXPECT_TRUE(geo::RasterReader((folder / "out.tif").string()).grid().crs.same_as(crs));
+}
+
+TEST(PredictScene, StopsBetweenTilesAndLeavesNothing) {
+  const TemporaryFolder folder;
+  write_scene(folder / "scene.tif", make_scene(200, 200, false), test::utm_grid(200, 200));
+  geo::ExecContext exec({2, 0});
+  std::atomic<int> calls{0};
+  const ScoreFunction stopping = [&](std::span<const float> in, std::int64_t n, std::int64_t b,
+                                     std::int64_t h, std::int64_t w, std::span<float> out) {
+    if (++calls == 5) exec.cancel_token().cancel();
+    local_filter(in, n, b, h, w, out);
+  };
+  PredictOptions options;
+  options.tile_px = 16;
+  EXPECT_THROW(exec.execute([&] {
+    predict_scene((folder / "scene.tif").string(), (folder / "out.tif").string(), local_spec(), stopping,
+                  options, exec);
+  }),
+               geo::Cancelled);
+  EXPECT_LT(calls.load(), 20);
+  EXPECT_EQ(files_in(folder.path()), 1U);
+}
+
+TEST(PredictScene, ExistingOutputNeedsOverwrite) {
+  const TemporaryFolder folder;
+  write_scene(folder / "scene.tif", make_scene(20, 20, false), test::utm_grid(20, 20));
+  predict(folder / "scene.tif", folder / "out.tif", local_spec(), local_filter, {});
+  EXPECT_THROW(predict(folder / "scene.tif", folder / "out.tif", local_spec(), local_filter, {}),
+               geo::IoError);
+}
+
+}  // namespace
+}  // namespace furrow::segmentation
