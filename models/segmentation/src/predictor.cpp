@@ -1,12 +1,13 @@
 #include <furrow/segmentation/predictor.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <filesystem>
 #include <memory>
-#include <numeric>
+#include <optional>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include <oneapi/tbb/parallel_pipeline.h>
 

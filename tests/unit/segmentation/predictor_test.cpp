@@ -1,5 +1,7 @@
 #include <furrow/segmentation/predictor.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cmath>
 #include <filesystem>
