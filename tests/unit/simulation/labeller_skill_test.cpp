@@ -6,7 +6,7 @@
 #include <furrow/geo/core/atomic_output.h>
 #include <furrow/geo/core/error.h>
 
-#include "support/support.h"
+#include "support.h"
 
 namespace furrow::simulation {
 namespace {

@@ -11,7 +11,7 @@
 #include <furrow/geo/core/text.h>
 #include <furrow/geo/vector/geos.h>
 
-#include "support/support.h"
+#include "support.h"
 
 namespace furrow::simulation {
 namespace {
