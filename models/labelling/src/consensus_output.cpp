@@ -1,0 +1,555 @@
+#include <furrow/labelling/consensus_output.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <set>
+
+#include <tbb/blocked_range.h>
+#include <tbb/enumerable_thread_specific.h>
+#include <tbb/parallel_for.h>
+
+#include <furrow/geo/core/error.h>
+#include <furrow/geo/core/log.h>
+#include <furrow/geo/core/text.h>
+#include <furrow/geo/raster/reader.h>
+#include <furrow/geo/raster/writer.h>
+
+namespace furrow::labelling {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::int64_t kBlock = 512;  ///< block size of the rasters: a block is written once
+constexpr double kSteps = 200.0;      ///< probabilities are stored as multiples of 1 / 200
+
+/// Moves polygons to another CRS; keeps one transformation per thread.
+class Mover {
+ public:
+  Mover(const geo::Crs& from, const geo::Crs& to)
+      : m_same(from.same_as(to)), m_transforms([from, to] { return geo::CoordinateTransform(from, to); }) {}
+
+  [[nodiscard]] geo::MultiPolygon move(const geo::MultiPolygon& shape) {
+    return m_same ? shape : m_transforms.local().apply(shape);
+  }
+
+ private:
+  bool m_same;
+  tbb::enumerable_thread_specific<geo::CoordinateTransform> m_transforms;
+};
+
+/// One site with its voters' maps, in the CRS of the pixels.
+struct LocalSite {
+  Campaign campaign;
+  SiteVoters voters;
+};
+
+LocalSite localise(const Campaign& campaign, const Site& site, const SiteVoters& voters, const geo::Crs& crs,
+                   Mover& mover) {
+  LocalSite local{{crs, {{site.name, mover.move(site.cell)}}, {}}, voters};
+  for (std::size_t i = 0; i < voters.assignments.size(); ++i) {
+    local.campaign.assignments.push_back(campaign.assignments[voters.assignments[i]]);
+    for (auto& polygon : local.campaign.assignments.back().polygons)
+      polygon.shape = mover.move(polygon.shape);
+    local.voters.assignments[i] = i;
+  }
+  return local;
+}
+
+std::uint8_t as_byte(double probability) {
+  return static_cast<std::uint8_t>(std::lround(std::clamp(probability, 0.0, 1.0) * kSteps));
+}
+
+/// Names of the three rasters.
+struct RasterNames {
+  std::string label;
+  std::string posterior;
+  std::string risk;
+};
+
+RasterNames raster_names(const std::string& prefix, int classes) {
+  return {prefix + "label.tif", prefix + (classes == 3 ? "posterior.tif" : "heat.tif"), prefix + "risk.tif"};
+}
+
+geo::RasterSpec label_spec(int classes, bool cog) {
+  geo::RasterSpec spec;
+  spec.nodata = geo::kIgnore;
+  spec.descriptions = {"consensus label"};
+  spec.classes = geo::label_classes();
+  if (classes == 2) {
+    spec.classes.resize(2);
+    spec.classes[1].name = "field";
+  }
+  spec.overview = geo::Overview::kMode;
+  spec.cog = cog;
+  return spec;
+}
+
+/// Probabilities: one byte each with three classes; float32 with two, where results are compared with other
+/// systems'.
+geo::RasterSpec probability_spec(int classes, std::vector<std::string> descriptions, bool cog) {
+  geo::RasterSpec spec;
+  spec.bands = static_cast<int>(descriptions.size());
+  if (classes == 3) {
+    spec.nodata = geo::kIgnore;
+    spec.scale = 1.0 / kSteps;
+  } else {
+    spec.type = geo::PixelType::kFloat32;
+    spec.nodata = std::numeric_limits<double>::quiet_NaN();
+  }
+  spec.descriptions = std::move(descriptions);
+  spec.overview = geo::Overview::kAverage;
+  spec.cog = cog;
+  return spec;
+}
+
+std::vector<std::string> posterior_bands(int classes) {
+  if (classes == 2) return {"P(field)"};
+  return {"P(background)", "P(interior)", "P(boundary)"};
+}
+
+/// A row-major window of decisions; nullptr = no site.
+using Decisions = std::vector<const FusedVote*>;
+
+/// Label, posterior and risk, written side by side.
+class ConsensusRasters {
+ public:
+  ConsensusRasters(const fs::path& folder, const RasterNames& names, const geo::Grid& grid, int classes,
+                   bool cog)
+      : m_classes(classes),
+        m_label(folder / names.label, grid, label_spec(classes, cog), false),
+        m_posterior(folder / names.posterior, grid, probability_spec(classes, posterior_bands(classes), cog),
+                    false),
+        m_risk(folder / names.risk, grid, probability_spec(classes, {"risk of the label"}, cog), false) {}
+
+  void write(const geo::Window& window, const Decisions& decisions) {
+    geo::Raster<std::uint8_t> label(window.width, window.height, 1, geo::kIgnore);
+    for (std::size_t i = 0; i < decisions.size(); ++i) {
+      if (decisions[i] != nullptr) label.data()[i] = decisions[i]->label;
+    }
+    m_label.write(window, label);
+    if (m_classes == 3) {
+      write_bytes(window, decisions);
+    } else {
+      write_floats(window, decisions);
+    }
+  }
+
+  void finish() {
+    m_label.finish();
+    m_posterior.finish();
+    m_risk.finish();
+  }
+
+ private:
+  void write_bytes(const geo::Window& window, const Decisions& decisions) {
+    geo::Raster<std::uint8_t> posterior(window.width, window.height, 3, geo::kIgnore);
+    geo::Raster<std::uint8_t> risk(window.width, window.height, 1, geo::kIgnore);
+    for (std::size_t i = 0; i < decisions.size(); ++i) {
+      if (decisions[i] == nullptr || decisions[i]->label == geo::kIgnore) continue;
+      for (int c = 0; c < 3; ++c)
+        posterior.band(c)[i] = as_byte(decisions[i]->posterior[static_cast<std::size_t>(c)]);
+      risk.data()[i] = as_byte(decisions[i]->risk);
+    }
+    m_posterior.write(window, posterior);
+    m_risk.write(window, risk);
+  }
+
+  void write_floats(const geo::Window& window, const Decisions& decisions) {
+    constexpr float kNoData = std::numeric_limits<float>::quiet_NaN();
+    geo::Raster<float> heat(window.width, window.height, 1, kNoData);
+    geo::Raster<float> risk(window.width, window.height, 1, kNoData);
+    for (std::size_t i = 0; i < decisions.size(); ++i) {
+      if (decisions[i] == nullptr) continue;
+      heat.data()[i] = static_cast<float>(decisions[i]->posterior[1]);
+      risk.data()[i] = static_cast<float>(decisions[i]->risk);
+    }
+    m_posterior.write(window, heat);
+    m_risk.write(window, risk);
+  }
+
+  int m_classes;
+  geo::RasterWriter m_label;
+  geo::RasterWriter m_posterior;
+  geo::RasterWriter m_risk;
+};
+
+// ---------------------------------------------------------------------------------------------------------------
+// One raster for all sites
+
+/// A site that owns pixels of the grid.
+struct PlacedSite {
+  std::size_t index = 0;  ///< in the campaign
+  geo::Window window;
+  SiteConsensus consensus;
+};
+
+class Mosaic {
+ public:
+  Mosaic(const Campaign& campaign, std::span<const SiteVoters> voters, const ConsensusOptions& options,
+         const geo::Grid& grid, geo::ExecContext& exec)
+      : m_campaign(campaign),
+        m_voters(voters),
+        m_options(options),
+        m_grid(grid),
+        m_exec(exec),
+        m_mover(campaign.crs, grid.crs) {}
+
+  void run(const fs::path& folder, ConsensusResult& result) {
+    place(result);
+    ConsensusRasters rasters(folder, raster_names("", m_options.fusion.classes), m_grid,
+                             m_options.fusion.classes, true);
+    geo::Progress progress(m_exec, "fusing sites", static_cast<std::int64_t>(m_placed.size()));
+    std::size_t next = 0;
+    std::vector<PlacedSite*> active;
+    for (std::int64_t row = 0; row < m_grid.height; row += kBlock) {
+      const std::int64_t end = std::min(row + kBlock, m_grid.height);
+      const std::size_t first = next;
+      while (next < m_placed.size() && m_placed[next].window.row < end) active.push_back(&m_placed[next++]);
+      fuse(first, next, progress, result);
+      std::ranges::sort(active, {}, &PlacedSite::index);
+      write_strip(row, end, active, rasters);
+      std::erase_if(active, [end](PlacedSite* site) {
+        if (site->window.end_row() > end) return false;
+        site->consensus = {};
+        return true;
+      });
+    }
+    rasters.finish();
+  }
+
+ private:
+  /// Finds the window of every site that has votes, in the order in which rows are written.
+  void place(ConsensusResult& result) {
+    geo::Box all;
+    for (std::size_t i = 0; i < m_campaign.sites.size(); ++i) {
+      const Site& site = m_campaign.sites[i];
+      const geo::Box box = geo::bounds(m_mover.move(site.cell));
+      all.expand(box);
+      const geo::Window window = box.intersects(m_grid.bounds()) ? m_grid.window_of(box) : geo::Window{};
+      if (window.empty()) {
+        ++result.outside;
+      } else if (m_voters[i].assignments.empty()) {
+        ++result.without_vote;
+      } else {
+        m_placed.push_back({i, window, {}});
+      }
+    }
+    if (result.outside == static_cast<std::int64_t>(m_campaign.sites.size())) throw no_common_area(all);
+    std::ranges::stable_sort(m_placed, {}, [](const PlacedSite& site) { return site.window.row; });
+  }
+
+  [[nodiscard]] geo::IoError no_common_area(const geo::Box& sites) const {
+    const auto text = [](const geo::Box& box) {
+      return geo::concat("x ", box.min_x, " to ", box.max_x, ", y ", box.min_y, " to ", box.max_y);
+    };
+    return geo::IoError(geo::concat("the sites and the grid have no common area: sites ", text(sites),
+                                    "; grid ", text(m_grid.bounds()), " (", m_grid.crs.name(),
+                                    "); check the CRS of both"));
+  }
+
+  void fuse(std::size_t first, std::size_t last, geo::Progress& progress, ConsensusResult& result) {
+    tbb::parallel_for(tbb::blocked_range<std::size_t>(first, last, 1), [&](const auto& range) {
+      for (std::size_t i = range.begin(); i != range.end(); ++i) {
+        PlacedSite& placed = m_placed[i];
+        const Site& site = m_campaign.sites[placed.index];
+        const LocalSite local = localise(m_campaign, site, m_voters[placed.index], m_grid.crs, m_mover);
+        placed.consensus = fuse_site(local.campaign, local.campaign.sites.front(), local.voters,
+                                     m_grid.subgrid(placed.window), m_options);
+        measure_site(placed.consensus, m_options.risk_threshold, result.sites[placed.index]);
+        progress.advance();
+      }
+    });
+  }
+
+  /// Writes rows [row, end) block by block; blocks without a site stay empty.
+  void write_strip(std::int64_t row, std::int64_t end, const std::vector<PlacedSite*>& active,
+                   ConsensusRasters& rasters) const {
+    for (std::int64_t col = 0; col < m_grid.width; col += kBlock) {
+      const geo::Window block{col, row, std::min(kBlock, m_grid.width - col), end - row};
+      Decisions decisions;
+      for (const PlacedSite* site : active) {
+        const geo::Window common = geo::intersection(site->window, block);
+        if (common.empty()) continue;
+        if (decisions.empty()) decisions.assign(static_cast<std::size_t>(block.pixels()), nullptr);
+        copy(*site, common, block, decisions);
+      }
+      if (!decisions.empty()) rasters.write(block, decisions);
+    }
+  }
+
+  static void copy(const PlacedSite& site, const geo::Window& common, const geo::Window& block,
+                   Decisions& decisions) {
+    for (std::int64_t row = common.row; row < common.end_row(); ++row) {
+      for (std::int64_t col = common.col; col < common.end_col(); ++col) {
+        const auto from =
+            static_cast<std::size_t>((row - site.window.row) * site.window.width + col - site.window.col);
+        const auto to = static_cast<std::size_t>((row - block.row) * block.width + col - block.col);
+        const FusedVote& fused = site.consensus.at(from);
+        if (decisions[to] == nullptr && fused.label != geo::kIgnore) decisions[to] = &fused;
+      }
+    }
+  }
+
+  const Campaign& m_campaign;
+  std::span<const SiteVoters> m_voters;
+  const ConsensusOptions& m_options;
+  const geo::Grid& m_grid;
+  geo::ExecContext& m_exec;
+  Mover m_mover;
+  std::vector<PlacedSite> m_placed;
+};
+
+// ---------------------------------------------------------------------------------------------------------------
+// One set of rasters per site
+
+geo::Grid grid_over(const geo::Box& cell, std::int64_t site_px, const geo::Crs& crs) {
+  const auto pixels = static_cast<double>(site_px);
+  return {site_px,
+          site_px,
+          {cell.min_x, cell.width() / pixels, 0.0, cell.max_y, 0.0, -cell.height() / pixels},
+          crs};
+}
+
+/// A site's name as part of a file name.
+std::string file_stem(const std::string& name) {
+  std::string stem = name;
+  for (char& c : stem) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '_' || c == '-' || c == '.';
+    const bool utf8 = static_cast<unsigned char>(c) >= 0x80;
+    if (!plain && !utf8) c = '_';
+  }
+  return stem;
+}
+
+void check_stems(const Campaign& campaign) {
+  std::map<std::string, std::string> seen;
+  for (const auto& site : campaign.sites) {
+    const auto [it, added] = seen.emplace(file_stem(site.name), site.name);
+    if (added) continue;
+    throw geo::IoError(geo::concat("sites ", geo::quoted(it->second), " and ", geo::quoted(site.name),
+                                   " would write the same files; rename one of them"));
+  }
+}
+
+class SiteWriter {
+ public:
+  SiteWriter(const Campaign& campaign, std::span<const SiteVoters> voters, const ConsensusOptions& options,
+             const ConsensusTarget& target, const fs::path& folder)
+      : m_campaign(campaign), m_voters(voters), m_options(options), m_target(target), m_folder(folder) {}
+
+  /// @param files     filled when rasters were written
+  /// @return what was wrong with the site, or empty
+  std::string run(std::size_t index, SiteStatistics& statistics, SiteFiles& files) const {
+    const Site& site = m_campaign.sites[index];
+    const SiteVoters& voters = m_voters[index];
+    if (voters.assignments.empty()) return {};
+    geo::Grid grid;
+    std::string image;
+    const std::string problem = choose_grid(site, grid, image);
+    if (!problem.empty()) return problem;
+    Mover mover(m_campaign.crs, grid.crs);
+    const LocalSite local = localise(m_campaign, site, voters, grid.crs, mover);
+    const SiteConsensus consensus =
+        fuse_site(local.campaign, local.campaign.sites.front(), local.voters, grid, m_options);
+    if (std::ranges::none_of(consensus.inside, [](std::uint8_t v) { return v != 0; }))
+      return geo::concat("image ", geo::quoted(image),
+                         " does not cover the site; check its CRS and the catalogue");
+    measure_site(consensus, m_options.risk_threshold, statistics);
+    files = write(site, image, consensus);
+    return {};
+  }
+
+ private:
+  std::string choose_grid(const Site& site, geo::Grid& grid, std::string& image) const {
+    if (m_target.images.empty()) {
+      grid = grid_over(geo::bounds(site.cell), m_target.site_px, m_campaign.crs);
+      return {};
+    }
+    const auto it = m_target.images.find(site.name);
+    if (it == m_target.images.end()) return "the table of images has no row for this site";
+    image = it->second;
+    try {
+      grid = geo::RasterReader(image).grid();
+    } catch (const geo::Error& error) {
+      return error.what();
+    }
+    return {};
+  }
+
+  SiteFiles write(const Site& site, const std::string& image, const SiteConsensus& consensus) const {
+    const RasterNames names = raster_names(file_stem(site.name) + "_", m_options.fusion.classes);
+    ConsensusRasters rasters(m_folder, names, consensus.grid, m_options.fusion.classes, false);
+    Decisions decisions(consensus.inside.size());
+    for (std::size_t p = 0; p < decisions.size(); ++p) decisions[p] = &consensus.at(p);
+    rasters.write(consensus.grid.window(), decisions);
+    rasters.finish();
+    return {site.name, image, names.label, names.posterior, names.risk};
+  }
+
+  const Campaign& m_campaign;
+  std::span<const SiteVoters> m_voters;
+  const ConsensusOptions& m_options;
+  const ConsensusTarget& m_target;
+  const fs::path& m_folder;
+};
+
+void write_sites(const Campaign& campaign, std::span<const SiteVoters> voters,
+                 const ConsensusOptions& options, const ConsensusTarget& target, const fs::path& folder,
+                 geo::ExecContext& exec, ConsensusResult& result) {
+  check_stems(campaign);
+  const SiteWriter writer(campaign, voters, options, target, folder);
+  const std::size_t n = campaign.sites.size();
+  std::vector<SiteFiles> files(n);
+  std::vector<std::string> problems(n);
+  geo::Progress progress(exec, "fusing sites", static_cast<std::int64_t>(n));
+  tbb::parallel_for(tbb::blocked_range<std::size_t>(0, n, 1), [&](const auto& range) {
+    for (std::size_t i = range.begin(); i != range.end(); ++i) {
+      problems[i] = writer.run(i, result.sites[i], files[i]);
+      progress.advance();
+    }
+  });
+  for (std::size_t i = 0; i < n; ++i) {
+    if (voters[i].assignments.empty()) ++result.without_vote;
+    if (!problems[i].empty()) result.problems.push_back({"site " + campaign.sites[i].name, problems[i]});
+    if (!files[i].labels.empty()) result.files.push_back(std::move(files[i]));
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Tables
+
+/// One column of the site statistics.
+struct Column {
+  const char* name;
+  geo::FieldType type;
+  const char* alias;
+  std::function<geo::Value(const SiteStatistics&)> value;
+};
+
+geo::Value number(double value) {
+  if (std::isnan(value)) return {};
+  return value;
+}
+
+std::string source_of(const SiteStatistics& s) {
+  return s.from_expert ? "expert" : s.n_labellers > 0 ? "labellers" : "none";
+}
+
+const std::vector<Column>& columns() {
+  using geo::FieldType;
+  using S = SiteStatistics;
+  static const std::vector<Column> kColumns{
+      {"name", FieldType::kString, "Site", [](const S& s) { return geo::Value(s.name); }},
+      {"x", FieldType::kReal, "Longitude (degrees)", [](const S& s) { return number(s.lonlat.x); }},
+      {"y", FieldType::kReal, "Latitude (degrees)", [](const S& s) { return number(s.lonlat.y); }},
+      {"n_labellers", FieldType::kInteger, "Maps fused",
+       [](const S& s) { return geo::Value(s.n_labellers); }},
+      {"source", FieldType::kString, "Who mapped", [](const S& s) { return geo::Value(source_of(s)); }},
+      {"n_pixels", FieldType::kInteger, "Pixels", [](const S& s) { return geo::Value(s.n_pixels); }},
+      {"area_m2", FieldType::kReal, "Area (m2)", [](const S& s) { return number(s.area_m2); }},
+      {"Risk", FieldType::kReal, "Mean risk", [](const S& s) { return number(s.mean_risk); }},
+      {"Riskprop", FieldType::kReal, "Share of risky pixels",
+       [](const S& s) { return number(s.risky_share); }},
+      {"wrong_area_m2", FieldType::kReal, "Area expected wrong (m2)",
+       [](const S& s) { return number(s.wrong_area_m2); }},
+      {"field_share", FieldType::kReal, "Share of field", [](const S& s) { return number(s.field_share); }},
+      {"interior_share", FieldType::kReal, "Share of field interior",
+       [](const S& s) { return number(s.interior_share); }},
+      {"band_share", FieldType::kReal, "Share of boundary band",
+       [](const S& s) { return number(s.band_share); }},
+      {"risk_band", FieldType::kReal, "Mean risk in the boundary band",
+       [](const S& s) { return number(s.risk_band); }},
+      {"risk_inside", FieldType::kReal, "Mean risk inside fields",
+       [](const S& s) { return number(s.risk_inside); }},
+      {"risk_outside", FieldType::kReal, "Mean risk outside fields",
+       [](const S& s) { return number(s.risk_outside); }}};
+  return kColumns;
+}
+
+std::string cell_text(const geo::Value& value) {
+  return std::holds_alternative<std::monostate>(value) ? "NA" : geo::as_text(value);
+}
+
+}  // namespace
+
+ConsensusResult write_consensus(const Campaign& campaign, std::span<const SiteVoters> voters,
+                                const ConsensusOptions& options, const ConsensusTarget& target,
+                                const fs::path& folder, geo::ExecContext& exec) {
+  if (voters.size() != campaign.sites.size())
+    throw geo::InvalidArgument("there must be one set of voters per site");
+  if (target.site_px < 1)
+    throw geo::InvalidArgument(geo::concat("site_px must be at least 1, got ", target.site_px));
+  ConsensusResult result;
+  result.sites = describe_sites(campaign, voters);
+  if (target.grid) {
+    Mosaic(campaign, voters, options, *target.grid, exec).run(folder, result);
+  } else {
+    write_sites(campaign, voters, options, target, folder, exec, result);
+  }
+  return result;
+}
+
+geo::CsvTable site_table(std::span<const SiteStatistics> sites) {
+  geo::CsvTable table;
+  for (const auto& column : columns()) table.columns.emplace_back(column.name);
+  for (const auto& site : sites) {
+    std::vector<std::string> row;
+    for (const auto& column : columns()) row.push_back(cell_text(column.value(site)));
+    table.rows.push_back(std::move(row));
+  }
+  return table;
+}
+
+geo::Layer site_layer(const Campaign& campaign, std::span<const SiteStatistics> sites) {
+  geo::Layer layer;
+  layer.name = "sites";
+  layer.crs = campaign.crs;
+  for (const auto& column : columns()) layer.fields.push_back({column.name, column.type, column.alias});
+  for (std::size_t i = 0; i < sites.size(); ++i) {
+    geo::Feature feature;
+    feature.geometry = campaign.sites[i].cell;
+    for (const auto& column : columns()) feature.values.push_back(column.value(sites[i]));
+    layer.features.push_back(std::move(feature));
+  }
+  return layer;
+}
+
+geo::CsvTable chip_table(std::span<const SiteFiles> files) {
+  const bool images = std::ranges::any_of(files, [](const SiteFiles& f) { return !f.image.empty(); });
+  geo::CsvTable table;
+  table.columns = {"name"};
+  if (images) table.columns.emplace_back("image");
+  table.columns.insert(table.columns.end(), {"labels", "posterior", "risk"});
+  for (const auto& f : files) {
+    std::vector<std::string> row{f.name};
+    if (images) row.push_back(f.image);
+    row.insert(row.end(), {f.labels, f.posterior, f.risk});
+    table.rows.push_back(std::move(row));
+  }
+  return table;
+}
+
+std::map<std::string, std::string> read_site_images(const fs::path& path) {
+  const geo::CsvTable table = geo::read_csv(path);
+  const std::size_t name = table.column("name");
+  const std::size_t image = table.column("image");
+  std::map<std::string, std::string> images;
+  std::set<std::string> repeated;
+  for (const auto& row : table.rows) {
+    if (geo::is_missing(row[name]) || geo::is_missing(row[image])) continue;
+    const fs::path file = row[image];
+    const bool absolute = file.is_absolute() || row[image].starts_with("/vsi");
+    const auto [it, added] =
+        images.emplace(row[name], absolute ? row[image] : (fs::absolute(path).parent_path() / file).string());
+    if (!added) repeated.insert(row[name]);
+  }
+  if (!repeated.empty()) {
+    geo::log_warning(geo::concat(geo::quoted(path.string()), " has several images for ", repeated.size(),
+                                 " sites, for example ", geo::quoted(*repeated.begin()),
+                                 "; the first of each is used"));
+  }
+  return images;
+}
+
+}  // namespace furrow::labelling

@@ -1,0 +1,285 @@
+#include <furrow/labelling/site_consensus.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+
+#include <furrow/geo/core/error.h>
+#include <furrow/geo/core/text.h>
+
+namespace furrow::labelling {
+namespace {
+
+/// Statuses under which the platform discards a map, or under which there is none yet.
+bool is_out(const std::string& status) {
+  static const std::array<std::string, 5> kOut{"rejected", "untrusted", "abandoned", "returned", "assigned"};
+  return std::ranges::find(kOut, geo::to_lower(geo::trim(status))) != kOut.end();
+}
+
+bool is_known(const LabellerWeights& w) {
+  return !std::isnan(w.score) && !std::isnan(w.field_skill) && !std::isnan(w.nofield_skill);
+}
+
+/// Weights by name, and the mean of the known ones.
+struct WeightTable {
+  std::map<std::string, const LabellerWeights*> by_name;
+  VoterWeight mean;
+};
+
+WeightTable make_table(std::span<const LabellerWeights> weights) {
+  WeightTable table;
+  VoterWeight sum{0.0, 0.0, 0.0};
+  double known = 0.0;
+  for (const auto& w : weights) {
+    if (w.score < 0.0 || w.field_skill < 0.0 || w.nofield_skill < 0.0) {
+      throw geo::InvalidArgument(
+          geo::concat("labeller ", geo::quoted(w.labeller), " has a negative score or skill"));
+    }
+    table.by_name.emplace(w.labeller, &w);
+    if (!is_known(w)) continue;
+    sum.score += w.score;
+    sum.field_skill += w.field_skill;
+    sum.nofield_skill += w.nofield_skill;
+    known += 1.0;
+  }
+  if (known == 0.0) {
+    throw geo::InvalidArgument(
+        "no labeller has a score, a field skill and a no-field skill; score more sites or use the majority");
+  }
+  table.mean = {sum.score / known, sum.field_skill / known, sum.nofield_skill / known};
+  return table;
+}
+
+double known_or(double value, double fallback) {
+  return std::isnan(value) ? fallback : value;
+}
+
+/// Keeps one map per labeller: the last. Labellers without a name are not told apart, so each map stands for
+/// itself.
+void drop_replaced(const Campaign& campaign, SiteVoters& voters) {
+  std::map<std::string, std::size_t> last;
+  const auto later = [&](std::size_t a, std::size_t b) {
+    const auto& x = campaign.assignments[a];
+    const auto& y = campaign.assignments[b];
+    return x.completion_time != y.completion_time ? x.completion_time > y.completion_time : a > b;
+  };
+  for (const std::size_t i : voters.assignments) {
+    const auto& assignment = campaign.assignments[i];
+    if (assignment.labeller.empty()) continue;
+    const auto [it, added] = last.emplace(assignment.labeller, i);
+    if (!added && later(i, it->second)) it->second = i;
+  }
+  const auto replaced = [&](std::size_t i) {
+    const auto& labeller = campaign.assignments[i].labeller;
+    return !labeller.empty() && last.at(labeller) != i;
+  };
+  voters.replaced = static_cast<std::int64_t>(std::erase_if(voters.assignments, replaced));
+}
+
+SiteVoters pick(const Campaign& campaign, std::span<const std::size_t> of_site, ExpertUse experts) {
+  SiteVoters voters;
+  const auto take = [&](const auto& wanted) {
+    for (const std::size_t i : of_site) {
+      const auto& assignment = campaign.assignments[i];
+      if (!is_out(assignment.status) && wanted(assignment)) voters.assignments.push_back(i);
+    }
+  };
+  if (experts == ExpertUse::kUse) {
+    take([](const Assignment& a) { return a.is_reference(); });
+    if (voters.assignments.empty()) take([](const Assignment& a) { return a.is_expert(); });
+    voters.from_expert = !voters.assignments.empty();
+  }
+  if (voters.assignments.empty()) take([](const Assignment& a) { return !a.is_expert(); });
+  drop_replaced(campaign, voters);
+  return voters;
+}
+
+void weigh(const Campaign& campaign, const WeightTable& table, UnknownLabeller unknown, SiteVoters& voters) {
+  std::vector<std::size_t> kept;
+  for (const std::size_t i : voters.assignments) {
+    const auto it = table.by_name.find(campaign.assignments[i].labeller);
+    const LabellerWeights* w = it == table.by_name.end() ? nullptr : it->second;
+    const bool known = w != nullptr && is_known(*w);
+    if (!known) ++voters.unknown;
+    if (!known && unknown == UnknownLabeller::kDrop) continue;
+    kept.push_back(i);
+    const LabellerWeights none;
+    const LabellerWeights& given = w != nullptr ? *w : none;
+    voters.weights.push_back({known_or(given.score, table.mean.score),
+                              known_or(given.field_skill, table.mean.field_skill),
+                              known_or(given.nofield_skill, table.mean.nofield_skill)});
+  }
+  voters.assignments = std::move(kept);
+}
+
+std::vector<geo::MultiPolygon> shapes_of(const Assignment& assignment, bool unsure) {
+  std::vector<geo::MultiPolygon> shapes;
+  for (const auto& polygon : assignment.polygons) {
+    if (polygon.unsure == unsure) shapes.push_back(polygon.shape);
+  }
+  return shapes;
+}
+
+geo::Raster<std::uint8_t> rasterize(std::span<const geo::MultiPolygon> shapes, const geo::Grid& grid,
+                                    int classes, const geo::BoundaryOptions& boundary) {
+  if (shapes.empty()) return {grid.width, grid.height};
+  return classes == 3 ? geo::rasterize_labels(shapes, grid, boundary) : geo::rasterize_extent(shapes, grid);
+}
+
+/// 1 within 2 px (Euclidean) of a boundary pixel or of a change of label, among the pixels that have a label.
+std::vector<std::uint8_t> boundary_band(const SiteConsensus& consensus) {
+  const std::int64_t width = consensus.grid.width;
+  const std::int64_t height = consensus.grid.height;
+  const auto label = [&](std::int64_t col, std::int64_t row) {
+    if (col < 0 || row < 0 || col >= width || row >= height) return geo::kIgnore;
+    return consensus.at(static_cast<std::size_t>(row * width + col)).label;
+  };
+  const auto is_edge = [&](std::int64_t col, std::int64_t row) {
+    const std::uint8_t own = label(col, row);
+    if (own == geo::kIgnore) return false;
+    if (own == geo::kBoundary) return true;
+    const auto differs = [own](std::uint8_t other) { return other != geo::kIgnore && other != own; };
+    return differs(label(col - 1, row)) || differs(label(col + 1, row)) || differs(label(col, row - 1)) ||
+           differs(label(col, row + 1));
+  };
+  std::vector<std::uint8_t> band(static_cast<std::size_t>(width * height), 0);
+  for (std::int64_t row = 0; row < height; ++row) {
+    for (std::int64_t col = 0; col < width; ++col) {
+      if (!is_edge(col, row)) continue;
+      for (std::int64_t dy = -2; dy <= 2; ++dy) {
+        for (std::int64_t dx = -2; dx <= 2; ++dx) {
+          if (dx * dx + dy * dy > 4 || label(col + dx, row + dy) == geo::kIgnore) continue;
+          band[static_cast<std::size_t>((row + dy) * width + col + dx)] = 1;
+        }
+      }
+    }
+  }
+  return band;
+}
+
+struct Mean {
+  double sum = 0.0;
+  std::int64_t count = 0;
+  void add(double value) {
+    sum += value;
+    ++count;
+  }
+  [[nodiscard]] double value() const {
+    return count == 0 ? std::numeric_limits<double>::quiet_NaN() : sum / static_cast<double>(count);
+  }
+};
+
+double pixel_area_m2(const geo::Grid& grid) {
+  const auto& t = grid.transform;
+  const auto corner = [&](std::int64_t col, std::int64_t row) {
+    return t.to_world({static_cast<double>(col), static_cast<double>(row)});
+  };
+  const geo::Polygon outline{{corner(0, 0), corner(0, grid.height), corner(grid.width, grid.height),
+                              corner(grid.width, 0), corner(0, 0)},
+                             {}};
+  return geo::GeodesicMeasure(grid.crs).area_m2({outline}) / static_cast<double>(grid.width * grid.height);
+}
+
+}  // namespace
+
+std::vector<SiteVoters> choose_voters(const Campaign& campaign, std::span<const LabellerWeights> weights,
+                                      const ConsensusOptions& options) {
+  std::map<std::string, std::vector<std::size_t>> of_site;
+  for (std::size_t i = 0; i < campaign.assignments.size(); ++i)
+    of_site[campaign.assignments[i].site].push_back(i);
+  const bool weighted = options.method == ConsensusMethod::kWeighted;
+  const WeightTable table = weighted ? make_table(weights) : WeightTable{};
+  std::vector<SiteVoters> all;
+  all.reserve(campaign.sites.size());
+  for (const auto& site : campaign.sites) {
+    SiteVoters voters = pick(campaign, of_site[site.name], options.experts);
+    if (weighted && !voters.from_expert) {
+      weigh(campaign, table, options.unknown, voters);
+    } else {
+      voters.weights.assign(voters.assignments.size(), VoterWeight{});
+    }
+    all.push_back(std::move(voters));
+  }
+  return all;
+}
+
+std::vector<Vote> rasterize_votes(const Assignment& assignment, const geo::Grid& grid, int classes,
+                                  const geo::BoundaryOptions& boundary) {
+  const auto sure = rasterize(shapes_of(assignment, false), grid, classes, boundary);
+  const auto unsure_shapes = shapes_of(assignment, true);
+  if (unsure_shapes.empty()) return sure.data();
+  const auto unsure = rasterize(unsure_shapes, grid, classes, boundary);
+  std::vector<Vote> votes(sure.data().size());
+  for (std::size_t i = 0; i < votes.size(); ++i) votes[i] = make_vote(sure.data()[i], unsure.data()[i]);
+  return votes;
+}
+
+SiteConsensus fuse_site(const Campaign& campaign, const Site& site, const SiteVoters& voters,
+                        const geo::Grid& grid, const ConsensusOptions& options) {
+  SiteConsensus consensus;
+  consensus.grid = grid;
+  consensus.inside = geo::rasterize_extent(std::span(&site.cell, 1), grid).data();
+  PatternBuilder patterns(consensus.inside.size());
+  for (const std::size_t i : voters.assignments) {
+    auto votes = rasterize_votes(campaign.assignments[i], grid, options.fusion.classes, options.boundary);
+    for (std::size_t p = 0; p < votes.size(); ++p) {
+      if (consensus.inside[p] == 0) votes[p] = kMissingVote;
+    }
+    patterns.add(votes);
+  }
+  consensus.patterns = std::move(patterns).finish();
+  consensus.fused = fuse_patterns(consensus.patterns, voters.weights, options.fusion);
+  return consensus;
+}
+
+std::vector<SiteStatistics> describe_sites(const Campaign& campaign, std::span<const SiteVoters> voters) {
+  std::vector<SiteStatistics> sites(campaign.sites.size());
+  const geo::CoordinateTransform to_lonlat(campaign.crs, geo::lonlat_crs());
+  for (std::size_t i = 0; i < sites.size(); ++i) {
+    sites[i].name = campaign.sites[i].name;
+    sites[i].lonlat = to_lonlat.apply(geo::bounds(campaign.sites[i].cell).centre());
+    sites[i].n_labellers = static_cast<std::int64_t>(voters[i].assignments.size());
+    sites[i].from_expert = voters[i].from_expert;
+  }
+  return sites;
+}
+
+void measure_site(const SiteConsensus& consensus, double risk_threshold, SiteStatistics& statistics) {
+  const auto band = boundary_band(consensus);
+  Mean risk;
+  Mean risky;
+  Mean field;
+  Mean interior;
+  Mean in_band;
+  Mean risk_band;
+  Mean risk_inside;
+  Mean risk_outside;
+  for (std::size_t p = 0; p < band.size(); ++p) {
+    const FusedVote& fused = consensus.at(p);
+    if (fused.label == geo::kIgnore) continue;
+    risk.add(fused.risk);
+    risky.add(fused.risk > risk_threshold ? 1.0 : 0.0);
+    field.add(fused.label != geo::kBackground ? 1.0 : 0.0);
+    interior.add(fused.label == geo::kInterior ? 1.0 : 0.0);
+    in_band.add(band[p]);
+    Mean& part = band[p] != 0 ? risk_band : fused.label == geo::kBackground ? risk_outside : risk_inside;
+    part.add(fused.risk);
+  }
+  statistics.n_pixels = risk.count;
+  if (statistics.n_pixels > 0) {
+    const double pixel_m2 = pixel_area_m2(consensus.grid);
+    statistics.area_m2 = pixel_m2 * static_cast<double>(statistics.n_pixels);
+    statistics.wrong_area_m2 = pixel_m2 * risk.sum;
+  }
+  statistics.mean_risk = risk.value();
+  statistics.risky_share = risky.value();
+  statistics.field_share = field.value();
+  statistics.interior_share = interior.value();
+  statistics.band_share = in_band.value();
+  statistics.risk_band = risk_band.value();
+  statistics.risk_inside = risk_inside.value();
+  statistics.risk_outside = risk_outside.value();
+}
+
+}  // namespace furrow::labelling
