@@ -1,4 +1,5 @@
-// Compares the binary consensus with the published platform's results (golden/b_bayes_consensus, golden/b2_bayes_224).
+// Compares the binary consensus with the published platform's results (golden/b_bayes_consensus,
+// golden/b2_bayes_224).
 #include <cmath>
 #include <map>
 #include <string>
@@ -28,7 +29,8 @@ struct GoldenLabeller {
 
 double number(const std::string& cell) {
   double value = std::numeric_limits<double>::quiet_NaN();
-  if (!geo::is_missing(cell)) EXPECT_TRUE(geo::parse_number(cell, value)) << cell;
+  if (geo::is_missing(cell)) return value;
+  EXPECT_TRUE(geo::parse_number(cell, value)) << cell;
   return value;
 }
 
@@ -104,10 +106,11 @@ std::vector<bool> on_outline(const std::vector<GoldenLabeller>& labellers, const
 VotePatterns votes_of(const std::vector<GoldenLabeller>& labellers, const geo::Grid& grid) {
   PatternBuilder builder(static_cast<std::size_t>(grid.width * grid.height));
   for (const auto& labeller : labellers) {
-    const auto sure = geo::rasterize_extent(std::vector{labeller.sure}, grid);
-    const auto unsure = geo::rasterize_extent(std::vector{labeller.unsure}, grid);
+    const auto sure = geo::rasterize_extent(std::span(&labeller.sure, 1), grid);
+    const auto unsure = geo::rasterize_extent(std::span(&labeller.unsure, 1), grid);
     std::vector<Vote> votes;
-    for (std::size_t p = 0; p < sure.data().size(); ++p) votes.push_back(make_vote(sure.data()[p], unsure.data()[p]));
+    for (std::size_t p = 0; p < sure.data().size(); ++p)
+      votes.push_back(make_vote(sure.data()[p], unsure.data()[p]));
     builder.add(votes);
   }
   return std::move(builder).finish();
@@ -120,8 +123,8 @@ std::vector<VoterWeight> weights_of(const std::vector<GoldenLabeller>& labellers
 }
 
 /// @return pixels compared
-std::size_t compare(const VotePatterns& patterns, const std::vector<FusedVote>& fused, const Expected& expected,
-                    const std::vector<bool>& skip) {
+std::size_t compare(const VotePatterns& patterns, const std::vector<FusedVote>& fused,
+                    const Expected& expected, const std::vector<bool>& skip) {
   std::size_t compared = 0;
   std::size_t wrong = 0;
   const auto differs = [](double ours, double theirs) {
@@ -186,19 +189,43 @@ TEST(ConsensusGolden, EqualsThePlatformFromPolygons) {
   }
 }
 
+double single(double value) {
+  return static_cast<double>(static_cast<float>(value));
+}
+
+/// The paper's code keeps the rasters of skills, heat and risk in single precision between its steps.
+std::vector<VoterWeight> single_skills(std::vector<VoterWeight> weights) {
+  for (auto& w : weights) {
+    w.field_skill = single(w.field_skill);
+    w.nofield_skill = single(w.nofield_skill);
+  }
+  return weights;
+}
+
+std::vector<FusedVote> single_results(std::vector<FusedVote> fused) {
+  for (auto& f : fused) {
+    const double heat = single(f.posterior[1]);
+    f.posterior[1] = heat;
+    f.risk = single(f.label == geo::kInterior ? 1.0 - heat : heat);
+  }
+  return fused;
+}
+
 TEST(ConsensusGolden, EqualsThePaperAt224) {
   FURROW_NEEDS_SHARED_DATA();
   const geo::Grid grid = cell_grid(224);
   const auto cases = read_labellers();
   for (const std::string name : {"b1_five_labellers", "b6_exact_tie", "b8_one_labeller"}) {
     SCOPED_TRACE(name);
-    const geo::RasterReader reader(test::shared("golden/b2_bayes_224/" + name + "_heat_label_risk.tif").string());
+    const geo::RasterReader reader(
+        test::shared("golden/b2_bayes_224/" + name + "_heat_label_risk.tif").string());
     const auto window = reader.grid().window();
     const auto band = [&](int b) { return reader.read<double>(window, std::vector{b}); };
     const Expected expected{band(0), band(1), band(2)};
     const auto& labellers = cases.at(name);
     const auto patterns = votes_of(labellers, grid);
-    const auto fused = fuse_patterns(patterns, weights_of(labellers), compatible(0.50000001));
+    const auto weights = single_skills(weights_of(labellers));
+    const auto fused = single_results(fuse_patterns(patterns, weights, compatible(0.50000001)));
     EXPECT_GT(compare(patterns, fused, expected, on_outline(labellers, grid)), 49000U);
   }
 }
