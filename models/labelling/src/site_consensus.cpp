@@ -1,7 +1,6 @@
 #include <furrow/labelling/site_consensus.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <map>
 
@@ -11,10 +10,10 @@
 namespace furrow::labelling {
 namespace {
 
-/// Statuses under which the platform discards a map, or under which there is none yet.
-bool is_out(const std::string& status) {
-  static const std::array<std::string, 5> kOut{"rejected", "untrusted", "abandoned", "returned", "assigned"};
-  return std::ranges::find(kOut, geo::to_lower(geo::trim(status))) != kOut.end();
+/// The platform discarded the map, or it was never handed in.
+bool is_out(const Assignment& assignment) {
+  const std::string status = geo::to_lower(geo::trim(assignment.status));
+  return status == "rejected" || status == "untrusted" || !assignment.is_finished();
 }
 
 bool is_known(const LabellerWeights& w) {
@@ -82,7 +81,7 @@ SiteVoters pick(const Campaign& campaign, std::span<const std::size_t> of_site, 
   const auto take = [&](const auto& wanted) {
     for (const std::size_t i : of_site) {
       const auto& assignment = campaign.assignments[i];
-      if (!is_out(assignment.status) && wanted(assignment)) voters.assignments.push_back(i);
+      if (!is_out(assignment) && wanted(assignment)) voters.assignments.push_back(i);
     }
   };
   if (experts == ExpertUse::kUse) {

@@ -51,10 +51,10 @@ struct SiteVoters {
 
 /// Chooses the voters of every site.
 ///
-/// All assignments vote that are not an expert's and whose status is not Rejected, Untrusted, Abandoned,
-/// Returned or Assigned. Of a labeller's several maps of one site the last one votes (by completion time,
-/// then id). With ExpertUse::kUse and an expert's map (class 1a, else 1b) the experts alone vote, one voice
-/// each. With kWeighted, weights come from `weights` by labeller name; missing values as
+/// All assignments vote that were handed in (Assignment::is_finished), are not an expert's and have not the
+/// status Rejected or Untrusted. Of a labeller's several maps of one site the last one votes (by completion
+/// time, then id). With ExpertUse::kUse and an expert's map (class 1a, else 1b) the experts alone vote, one
+/// voice each. With kWeighted, weights come from `weights` by labeller name; missing values as
 /// ConsensusOptions::unknown says.
 /// @return one per site of the campaign, in its order
 /// @throws InvalidArgument  kWeighted but no labeller in `weights` has a score and both skills; a negative
