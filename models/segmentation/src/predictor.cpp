@@ -12,6 +12,7 @@
 #include <oneapi/tbb/parallel_pipeline.h>
 
 #include <furrow/geo/core/error.h>
+#include <furrow/geo/core/log.h>
 #include <furrow/geo/core/text.h>
 #include <furrow/geo/core/version.h>
 #include <furrow/geo/raster/blend.h>
@@ -352,6 +353,14 @@ Plan make_plan(const geo::Grid& grid, const ModelSpec& spec, const PredictOption
   return plan;
 }
 
+/// A shorter halo is the user's choice; its price is said once.
+void mention_short_halo(const Plan& plan, const ModelSpec& spec) {
+  if (plan.halo_px >= spec.receptive_radius_px) return;
+  geo::log_info(geo::concat("a halo of ", plan.halo_px, " px is shorter than the ", spec.receptive_radius_px,
+                            " px that model ", geo::quoted(spec.id),
+                            " looks: scores near the borders of tiles depend on the tiling"));
+}
+
 /// Bytes of one tile in flight, when the network works on it.
 std::size_t tile_bytes(const Plan& plan) {
   const Window input = plan.input_window(
@@ -455,6 +464,7 @@ PredictReport predict_scene(const std::string& image, const std::string& output,
   check_image(spec, image, reader.bands(), std::sqrt(pixel_m.x * pixel_m.y));
   check_outputs(image, output, options.entropy_path);
   const Plan plan = make_plan(reader.grid(), spec, options);
+  mention_short_halo(plan, spec);
   Outputs outputs(output, reader, spec, plan, options);
 
   const TileSource source(reader, plan, spec.normalisation, statistics_for(reader, spec.normalisation, exec));

@@ -1,0 +1,159 @@
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <furrow/geo/core/error.h>
+#include <furrow/geo/core/text.h>
+#include <furrow/segmentation/network.h>
+#include <furrow/segmentation/predictor.h>
+#include <furrow/workflow/path_check.h>
+#include <furrow/workflow/step.h>
+
+namespace furrow::workflow {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Predict final : public Step {
+ public:
+  [[nodiscard]] StepInfo info() const override {
+    return {
+        "predict",
+        "Score maps of images: how likely each pixel is background, field interior or field boundary",
+        "Runs a model folder, as 'train' writes it, over images of any size: reads, normalises, scores, "
+        "blends "
+        "and writes tile by tile, so that memory does not grow with the image. The result is a "
+        "cloud-optimised GeoTIFF with one band per class (score = value x 0.005, nodata 255) and, when asked "
+        "for, the entropy of the scores.\n\n"
+        "Every tile is read with a halo as wide as the model looks (its measured receptive radius), so the "
+        "scores do not depend on the tiles. A narrower halo is faster; blending then hides the seams. "
+        "Statistics for the normalisation come from the whole image before the first tile. Images whose "
+        "bands or pixel size differ from what the model was trained on are refused.",
+        {{"Score map and entropy of one image",
+          "furrow predict sample_data/scene.tif --model out/model --out out/scores.tif --entropy "
+          "out/entropy.tif"},
+         {"Several images into a folder",
+          "furrow predict sample_data/scene.tif sample_data/scene2.tif --model out/model --out out/scores"}}};
+  }
+
+  void declare(OptionTable& t) override {
+    t.add("images", &m_images)
+        .positional()
+        .required()
+        .input("raster")
+        .help("Images to score, with the model's bands");
+    t.add("model", &m_model)
+        .required()
+        .input("model folder")
+        .help("Model folder with model.json and weights");
+    t.add("out", &m_out)
+        .required()
+        .output("raster or folder")
+        .may_exist()
+        .short_name('o')
+        .help("Score raster (.tif) for one image, or a folder; files in it are named as the images");
+    t.add("entropy", &m_entropy)
+        .output("raster or folder")
+        .may_exist()
+        .help("Also write the entropy of the scores (nats); a raster or a folder, as --out");
+    t.add("tile-px", &m_options.tile_px)
+        .unit("px")
+        .range(16, 65536)
+        .group("Tiles")
+        .help("Side of a tile's core");
+    t.add("halo-px", &m_options.halo_px)
+        .unit("px")
+        .range(0, 65536)
+        .group("Tiles")
+        .help("What the network sees around a core; default: the model's receptive radius, at least 16");
+    t.add("blend", &m_blend)
+        .choices({"hann", "crop"})
+        .group("Tiles")
+        .help("How tiles meet: weighted overlap, or cut at the core");
+    t.add("image-crs", &m_image_crs).help("CRS of the images whatever they say, for example EPSG:32632");
+  }
+
+  void check() const override {
+    (void)output_names(m_out, "--out");
+    if (!m_entropy.empty()) (void)output_names(m_entropy, "--entropy");
+  }
+
+  void run(StepContext& context) override {
+    const segmentation::TrainedNetwork network(m_model);
+    const auto score = network.score_function();
+    m_options.blend = m_blend == "hann";
+    m_options.overwrite = context.overwrite();
+    if (!m_image_crs.empty()) m_options.image_crs = geo::Crs::from_user_input(m_image_crs);
+    const auto outputs = output_names(m_out, "--out");
+    const auto entropies =
+        m_entropy.empty() ? std::vector<std::string>(m_images.size()) : output_names(m_entropy, "--entropy");
+    segmentation::PredictReport total;
+    std::int64_t done = 0;
+    for (std::size_t i = 0; i < m_images.size(); ++i) {
+      m_options.entropy_path = entropies[i];
+      try {
+        const auto report = segmentation::predict_scene(gdal_path(m_images[i]), outputs[i], network.spec(),
+                                                        score, m_options, context.exec());
+        total.tiles += report.tiles;
+        total.empty_tiles += report.empty_tiles;
+        total.valid_pixels += report.valid_pixels;
+        ++done;
+      } catch (const geo::Cancelled&) {
+        throw;
+      } catch (const geo::Error& error) {
+        if (m_images.size() == 1) throw;
+        context.fail(m_images[i], error.what());
+      }
+    }
+    context.record("images", done);
+    context.record("tiles", total.tiles);
+    context.record("empty_tiles", total.empty_tiles);
+    context.record("valid_pixels", total.valid_pixels);
+  }
+
+ private:
+  /// The file of each image: `out` itself, or <stem>.tif in the folder `out`.
+  /// @throws geo::UsageError when several images would share a file
+  [[nodiscard]] std::vector<std::string> output_names(const std::string& out,
+                                                      const std::string& option) const {
+    const std::string extension = geo::to_lower(fs::path(out).extension().string());
+    const bool is_file = extension == ".tif" || extension == ".tiff";
+    if (is_file && m_images.size() == 1) return {out};
+    if (is_file) {
+      throw geo::UsageError(
+          geo::concat("several images need a folder: ", option, " ", geo::quoted(out), " is one raster"));
+    }
+    std::vector<std::string> names;
+    std::map<std::string, std::string> image_of;
+    for (const std::string& image : m_images) {
+      names.push_back((fs::path(out) / (fs::path(image).stem().string() + ".tif")).string());
+      const auto [other, is_new] = image_of.emplace(names.back(), image);
+      if (!is_new) {
+        throw geo::UsageError(geo::concat("images ", geo::quoted(other->second), " and ", geo::quoted(image),
+                                          " would both go to ", geo::quoted(names.back()),
+                                          "; give them different names or run them apart"));
+      }
+    }
+    return names;
+  }
+
+  std::vector<std::string> m_images;
+  std::string m_model;
+  std::string m_out;
+  std::string m_entropy;
+  std::string m_blend = "hann";
+  std::string m_image_crs;
+  segmentation::PredictOptions m_options;
+};
+
+}  // namespace
+
+std::unique_ptr<Step> make_predict() {
+  return std::make_unique<Predict>();
+}
+
+}  // namespace furrow::workflow
