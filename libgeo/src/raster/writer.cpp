@@ -211,6 +211,7 @@ struct RasterWriter::Impl {
     if (spec.classes.empty()) options.SetNameValue("PREDICTOR", "YES");
     options.SetNameValue("BLOCKSIZE", "512");
     options.SetNameValue("BIGTIFF", "IF_SAFER");
+    options.SetNameValue("NUM_THREADS", CPLSPrintf("%d", spec.threads));
     options.SetNameValue("RESAMPLING", overview_name(spec.overview));
     options.SetNameValue("OVERVIEW_RESAMPLING", overview_name(spec.overview));
     if (spec.overview == Overview::kNone) options.SetNameValue("OVERVIEWS", "NONE");

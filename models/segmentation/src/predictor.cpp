@@ -117,20 +117,23 @@ class Quantiser {
   void store(Job& job, std::int64_t col, std::int64_t row, std::span<const double> scores) const {
     const std::int64_t x = col - job.final.col;
     const std::int64_t y = row - job.final.row;
-    double entropy = 0.0;
     for (int k = 0; k < m_plan.classes; ++k) {
       const double p = scores[static_cast<std::size_t>(k)];
       if (std::isnan(p)) fail(col, row);
-      job.bytes.at(x, y, k) =
-          static_cast<std::uint8_t>(std::floor(std::clamp(p, 0.0, 1.0) * kScoreSteps + 0.5));
-      if (p > 0.0) entropy -= p * std::log(p);
+      job.bytes.at(x, y, k) = static_cast<std::uint8_t>(std::clamp(p, 0.0, 1.0) * kScoreSteps + 0.5);
     }
-    if (job.entropy.empty()) return;
-    const double stored = std::floor(std::max(0.0, entropy) * m_plan.entropy_steps + 0.5);
-    job.entropy.at(x, y) = static_cast<std::uint8_t>(std::min(stored, 254.0));
+    if (!job.entropy.empty()) job.entropy.at(x, y) = entropy_byte(scores);
   }
 
  private:
+  [[nodiscard]] std::uint8_t entropy_byte(std::span<const double> scores) const {
+    double entropy = 0.0;
+    for (const double p : scores) {
+      if (p > 0.0) entropy -= p * std::log(p);
+    }
+    const double stored = std::max(0.0, entropy) * m_plan.entropy_steps + 0.5;
+    return static_cast<std::uint8_t>(std::min(stored, 254.0));
+  }
   [[noreturn]] void fail(std::int64_t col, std::int64_t row) const {
     throw geo::ModelError(geo::concat("the network gave a score that is not a number for image ",
                                       geo::quoted(m_image), " at column ", col, ", row ", row,
@@ -369,8 +372,9 @@ std::size_t tile_bytes(const Plan& plan) {
   return index(input.pixels()) * (2 * sizeof(float) * channels + kNetworkBytesPerPixel);
 }
 
-geo::RasterSpec common_spec(const geo::RasterReader& reader, const ModelSpec& spec) {
+geo::RasterSpec common_spec(const geo::RasterReader& reader, const ModelSpec& spec, int threads) {
   geo::RasterSpec out;
+  out.threads = threads;
   out.nodata = kNodata;
   out.overview = geo::Overview::kAverage;
   out.metadata = {{"FURROW_MODEL_ID", spec.id}, {"FURROW_VERSION", geo::furrow_version()}};
@@ -379,16 +383,17 @@ geo::RasterSpec common_spec(const geo::RasterReader& reader, const ModelSpec& sp
   return out;
 }
 
-geo::RasterSpec score_spec(const geo::RasterReader& reader, const ModelSpec& spec) {
-  geo::RasterSpec out = common_spec(reader, spec);
+geo::RasterSpec score_spec(const geo::RasterReader& reader, const ModelSpec& spec, int threads) {
+  geo::RasterSpec out = common_spec(reader, spec, threads);
   out.bands = static_cast<int>(spec.classes.size());
   out.scale = 1.0 / kScoreSteps;
   for (const auto& c : spec.classes) out.descriptions.push_back(c.name);
   return out;
 }
 
-geo::RasterSpec entropy_spec(const geo::RasterReader& reader, const ModelSpec& spec, const Plan& plan) {
-  geo::RasterSpec out = common_spec(reader, spec);
+geo::RasterSpec entropy_spec(const geo::RasterReader& reader, const ModelSpec& spec, const Plan& plan,
+                             int threads) {
+  geo::RasterSpec out = common_spec(reader, spec, threads);
   out.scale = 1.0 / plan.entropy_steps;
   out.descriptions = {"entropy"};
   return out;
@@ -420,10 +425,11 @@ std::vector<geo::BandStatistics> statistics_for(const geo::RasterReader& reader,
 class Outputs {
  public:
   Outputs(const std::string& scores, const geo::RasterReader& reader, const ModelSpec& spec, const Plan& plan,
-          const PredictOptions& options)
-      : m_scores(scores, plan.grid, score_spec(reader, spec), options.overwrite) {
+          const PredictOptions& options, int threads)
+      : m_scores(scores, plan.grid, score_spec(reader, spec, threads), options.overwrite) {
     if (options.entropy_path.empty()) return;
-    m_entropy.emplace(options.entropy_path, plan.grid, entropy_spec(reader, spec, plan), options.overwrite);
+    m_entropy.emplace(options.entropy_path, plan.grid, entropy_spec(reader, spec, plan, threads),
+                      options.overwrite);
   }
   /// Pixels never written read as nodata.
   void write(const Job& job) {
@@ -465,7 +471,7 @@ PredictReport predict_scene(const std::string& image, const std::string& output,
   check_outputs(image, output, options.entropy_path);
   const Plan plan = make_plan(reader.grid(), spec, options);
   mention_short_halo(plan, spec);
-  Outputs outputs(output, reader, spec, plan, options);
+  Outputs outputs(output, reader, spec, plan, options, exec.threads());
 
   const TileSource source(reader, plan, spec.normalisation, statistics_for(reader, spec.normalisation, exec));
   const Quantiser quantiser(plan, image);

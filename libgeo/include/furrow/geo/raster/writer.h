@@ -33,6 +33,7 @@ struct RasterSpec {
   std::map<std::string, std::string> metadata;  ///< default domain
   Overview overview = Overview::kNone;
   bool cog = true;  ///< cloud-optimised GeoTIFF; false: plain tiled GeoTIFF
+  int threads = 1;  ///< that compress the COG at `finish`; the bytes do not depend on it
 };
 
 /// Classes and colours of the suite's label rasters (0 background, 1 interior, 2 boundary).
