@@ -21,7 +21,7 @@ namespace {
 GDALDatasetUniquePtr open_raster(const std::string& path) {
   register_gdal();
   GdalErrorScope errors;
-  GDALDatasetUniquePtr dataset(GDALDataset::Open(path.c_str(), GDAL_OF_RASTER | GDAL_OF_READONLY));
+  GDALDatasetUniquePtr dataset(GDALDataset::Open(path.c_str(), GDAL_OF_RASTER | GDAL_OF_READONLY | GDAL_OF_VERBOSE_ERROR));
   if (dataset) return dataset;
   std::error_code ec;
   const bool is_local = !path.starts_with("/vsi");

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <furrow/geo/core/exec_context.h>
+#include <furrow/geo/topology/score_map.h>
+#include <furrow/geo/vector/layer.h>
+
+namespace furrow::geo {
+
+enum class SplitMode {
+  kWatershed,  ///< touching fields are split along ridges of the boundary score; fields keep their boundary
+               ///< pixels
+  kComponents  ///< connected pieces of what is left without boundary pixels; fields lose them
+};
+
+struct DelineateOptions {
+  SplitMode mode = SplitMode::kWatershed;
+  double extent_threshold = 0.5;    ///< 0..1; a pixel with at least this extent score may belong to a field
+  double cut = 0.2;                 ///< 0..1; least height of a ridge above the calmer side (kWatershed)
+  double boundary_threshold = 0.5;  ///< 0..1; pixels from here up are boundary (kComponents)
+  double min_area_m2 = 500.0;       ///< smaller fields are absorbed or rejected; at least 5 px in any case
+  double absorb_below = 0.5;  ///< mean boundary score under which a small field's longest common edge is weak
+  double fill_holes_m2 = 500.0;      ///< smaller holes are filled
+  double simplify_px = 1.0;          ///< tolerance of simplification; 0 = pixel outlines
+  std::optional<double> simplify_m;  ///< the same in metres, instead
+  std::string layer_name = "fields";
+};
+
+/// What became of the instances on the way to fields.
+struct DelineateReport {
+  std::int64_t valid_pixels = 0;
+  std::int64_t field_pixels = 0;    ///< at or above the extent threshold
+  std::int64_t instances = 0;       ///< after splitting
+  std::int64_t absorbed = 0;        ///< small, joined to the neighbour with the longest, weak common edge
+  std::int64_t rejected_small = 0;  ///< small, without neighbour or behind a strong edge
+  std::int64_t rejected_pixels = 0;
+  std::int64_t holes_filled = 0;
+  std::int64_t holes_filled_pixels = 0;
+  std::int64_t fields = 0;
+  double min_area_m2 = 0.0;  ///< as applied
+};
+
+struct Delineation {
+  Layer fields;
+  Raster<std::uint32_t>
+      instances;  ///< 1..n as in attribute `instance`, 0 no field, kUnknownInstance no scores
+  DelineateReport report;
+};
+
+/// Turns scores into fields: split, clean, trace, simplify, measure.
+///
+/// Fields are polygons of one part in the raster's CRS, valid, without gaps and overlaps between neighbours,
+/// ordered by their first pixel in row-major order. An instance whose pixels hang together only diagonally is
+/// several. Attributes:
+/// - id (text): 16 hexadecimal digits from the world position of the field's first pixel; the same field gets
+/// the same
+///   id from any window of the same grid; unique in the layer
+/// - instance: number in the instance raster
+/// - area_ha, perimeter_m: of the polygon, geodesic; compactness 4 pi A / P^2; shape_index P / (2 sqrt(pi A))
+/// - n_pixels
+/// - touches_edge: has a pixel on the raster's border; cut_by_nodata: has a side in common with a pixel
+/// without scores
+/// - weakest_shared_edge: least mean boundary score (0..1) along the common edge with one neighbour; unset
+/// without
+///   neighbour. Values below the cut are possible: the cut looks at the lowest pass, this at the mean
+///
+/// @throws CrsError         the grid has no CRS
+/// @throws InvalidArgument  options out of range; more pixels than the memory budget of `exec` allows (about
+/// 48 bytes
+///                          each), with the figure
+/// Same result for any number of threads.
+[[nodiscard]] Delineation delineate(const ScoreMap& scores, const DelineateOptions& options,
+                                    ExecContext& exec);
+
+/// @throws InvalidArgument when a raster of this size does not fit the memory budget; call it before reading
+void check_delineate_memory(const Grid& grid, const ExecContext& exec);
+
+}  // namespace furrow::geo

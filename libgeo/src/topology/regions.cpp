@@ -1,0 +1,309 @@
+#include <furrow/geo/topology/regions.h>
+
+#include <cmath>
+#include <map>
+#include <set>
+#include <tuple>
+#include <unordered_map>
+
+#include <furrow/geo/core/error.h>
+#include <furrow/geo/topology/watershed.h>
+
+#include "pair_map.h"
+#include "strips.h"
+
+namespace furrow::geo {
+
+PixelAreas::PixelAreas(const Grid& grid) {
+  const GeodesicMeasure measure(grid.crs);
+  // A run of pixels along the row: the area of a single small pixel would lose digits.
+  const double run = static_cast<double>(std::clamp<std::int64_t>(grid.width, 1, 64));
+  const double left = 0.5 * (static_cast<double>(grid.width) - run);
+  std::vector<double> area_m2(static_cast<std::size_t>(grid.height));
+  for (std::int64_t row = 0; row < grid.height; ++row) {
+    const auto y = static_cast<double>(row);
+    const auto corner = [&](double col, double r) { return grid.transform.to_world({col, r}); };
+    const Polygon strip{{corner(left, y), corner(left + run, y), corner(left + run, y + 1.0),
+                         corner(left, y + 1.0), corner(left, y)},
+                        {}};
+    area_m2[static_cast<std::size_t>(row)] = measure.area_m2({strip}) / run;
+  }
+  // About a million units a pixel: sums over 2^32 pixels still fit, and no pixel is off by more than a
+  // millionth.
+  const double middle = area_m2.empty() ? 1.0 : area_m2[area_m2.size() / 2];
+  if (!(middle > 0.0)) throw InvalidArgument("the raster's pixels have no area on the ground");
+  m_unit_m2 = middle / 1048576.0;
+  m_rows.reserve(area_m2.size());
+  for (const double a : area_m2) m_rows.push_back(std::llround(a / m_unit_m2));
+  if (m_rows.empty()) m_rows.push_back(1048576);
+}
+
+std::int64_t PixelAreas::from_m2(double area_m2) const {
+  const double units = area_m2 / m_unit_m2;
+  return units >= 9e18 ? std::int64_t{9'000'000'000'000'000'000} : std::llround(units);
+}
+
+std::vector<RegionStats> region_stats(const Raster<std::uint32_t>& instances, std::uint32_t count,
+                                      const PixelAreas& areas, ExecContext& exec) {
+  exec.check_cancelled();
+  const std::int64_t width = instances.width();
+  const std::int64_t rows = instances.height();
+  const auto strips = detail::make_strips(rows);
+  std::vector<std::unordered_map<std::uint32_t, RegionStats>> parts(strips.size());
+  detail::for_each_strip(strips, [&](const detail::Strip& strip) {
+    auto& part = parts[static_cast<std::size_t>(strip.index)];
+    for (std::int64_t row = strip.begin; row < strip.end; ++row) {
+      const std::uint32_t* here = instances.data().data() + row * width;
+      for (std::int64_t col = 0; col < width;) {
+        const std::uint32_t label = here[col];
+        const std::int64_t begin = col;
+        while (col < width && here[col] == label) ++col;
+        if (!is_field(label)) continue;
+        RegionStats& stats = part[label];
+        if (stats.pixels == 0) stats.first_pixel = row * width + begin;
+        stats.pixels += col - begin;
+        stats.area += (col - begin) * areas.row(row);
+        stats.touches_edge |= begin == 0 || col == width || row == 0 || row + 1 == rows;
+        bool unknown = (begin > 0 && here[begin - 1] == kUnknownInstance) ||
+                       (col < width && here[col] == kUnknownInstance);
+        for (std::int64_t k = begin; k < col && !unknown && !stats.touches_unknown; ++k) {
+          unknown = (row > 0 && here[k - width] == kUnknownInstance) ||
+                    (row + 1 < rows && here[k + width] == kUnknownInstance);
+        }
+        stats.touches_unknown |= unknown;
+      }
+    }
+  });
+  std::vector<RegionStats> all(static_cast<std::size_t>(count) + 1);
+  for (const auto& part : parts) {
+    for (const auto& [label, stats] : part) {
+      RegionStats& total = all[label];
+      total.first_pixel =
+          total.pixels == 0 ? stats.first_pixel : std::min(total.first_pixel, stats.first_pixel);
+      total.pixels += stats.pixels;
+      total.area += stats.area;
+      total.touches_edge |= stats.touches_edge;
+      total.touches_unknown |= stats.touches_unknown;
+    }
+  }
+  return all;
+}
+
+double SharedEdge::mean_score() const {
+  return static_cast<double>(strength) / (static_cast<double>(sides) * kScoreLevels);
+}
+
+std::vector<SharedEdge> shared_edges(const Raster<std::uint32_t>& instances,
+                                     const Raster<std::uint8_t>& boundary, ExecContext& exec) {
+  exec.check_cancelled();
+  struct Sums {
+    std::int64_t sides = 0;
+    std::int64_t strength = 0;
+  };
+  const std::int64_t width = instances.width();
+  const std::int64_t rows = instances.height();
+  const auto strips = detail::make_strips(rows);
+  std::vector<detail::PairMap<Sums>> parts(strips.size());
+  detail::for_each_strip(strips, [&](const detail::Strip& strip) {
+    auto& part = parts[static_cast<std::size_t>(strip.index)];
+    const auto& label = instances.data();
+    const auto look = [&](std::size_t i, std::size_t k) {
+      if (label[i] == label[k] || !is_field(label[i]) || !is_field(label[k])) return;
+      bool is_new = false;
+      Sums& sums = part.at(label[i], label[k], is_new);
+      ++sums.sides;
+      sums.strength += std::max(boundary.data()[i], boundary.data()[k]);
+    };
+    for (std::int64_t row = strip.begin; row < strip.end; ++row) {
+      for (std::int64_t col = 0; col < width; ++col) {
+        const auto i = static_cast<std::size_t>(row * width + col);
+        if (col + 1 < width) look(i, i + 1);
+        if (row + 1 < rows) look(i, i + static_cast<std::size_t>(width));
+      }
+    }
+  });
+  std::vector<SharedEdge> all;
+  for (auto& part : parts) {
+    for (const auto& entry : part.entries())
+      all.push_back({entry.a, entry.b, entry.value.sides, entry.value.strength});
+  }
+  std::ranges::sort(all, {}, [](const SharedEdge& e) { return std::tuple(e.a, e.b, e.sides, e.strength); });
+  std::vector<SharedEdge> merged;
+  for (const auto& edge : all) {
+    if (!merged.empty() && merged.back().a == edge.a && merged.back().b == edge.b) {
+      merged.back().sides += edge.sides;
+      merged.back().strength += edge.strength;
+    } else {
+      merged.push_back(edge);
+    }
+  }
+  return merged;
+}
+
+namespace {
+
+/// The neighbourhood of instances while they absorb each other.
+class Absorber {
+ public:
+  Absorber(std::span<const RegionStats> stats, std::span<const SharedEdge> edges)
+      : m_neighbours(stats.size()) {
+    m_result.target.resize(stats.size());
+    for (std::uint32_t i = 0; i < stats.size(); ++i) {
+      m_result.target[i] = i;
+      m_area.push_back(stats[i].area);
+      m_pixels.push_back(stats[i].pixels);
+    }
+    for (const auto& edge : edges) {
+      m_neighbours[edge.a][edge.b] = edge;
+      m_neighbours[edge.b][edge.a] = edge;
+    }
+  }
+
+  AbsorbResult run(std::int64_t min_area, double weak_below) {
+    std::set<std::pair<std::int64_t, std::uint32_t>> small;
+    for (std::uint32_t i = 1; i < m_area.size(); ++i) {
+      if (m_pixels[i] > 0 && m_area[i] < min_area) small.emplace(m_area[i], i);
+    }
+    while (!small.empty()) {
+      const std::uint32_t label = small.begin()->second;
+      small.erase(small.begin());
+      const SharedEdge* edge = longest(label);
+      if (edge == nullptr || !(edge->mean_score() < weak_below)) {
+        reject(label);
+        continue;
+      }
+      const std::uint32_t into = edge->a == label ? edge->b : edge->a;
+      small.erase({m_area[into], into});
+      absorb(label, into);
+      if (m_area[into] < min_area) small.emplace(m_area[into], into);
+    }
+    // A chain of absorptions ends at its last member.
+    for (std::uint32_t i = 1; i < m_result.target.size(); ++i) {
+      std::uint32_t last = i;
+      while (m_result.target[last] != last && m_result.target[last] != 0) last = m_result.target[last];
+      m_result.target[i] = m_result.target[last];
+    }
+    return std::move(m_result);
+  }
+
+ private:
+  [[nodiscard]] const SharedEdge* longest(std::uint32_t label) const {
+    const SharedEdge* best = nullptr;
+    for (const auto& [other, edge] : m_neighbours[label]) {
+      if (best == nullptr || edge.sides > best->sides) best = &edge;
+    }
+    return best;
+  }
+  void reject(std::uint32_t label) {
+    for (const auto& [other, edge] : m_neighbours[label]) m_neighbours[other].erase(label);
+    m_neighbours[label].clear();
+    m_result.target[label] = 0;
+    ++m_result.rejected;
+    m_result.rejected_pixels += m_pixels[label];
+  }
+  void absorb(std::uint32_t label, std::uint32_t into) {
+    for (const auto& [other, edge] : m_neighbours[label]) {
+      m_neighbours[other].erase(label);
+      if (other == into) continue;
+      SharedEdge& joined = m_neighbours[into][other];
+      joined = {std::min(into, other), std::max(into, other), joined.sides + edge.sides,
+                joined.strength + edge.strength};
+      m_neighbours[other][into] = joined;
+    }
+    m_neighbours[label].clear();
+    m_area[into] += m_area[label];
+    m_pixels[into] += m_pixels[label];
+    m_result.target[label] = into;
+    ++m_result.absorbed;
+  }
+
+  std::vector<std::map<std::uint32_t, SharedEdge>> m_neighbours;
+  std::vector<std::int64_t> m_area;
+  std::vector<std::int64_t> m_pixels;
+  AbsorbResult m_result;
+};
+
+}  // namespace
+
+AbsorbResult absorb_small(std::span<const RegionStats> stats, std::span<const SharedEdge> edges,
+                          std::int64_t min_area, double weak_below) {
+  return Absorber(stats, edges).run(min_area, weak_below);
+}
+
+namespace {
+
+/// What surrounds a piece of background.
+struct Surroundings {
+  std::int64_t area = 0;
+  std::int64_t pixels = 0;
+  std::uint32_t field = 0;  ///< the first one met
+  bool enclosed = true;     ///< by that field alone
+};
+
+void meet(Surroundings& hole, std::uint32_t neighbour) {
+  if (neighbour == 0) return;
+  if (!is_field(neighbour)) hole.enclosed = false;
+  if (hole.field == 0) hole.field = neighbour;
+  if (hole.field != neighbour) hole.enclosed = false;
+}
+
+std::vector<Surroundings> survey(const Raster<std::uint32_t>& instances, const LabelledRaster& holes,
+                                 const PixelAreas& areas) {
+  const std::int64_t width = instances.width();
+  const std::int64_t rows = instances.height();
+  std::vector<Surroundings> found(static_cast<std::size_t>(holes.count) + 1);
+  const auto& label = instances.data();
+  for (std::int64_t row = 0; row < rows; ++row) {
+    for (std::int64_t col = 0; col < width; ++col) {
+      const auto i = static_cast<std::size_t>(row * width + col);
+      if (holes.labels.data()[i] == 0) continue;
+      Surroundings& hole = found[holes.labels.data()[i]];
+      ++hole.pixels;
+      hole.area += areas.row(row);
+      if (row == 0 || col == 0 || row + 1 == rows || col + 1 == width) {
+        hole.enclosed = false;
+        continue;
+      }
+      const auto line = static_cast<std::size_t>(width);
+      for (const std::size_t k : {i - line, i - 1, i + 1, i + line}) meet(hole, label[k]);
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+FillResult fill_holes(Raster<std::uint32_t>& instances, const PixelAreas& areas, std::int64_t max_area,
+                      ExecContext& exec) {
+  Raster<std::uint8_t> background(instances.width(), instances.height());
+  const auto strips = detail::make_strips(instances.height());
+  const std::int64_t width = instances.width();
+  detail::for_each_strip(strips, [&](const detail::Strip& strip) {
+    for (auto i = static_cast<std::size_t>(strip.begin * width);
+         i < static_cast<std::size_t>(strip.end * width); ++i) {
+      background.data()[i] = instances.data()[i] == 0 ? 1 : 0;
+    }
+  });
+  const LabelledRaster holes = label_components(background, Connectivity::kFour, exec);
+  const std::vector<Surroundings> around = survey(instances, holes, areas);
+  FillResult result;
+  std::vector<std::uint32_t> fill(around.size(), 0);
+  for (std::size_t h = 1; h < around.size(); ++h) {
+    if (!around[h].enclosed || around[h].field == 0 || around[h].area >= max_area) continue;
+    fill[h] = around[h].field;
+    ++result.holes;
+    result.pixels += around[h].pixels;
+  }
+  if (result.holes == 0) return result;
+  detail::for_each_strip(strips, [&](const detail::Strip& strip) {
+    for (auto i = static_cast<std::size_t>(strip.begin * width);
+         i < static_cast<std::size_t>(strip.end * width); ++i) {
+      if (holes.labels.data()[i] != 0 && fill[holes.labels.data()[i]] != 0) {
+        instances.data()[i] = fill[holes.labels.data()[i]];
+      }
+    }
+  });
+  return result;
+}
+
+}  // namespace furrow::geo

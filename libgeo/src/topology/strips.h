@@ -1,0 +1,35 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include <oneapi/tbb/parallel_for.h>
+
+namespace furrow::geo::detail {
+
+/// Rows [begin, end) that one task works on.
+struct Strip {
+  std::int64_t index = 0;
+  std::int64_t begin = 0;
+  std::int64_t end = 0;
+};
+
+inline constexpr std::int64_t kStripRows = 64;
+
+/// Cuts `rows` into strips. The cut never changes a result, only how work is shared out.
+inline std::vector<Strip> make_strips(std::int64_t rows) {
+  std::vector<Strip> strips;
+  for (std::int64_t row = 0; row < rows; row += kStripRows) {
+    strips.push_back({static_cast<std::int64_t>(strips.size()), row, std::min(rows, row + kStripRows)});
+  }
+  return strips;
+}
+
+/// Calls work(strip) for every strip, in parallel.
+template <class Work>
+void for_each_strip(const std::vector<Strip>& strips, const Work& work) {
+  tbb::parallel_for(std::size_t{0}, strips.size(), [&](std::size_t i) { work(strips[i]); });
+}
+
+}  // namespace furrow::geo::detail

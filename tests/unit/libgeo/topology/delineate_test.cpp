@@ -1,0 +1,439 @@
+#include <furrow/geo/topology/delineate.h>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include <furrow/geo/core/error.h>
+#include <furrow/geo/core/random.h>
+#include <furrow/geo/raster/writer.h>
+#include <furrow/geo/topology/components.h>
+#include <furrow/geo/topology/regions.h>
+#include <furrow/geo/vector/geos.h>
+
+#include "support.h"
+
+namespace furrow::geo {
+namespace {
+
+using testing::HasSubstr;
+
+/// From a picture: '.' background, 'a' field (boundary score 0.05), '2' boundary, '#' no data.
+ScoreMap scores_of(const std::string& picture, double pixel_m = 30.0) {
+  const auto drawn = test::draw(picture);
+  ScoreMap map{test::utm_grid(drawn.width(), drawn.height(), pixel_m),
+               Raster<std::uint8_t>(drawn.width(), drawn.height()),
+               Raster<std::uint8_t>(drawn.width(), drawn.height()),
+               Raster<std::uint8_t>(drawn.width(), drawn.height(), 1, 1)};
+  for (std::size_t i = 0; i < drawn.data().size(); ++i) {
+    const int value = drawn.data()[i];
+    if (value == 10) map.extent.data()[i] = 190;
+    if (value == 10) map.boundary.data()[i] = 10;
+    if (value == 2) map.extent.data()[i] = 180;
+    if (value == 2) map.boundary.data()[i] = 160;
+    if (value == 255) map.valid.data()[i] = 0;
+  }
+  return map;
+}
+
+Delineation run(const ScoreMap& scores, const DelineateOptions& options = {}) {
+  ExecContext exec;
+  return delineate(scores, options, exec);
+}
+
+double real(const Delineation& d, std::size_t feature, const char* field) {
+  return as_real(d.fields.features[feature].values[d.fields.field(field)]);
+}
+
+DelineateOptions exact() {
+  DelineateOptions options;
+  options.simplify_px = 0.0;
+  return options;
+}
+
+/// Scores of touching fields on a grid of cells, as a network would give them: a boundary two pixels wide
+/// with soft flanks, and noise.
+ScoreMap touching_fields(std::int64_t field_px, std::int64_t count, std::uint64_t seed) {
+  const std::int64_t size = field_px * count;
+  Random random(seed);
+  ScoreMap map{test::utm_grid(size, size), Raster<std::uint8_t>(size, size), Raster<std::uint8_t>(size, size),
+               Raster<std::uint8_t>(size, size, 1, 1)};
+  const auto distance_to_line = [&](std::int64_t p) {
+    const double along = static_cast<double>(p % field_px) + 0.5;
+    return std::min(along, static_cast<double>(field_px) - along);
+  };
+  for (std::int64_t row = 0; row < size; ++row) {
+    for (std::int64_t col = 0; col < size; ++col) {
+      const double d = std::min(distance_to_line(col), distance_to_line(row));
+      const double score = std::exp(-0.5 * d * d) + random.normal(0.0, 0.03);
+      map.boundary.at(col, row) = static_cast<std::uint8_t>(std::clamp(200.0 * score, 0.0, 200.0));
+      map.extent.at(col, row) = 195;
+    }
+  }
+  return map;
+}
+
+TEST(Delineate, SeparationOfTouchingFieldsHasNoAreaBias) {
+  for (const std::int64_t field_px : {10, 15, 20, 30, 40}) {
+    const auto result = run(touching_fields(field_px, 8, 5), exact());
+    ASSERT_EQ(result.fields.features.size(), 64U) << field_px;
+    const double truth = static_cast<double>(field_px * field_px);
+    double sum = 0.0;
+    double worst = 0.0;
+    double inner = 0.0;
+    for (std::size_t i = 0; i < 64; ++i) {
+      const double ratio = real(result, i, "n_pixels") / truth;
+      sum += ratio;
+      worst = std::max(worst, std::abs(ratio - 1.0));
+      if (i / 8 > 0 && i / 8 < 7 && i % 8 > 0 && i % 8 < 7) inner += ratio / 36.0;
+    }
+    EXPECT_NEAR(sum / 64.0, 1.0, 1e-12) << field_px;  // nothing is lost
+    EXPECT_NEAR(inner, 1.0, 0.01) << field_px;        // and nothing moves inwards or outwards
+    EXPECT_LT(worst, 0.15) << field_px;
+  }
+}
+
+TEST(Delineate, SimplifiedAreasOfTouchingFieldsStayWithinOnePercent) {
+  for (const std::int64_t field_px : {10, 20, 40}) {
+    const auto result = run(touching_fields(field_px, 8, 6));
+    ASSERT_EQ(result.fields.features.size(), 64U);
+    double inner = 0.0;
+    for (std::size_t i = 0; i < 64; ++i) {
+      if (i / 8 > 0 && i / 8 < 7 && i % 8 > 0 && i % 8 < 7)
+        inner += area(result.fields.features[i].geometry) / 36.0;
+    }
+    EXPECT_NEAR(inner / static_cast<double>(field_px * field_px * 100), 1.0, 0.01) << field_px;
+  }
+}
+
+TEST(Delineate, AttributesOfAField) {
+  const auto result = run(scores_of(R"(
+    ..........
+    ..aaaa....
+    ..aaaa....
+    ..........
+  )"),
+                          exact());
+  ASSERT_EQ(result.fields.features.size(), 1U);
+  const auto& field = result.fields.features[0];
+  EXPECT_EQ(as_text(field.values[result.fields.field("id")]).size(), 16U);
+  EXPECT_NEAR(real(result, 0, "area_ha"), 8 * 0.09, 0.001);  // 30 m pixels; UTM scale 0.9996
+  EXPECT_NEAR(real(result, 0, "perimeter_m"), 360.0, 0.5);
+  EXPECT_NEAR(real(result, 0, "compactness"), 4 * M_PI * 8 / 144.0, 1e-4);
+  EXPECT_NEAR(real(result, 0, "shape_index"), 12.0 / (2 * std::sqrt(M_PI * 8)), 1e-4);
+  EXPECT_EQ(real(result, 0, "n_pixels"), 8.0);
+  EXPECT_EQ(real(result, 0, "touches_edge"), 0.0);
+  EXPECT_EQ(real(result, 0, "cut_by_nodata"), 0.0);
+  EXPECT_TRUE(std::isnan(real(result, 0, "weakest_shared_edge")));
+  EXPECT_EQ(result.instances.at(2, 1), 1U);
+  EXPECT_EQ(result.instances.at(0, 0), 0U);
+}
+
+TEST(Delineate, FieldsAtTheBorderAndBesideMissingDataAreMarked) {
+  const auto result = run(scores_of(R"(
+    aaa.......
+    aaa..aaa#.
+    .....aaa..
+    ..........
+  )"));
+  ASSERT_EQ(result.fields.features.size(), 2U);
+  EXPECT_EQ(real(result, 0, "touches_edge"), 1.0);
+  EXPECT_EQ(real(result, 0, "cut_by_nodata"), 0.0);
+  EXPECT_EQ(real(result, 1, "touches_edge"), 0.0);
+  EXPECT_EQ(real(result, 1, "cut_by_nodata"), 1.0);
+  EXPECT_EQ(result.instances.at(8, 1), kUnknownInstance);
+}
+
+TEST(Delineate, WeakestSharedEdgeIsTheMeanOverTheCommonEdge) {
+  const auto result = run(scores_of(R"(
+    aaa2aaa
+    aaa2aaa
+    aaa2aaa
+  )"));
+  ASSERT_EQ(result.fields.features.size(), 2U);
+  EXPECT_NEAR(real(result, 0, "weakest_shared_edge"), 0.8, 1e-12);
+  EXPECT_NEAR(real(result, 1, "weakest_shared_edge"), 0.8, 1e-12);
+  EXPECT_EQ(real(result, 0, "n_pixels") + real(result, 1, "n_pixels"), 21.0);
+}
+
+TEST(Delineate, ComponentsModeDropsBoundaryPixels) {
+  DelineateOptions options = exact();
+  options.mode = SplitMode::kComponents;
+  const auto result = run(scores_of("aaa2aaa\naaa2aaa\naaa2aaa\n"), options);
+  ASSERT_EQ(result.fields.features.size(), 2U);
+  EXPECT_EQ(real(result, 0, "n_pixels"), 9.0);
+  EXPECT_EQ(result.report.field_pixels, 21);
+}
+
+TEST(Delineate, SmallHolesAreFilledLargeOnesStay) {
+  const std::string picture = R"(
+    aaaaaaaaaa
+    aa.aaaaaaa
+    aaaaa...aa
+    aaaaa...aa
+    aaaaaaaaaa
+  )";
+  DelineateOptions options = exact();
+  options.fill_holes_m2 = 2000.0;  // 2 px of 900 m2
+  const auto result = run(scores_of(picture), options);
+  ASSERT_EQ(result.fields.features.size(), 1U);
+  ASSERT_EQ(result.fields.features[0].geometry.size(), 1U);
+  EXPECT_EQ(result.fields.features[0].geometry[0].holes.size(), 1U);
+  EXPECT_EQ(result.report.holes_filled, 1);
+  EXPECT_EQ(result.report.holes_filled_pixels, 1);
+  EXPECT_EQ(real(result, 0, "n_pixels"), 44.0);
+}
+
+TEST(Delineate, BackgroundAtTheBorderOrBesideMissingDataIsNoHole) {
+  DelineateOptions options = exact();
+  options.fill_holes_m2 = 1e6;
+  const auto result = run(scores_of("aaaa.a\naa#aaa\na.aaaa\naaaaaa\n"), options);
+  ASSERT_EQ(result.fields.features.size(), 1U);
+  EXPECT_EQ(result.report.holes_filled, 1);
+  EXPECT_EQ(result.instances.at(4, 0), 0U);                // at the border
+  EXPECT_EQ(result.instances.at(2, 1), kUnknownInstance);  // no data
+  EXPECT_EQ(result.instances.at(1, 2), 1U);                // enclosed
+}
+
+TEST(Delineate, SmallFieldsAreRejectedAloneAndAbsorbedBehindAWeakEdge) {
+  // Left: 4 pixels alone. Right: a piece of 3 pixels behind a ridge.
+  auto scores = scores_of(R"(
+    aa..........
+    aa..aaaa2aa.
+    ....aaaa2a..
+    ....aaaa2...
+    ............
+  )");
+  DelineateOptions options = exact();
+  options.min_area_m2 = 7000.0;  // 7.8 px
+  auto strong = run(scores, options);
+  EXPECT_EQ(strong.report.instances, 3);
+  ASSERT_EQ(strong.fields.features.size(), 1U);
+  EXPECT_EQ(strong.report.rejected_small, 2);
+  EXPECT_EQ(strong.report.absorbed, 0);
+  for (auto& b : scores.boundary.data()) {
+    if (b == 160) b = 60;
+  }
+  const auto weak = run(scores, options);
+  ASSERT_EQ(weak.fields.features.size(), 1U);
+  EXPECT_EQ(weak.report.rejected_small, 1);
+  EXPECT_EQ(weak.report.rejected_pixels, 4);
+  EXPECT_EQ(weak.report.absorbed, 1);
+  EXPECT_EQ(real(weak, 0, "n_pixels"), 18.0);
+}
+
+TEST(Delineate, FivePixelsAreTheLeast) {
+  DelineateOptions options = exact();
+  options.min_area_m2 = 0.0;
+  const auto result = run(scores_of("aaaa....\n........\naaaaa...\n"), options);
+  ASSERT_EQ(result.fields.features.size(), 1U);
+  EXPECT_EQ(real(result, 0, "n_pixels"), 5.0);
+  EXPECT_NEAR(result.report.min_area_m2, 4500.0, 10.0);
+}
+
+TEST(Delineate, PixelsThatTouchDiagonallyBecomeSeparateFields) {
+  const auto result = run(scores_of("aaa...\naaa...\n...aaa\n...aaa\n"), exact());
+  ASSERT_EQ(result.fields.features.size(), 2U);
+  for (const auto& field : result.fields.features) EXPECT_EQ(field.geometry.size(), 1U);
+}
+
+TEST(Delineate, IdsAreUniqueAndStayInAWindowOfTheGrid) {
+  const std::string whole = "......aaa\naaa...aaa\naaa...aaa\n.........\n...aaa...\n...aaa...\n";
+  const auto all = run(scores_of(whole), exact());
+  ASSERT_EQ(all.fields.features.size(), 3U);
+  std::set<std::string> ids;
+  for (const auto& field : all.fields.features) ids.insert(as_text(field.values[0]));
+  EXPECT_EQ(ids.size(), 3U);
+  auto window = scores_of("......\n......\n.aaa..\n.aaa..\n");
+  window.grid.transform.x0 += 2 * 30.0;
+  window.grid.transform.y0 -= 2 * 30.0;
+  const auto part = run(window, exact());
+  ASSERT_EQ(part.fields.features.size(), 1U);
+  EXPECT_TRUE(ids.contains(as_text(part.fields.features[0].values[0])));
+}
+
+TEST(Delineate, SouthUpRasterGivesTheSameFields) {
+  auto north = touching_fields(12, 4, 3);
+  ScoreMap south = north;
+  south.grid.transform.y0 -= 10.0 * static_cast<double>(north.grid.height);
+  south.grid.transform.dy = 10.0;
+  for (std::int64_t row = 0; row < north.grid.height; ++row) {
+    for (std::int64_t col = 0; col < north.grid.width; ++col) {
+      south.boundary.at(col, row) = north.boundary.at(col, north.grid.height - 1 - row);
+    }
+  }
+  const auto a = run(north, exact());
+  const auto b = run(south, exact());
+  ASSERT_EQ(a.fields.features.size(), b.fields.features.size());
+  double sum_a = 0.0;
+  double sum_b = 0.0;
+  for (std::size_t i = 0; i < a.fields.features.size(); ++i) {
+    EXPECT_GT(signed_area(b.fields.features[i].geometry[0].shell), 0.0);
+    EXPECT_TRUE(check_validity(b.fields.features[i].geometry).valid);
+    sum_a += real(a, i, "area_ha");
+    sum_b += real(b, i, "area_ha");
+  }
+  EXPECT_NEAR(sum_a, sum_b, 1e-6);
+  EXPECT_EQ(bounds(a.fields.features.front().geometry).max_y,
+            bounds(b.fields.features.back().geometry).max_y);
+}
+
+TEST(Delineate, GeographicRasterHasAreasInSquareMetres) {
+  auto scores = touching_fields(20, 3, 4);
+  scores.grid.crs = Crs::from_user_input("EPSG:4326");
+  scores.grid.transform = {9.0, 1e-4, 0.0, 60.0, 0.0, -1e-4};  // 11.1 m high, 5.6 m wide
+  const auto result = run(scores, exact());
+  ASSERT_EQ(result.fields.features.size(), 9U);
+  double total_m2 = 0.0;
+  for (std::size_t i = 0; i < 9; ++i) total_m2 += real(result, i, "area_ha") * 10000.0;
+  // A box of 0.006 degrees at 59.997 N, on WGS 84.
+  EXPECT_NEAR(total_m2, 334.8 * 668.5, 0.005 * total_m2);
+  EXPECT_NEAR(result.report.min_area_m2, 500.0, 1e-9);
+}
+
+TEST(Delineate, EmptyLayerKnowsItsFieldsAndCrs) {
+  const auto result = run(scores_of("....\n.##.\n"));
+  EXPECT_TRUE(result.fields.features.empty());
+  EXPECT_EQ(result.fields.crs.epsg(), 32632);
+  EXPECT_EQ(result.fields.fields.size(), 10U);
+  EXPECT_EQ(result.report.valid_pixels, 6);
+}
+
+TEST(Delineate, SameForOneAndFourThreads) {
+  const auto scores = touching_fields(13, 20, 11);
+  std::vector<Delineation> results;
+  for (const int threads : {1, 4}) {
+    ExecContext exec({threads, 0});
+    exec.execute([&] { results.push_back(delineate(scores, {}, exec)); });
+  }
+  EXPECT_EQ(results[0].instances.data(), results[1].instances.data());
+  ASSERT_EQ(results[0].fields.features.size(), results[1].fields.features.size());
+  for (std::size_t i = 0; i < results[0].fields.features.size(); ++i) {
+    const auto& a = results[0].fields.features[i];
+    const auto& b = results[1].fields.features[i];
+    ASSERT_EQ(a.values, b.values);
+    ASSERT_EQ(a.geometry[0].shell, b.geometry[0].shell);
+  }
+}
+
+TEST(Delineate, RefusesWhatCannotBe) {
+  ExecContext exec({1, std::size_t{1} << 20});
+  const auto scores = scores_of("aa\naa\n");
+  EXPECT_THROW(check_delineate_memory(test::utm_grid(1000, 1000), exec), InvalidArgument);
+  DelineateOptions options;
+  options.cut = 0.0;
+  EXPECT_THROW((void)delineate(scores, options, exec), InvalidArgument);
+  options = {};
+  options.extent_threshold = NAN;
+  EXPECT_THROW((void)delineate(scores, options, exec), InvalidArgument);
+  options = {};
+  options.simplify_m = -1.0;
+  EXPECT_THROW((void)delineate(scores, options, exec), InvalidArgument);
+  auto nowhere = scores;
+  nowhere.grid.crs = {};
+  EXPECT_THROW((void)delineate(nowhere, {}, exec), CrsError);
+}
+
+class ReadScores : public testing::Test {
+ protected:
+  template <class T>
+  ScoreMap read(const std::vector<T>& values, int bands, const RasterSpec& spec, const ScoreBands& how = {}) {
+    Raster<T> pixels(static_cast<std::int64_t>(values.size()) / bands, 1, bands);
+    pixels.data() = values;
+    const auto path = m_folder / "scores.tif";
+    RasterSpec full = spec;
+    full.type = pixel_type_of<T>();
+    full.bands = bands;
+    write_raster(path, test::utm_grid(pixels.width(), 1), pixels, full, true);
+    ExecContext exec;
+    return read_scores(RasterReader(path.string()), how, exec);
+  }
+  test::TemporaryFolder m_folder;
+};
+
+using Levels = std::vector<std::uint8_t>;
+
+TEST_F(ReadScores, ThreeBandsWithScaleAndNodata) {
+  RasterSpec spec;
+  spec.scale = 0.005;
+  spec.nodata = 255;
+  const auto map = read<std::uint8_t>({200, 20, 255, /**/ 0, 130, 255, /**/ 0, 50, 255}, 3, spec);
+  EXPECT_EQ(map.extent.data(), (Levels{0, 180, 0}));
+  EXPECT_EQ(map.boundary.data(), (Levels{0, 50, 0}));
+  EXPECT_EQ(map.valid.data(), (Levels{1, 1, 0}));
+}
+
+TEST_F(ReadScores, OneBandOfFloatsWithNaN) {
+  const auto map = read<float>({0.25F, 1.0F, NAN}, 1, {});
+  EXPECT_EQ(map.extent.data(), (Levels{50, 200, 0}));
+  EXPECT_EQ(map.boundary.data(), (Levels{150, 0, 0}));
+  EXPECT_EQ(map.valid.data(), (Levels{1, 1, 0}));
+}
+
+TEST_F(ReadScores, NamedBandsAndScale) {
+  ScoreBands how;
+  how.extent = 4;
+  how.boundary = 2;
+  how.scale = 1e-4;
+  const auto map = read<std::uint16_t>({1, 1, /**/ 2500, 100, /**/ 7, 7, /**/ 10000, 5000}, 4, {}, how);
+  EXPECT_EQ(map.extent.data(), (Levels{200, 100}));
+  EXPECT_EQ(map.boundary.data(), (Levels{50, 2}));
+}
+
+TEST_F(ReadScores, SaysWhichScaleIsLikely) {
+  try {
+    (void)read<std::uint8_t>({0, 255}, 1, {});
+    FAIL();
+  } catch (const IoError& e) {
+    EXPECT_THAT(e.what(), HasSubstr("scores.tif"));
+    EXPECT_THAT(e.what(), HasSubstr("column 1, row 0"));
+    EXPECT_THAT(e.what(), HasSubstr("--scale 0.0039"));
+  }
+}
+
+TEST_F(ReadScores, RefusesOtherNumbersOfBands) {
+  EXPECT_THROW((void)read<std::uint8_t>({0, 0, 0, 0}, 4, {}), IoError);
+  ScoreBands how;
+  how.extent = 3;
+  EXPECT_THROW((void)read<std::uint8_t>({0, 0}, 2, {}, how), IoError);
+  how = {};
+  how.boundary = 1;
+  EXPECT_THROW((void)read<std::uint8_t>({0, 0}, 2, {}, how), InvalidArgument);
+}
+
+TEST(Regions, PixelAreasFollowTheLatitude) {
+  Grid grid = test::utm_grid(10, 3);
+  grid.crs = Crs::from_user_input("EPSG:4326");
+  grid.transform = {10.0, 0.001, 0.0, 60.0, 0.0, -20.0};  // rows at 60..40, 40..20, 20..0 degrees
+  const PixelAreas areas(grid);
+  EXPECT_LT(areas.row(0), areas.row(1));
+  EXPECT_LT(areas.row(1), areas.row(2));
+  // Zone between two latitudes on the sphere: R^2 dlon (sin b - sin a); the ellipsoid is within 0.7 %.
+  const double zone = 6371007.0 * 6371007.0 * 0.001 * M_PI / 180.0 * (std::sin(M_PI / 9) - 0.0);
+  EXPECT_NEAR(areas.to_m2(areas.row(2)) / zone, 1.0, 0.007);
+}
+
+TEST(Regions, AbsorbsSmallestFirstIntoTheLongestEdge) {
+  std::vector<RegionStats> stats(5);
+  const std::int64_t sizes[] = {0, 100, 3, 4, 50};
+  for (std::size_t i = 1; i < 5; ++i) {
+    stats[i].pixels = sizes[i];
+    stats[i].area = sizes[i];
+  }
+  // 2 (smallest) goes to 3, with which it has the longest edge; together they are 7, still under 10, and go
+  // to 4.
+  const std::vector<SharedEdge> edges{{1, 2, 1, 0}, {1, 3, 1, 0}, {2, 3, 3, 0}, {2, 4, 1, 0}, {3, 4, 2, 0}};
+  const auto result = absorb_small(stats, edges, 10, 0.5);
+  EXPECT_EQ(result.target, (std::vector<std::uint32_t>{0, 1, 4, 4, 4}));
+  EXPECT_EQ(result.absorbed, 2);
+  const auto never = absorb_small(stats, edges, 10, 0.0);
+  EXPECT_EQ(never.target, (std::vector<std::uint32_t>{0, 1, 0, 0, 4}));
+  EXPECT_EQ(never.rejected, 2);
+  EXPECT_EQ(never.rejected_pixels, 7);
+}
+
+}  // namespace
+}  // namespace furrow::geo

@@ -1,0 +1,370 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include <furrow/geo/core/error.h>
+#include <furrow/geo/core/random.h>
+#include <furrow/geo/topology/arcs.h>
+#include <furrow/geo/topology/assemble.h>
+#include <furrow/geo/topology/simplify.h>
+#include <furrow/geo/vector/box_index.h>
+#include <furrow/geo/vector/geos.h>
+
+#include "support.h"
+
+namespace furrow::geo {
+namespace {
+
+const GeoTransform kPixels{0.0, 1.0, 0.0, 0.0, 0.0, 1.0};
+const GeoTransform kNorthUp{683529.7567448154, 10.0, 0.0, 3921539.3419985995, 0.0, -10.0};
+
+Raster<std::uint32_t> labels_of(const std::string& picture) {
+  const auto drawn = test::draw(picture);
+  Raster<std::uint32_t> labels(drawn.width(), drawn.height());
+  for (std::size_t i = 0; i < labels.data().size(); ++i) {
+    labels.data()[i] = drawn.data()[i] == 255 ? kUnknownInstance : drawn.data()[i];
+  }
+  return labels;
+}
+
+std::vector<MultiPolygon> polygons(const Raster<std::uint32_t>& labels, std::uint32_t count, double tolerance,
+                                   const GeoTransform& transform = kPixels) {
+  ExecContext exec;
+  return assemble_polygons(simplify_arcs(trace_arcs(labels, exec), {tolerance, 1.0, 1.0}, exec), count,
+                           transform, exec);
+}
+
+std::uint32_t largest(const Raster<std::uint32_t>& labels) {
+  std::uint32_t most = 0;
+  for (const auto label : labels.data()) {
+    if (is_field(label)) most = std::max(most, label);
+  }
+  return most;
+}
+
+std::map<std::uint32_t, std::int64_t> pixel_counts(const Raster<std::uint32_t>& labels) {
+  std::map<std::uint32_t, std::int64_t> counts;
+  for (const auto label : labels.data()) {
+    if (is_field(label)) ++counts[label];
+  }
+  return counts;
+}
+
+void expect_valid(const std::vector<MultiPolygon>& shapes) {
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    if (shapes[i].empty()) continue;
+    const Validity validity = check_validity(shapes[i]);
+    ASSERT_TRUE(validity.valid) << "label " << i << ": " << validity.reason << " " << to_wkt(shapes[i]);
+  }
+}
+
+/// No two shapes share area, to the last bit.
+void expect_no_overlap(const std::vector<MultiPolygon>& shapes) {
+  std::vector<Box> boxes;
+  for (const auto& shape : shapes) boxes.push_back(bounds(shape));
+  const BoxIndex index(boxes);
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    if (shapes[i].empty()) continue;
+    for (const std::size_t k : index.query(boxes[i])) {
+      if (k <= i || shapes[k].empty()) continue;
+      ASSERT_EQ(intersection_area(shapes[i], shapes[k]), 0.0) << i << " and " << k;
+    }
+  }
+}
+
+Raster<std::uint32_t> random_labels(std::uint64_t seed, std::int64_t width, std::int64_t height,
+                                    std::uint64_t labels) {
+  Random random(seed);
+  Raster<std::uint32_t> out(width, height);
+  for (auto& label : out.data()) {
+    label = static_cast<std::uint32_t>(random.below(labels + 1));
+    if (random.chance(0.02)) label = kUnknownInstance;
+  }
+  return out;
+}
+
+/// Fields as the nearest of random seeds; some cells are background; noise makes the edges ragged.
+Raster<std::uint32_t> voronoi_labels(std::uint64_t seed, std::int64_t size, std::uint32_t cells,
+                                     double ragged_px) {
+  Random random(seed);
+  std::vector<Point> seeds;
+  for (std::uint32_t i = 0; i < cells; ++i) {
+    seeds.push_back(
+        {random.uniform(0.0, static_cast<double>(size)), random.uniform(0.0, static_cast<double>(size))});
+  }
+  Raster<std::uint32_t> out(size, size);
+  for (std::int64_t row = 0; row < size; ++row) {
+    for (std::int64_t col = 0; col < size; ++col) {
+      const double x = static_cast<double>(col) + 0.5 + random.normal(0.0, ragged_px);
+      const double y = static_cast<double>(row) + 0.5 + random.normal(0.0, ragged_px);
+      std::uint32_t best = 0;
+      double nearest = INFINITY;
+      for (std::uint32_t i = 0; i < cells; ++i) {
+        const double d = std::hypot(seeds[i].x - x, seeds[i].y - y);
+        if (d < nearest) {
+          nearest = d;
+          best = i;
+        }
+      }
+      out.at(col, row) = best % 5 == 0 ? 0 : best + 1;
+    }
+  }
+  return out;
+}
+
+TEST(Arcs, SharedEdgeIsTracedOnceBetweenItsNodes) {
+  ExecContext exec;
+  const ArcSet set = trace_arcs(labels_of("12\n12\n"), exec);
+  // Left outline, right outline, and the line between: two nodes on the border.
+  ASSERT_EQ(set.arcs.size(), 3U);
+  int shared = 0;
+  for (const Arc& arc : set.arcs) {
+    if (is_field(arc.left) && is_field(arc.right)) {
+      ++shared;
+      EXPECT_EQ(arc.points, (std::vector<LatticePoint>{{1, 0}, {1, 2}}));
+      EXPECT_EQ(arc.left, 2U);  // going down, east is on the left
+      EXPECT_EQ(arc.right, 1U);
+    }
+  }
+  EXPECT_EQ(shared, 1);
+}
+
+TEST(Arcs, IslandIsOneClosedArcFromItsUpperLeftCorner) {
+  ExecContext exec;
+  const ArcSet set = trace_arcs(labels_of("....\n..1.\n.11.\n....\n"), exec);
+  ASSERT_EQ(set.arcs.size(), 1U);
+  EXPECT_TRUE(set.arcs[0].closed());
+  EXPECT_EQ(set.arcs[0].points,
+            (std::vector<LatticePoint>{{2, 1}, {3, 1}, {3, 3}, {1, 3}, {1, 2}, {2, 2}, {2, 1}}));
+}
+
+TEST(Arcs, WhereNodataBeginsIsANode) {
+  ExecContext exec;
+  const ArcSet set = trace_arcs(labels_of("11\n.#\n"), exec);
+  bool found = false;
+  for (const Arc& arc : set.arcs)
+    found |= arc.points.front() == LatticePoint{1, 1} || arc.points.back() == LatticePoint{1, 1};
+  EXPECT_TRUE(found);
+}
+
+TEST(Arcs, NoFieldNoArc) {
+  ExecContext exec;
+  EXPECT_TRUE(trace_arcs(labels_of("..#\n.##\n"), exec).arcs.empty());
+  EXPECT_TRUE(trace_arcs(Raster<std::uint32_t>(), exec).arcs.empty());
+}
+
+TEST(Polygons, OutlineOfOnePixel) {
+  const auto shapes = polygons(labels_of("1"), 1, 0.0, kNorthUp);
+  ASSERT_EQ(shapes[1].size(), 1U);
+  EXPECT_EQ(shapes[1][0].shell.size(), 5U);
+  EXPECT_GT(signed_area(shapes[1][0].shell), 0.0);
+  EXPECT_NEAR(area(shapes[1]), 100.0, 1e-6);
+}
+
+TEST(Polygons, ShellsRunCounterClockwiseAndHolesClockwiseWhateverWayTheRasterLies) {
+  const auto labels = labels_of("111\n1.1\n111\n");
+  const GeoTransform south_up{0.0, 10.0, 0.0, 0.0, 0.0, 10.0};
+  const GeoTransform mirrored{0.0, -10.0, 0.0, 0.0, 0.0, -10.0};
+  const GeoTransform rotated{0.0, 6.0, 8.0, 0.0, 8.0, -6.0};
+  for (const auto& transform : {kNorthUp, south_up, mirrored, rotated}) {
+    const auto shapes = polygons(labels, 1, 0.0, transform);
+    ASSERT_EQ(shapes[1].size(), 1U);
+    ASSERT_EQ(shapes[1][0].holes.size(), 1U);
+    EXPECT_NEAR(signed_area(shapes[1][0].shell), 900.0, 1e-6);
+    EXPECT_NEAR(signed_area(shapes[1][0].holes[0]), -100.0, 1e-6);
+    EXPECT_TRUE(check_validity(shapes[1]).valid);
+  }
+}
+
+TEST(Polygons, HoleThatTouchesTheOutlineDiagonallyIsAHole) {
+  const auto shapes = polygons(labels_of("1111\n1.11\n11.1\n111.\n"), 1, 0.0);
+  ASSERT_EQ(shapes[1].size(), 1U);
+  EXPECT_EQ(shapes[1][0].holes.size(), 2U);
+  EXPECT_TRUE(check_validity(shapes[1]).valid);
+  EXPECT_EQ(area(shapes[1]), 13.0);
+}
+
+TEST(Polygons, PixelsThatTouchDiagonallyAreSeparateParts) {
+  const auto shapes = polygons(labels_of("12\n21\n"), 2, 0.0);
+  EXPECT_EQ(shapes[1].size(), 2U);
+  EXPECT_EQ(shapes[2].size(), 2U);
+  expect_valid(shapes);
+  expect_no_overlap(shapes);
+}
+
+TEST(Polygons, IslandOfTheSameLabelInItsOwnHole) {
+  const auto shapes = polygons(labels_of("11111\n1...1\n1.1.1\n1...1\n11111\n"), 1, 0.0);
+  ASSERT_EQ(shapes[1].size(), 2U);
+  EXPECT_EQ(shapes[1][0].holes.size(), 1U);
+  EXPECT_TRUE(shapes[1][1].holes.empty());
+  EXPECT_TRUE(check_validity(shapes[1]).valid);
+}
+
+TEST(Polygons, AreasEqualPixelCountsOnRandomLabels) {
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    const auto labels = random_labels(seed, 12 + static_cast<std::int64_t>(seed), 15, 1 + seed % 6);
+    const auto shapes = polygons(labels, largest(labels), 0.0);
+    expect_valid(shapes);
+    expect_no_overlap(shapes);
+    for (const auto& [label, count] : pixel_counts(labels)) {
+      ASSERT_EQ(area(shapes[label]), static_cast<double>(count)) << "seed " << seed << " label " << label;
+    }
+  }
+}
+
+TEST(Polygons, SimplifiedRandomLabelsStayAPartition) {
+  // Nearly every corner is a node or next to one: the hardest input for the rule that keeps lines apart.
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    const auto labels =
+        random_labels(1000 + seed, 14 + static_cast<std::int64_t>(seed % 20), 17, 1 + seed % 6);
+    for (const double tolerance : {0.5, 1.0, 1.5, 4.0}) {
+      const auto shapes = polygons(labels, largest(labels), tolerance);
+      expect_valid(shapes);
+      expect_no_overlap(shapes);
+      for (const auto& [label, count] : pixel_counts(labels)) ASSERT_GT(area(shapes[label]), 0.0);
+    }
+  }
+}
+
+TEST(Polygons, SimplifiedFieldsShareEdgesWithoutGapsOrOverlaps) {
+  for (const double ragged : {0.0, 0.7}) {
+    for (const double tolerance : {1.0, 1.5, 5.0}) {
+      const auto labels = voronoi_labels(3, 120, 60, ragged);
+      const auto shapes = polygons(labels, largest(labels), tolerance, kNorthUp);
+      expect_valid(shapes);
+      expect_no_overlap(shapes);
+      // The whole raster as fields: the parts fill the frame exactly.
+      auto full = labels;
+      for (auto& label : full.data()) label = label == 0 ? 100 : label;
+      const auto cover = polygons(full, largest(full), tolerance, kNorthUp);
+      double sum = 0.0;
+      for (const auto& shape : cover) sum += area(shape);
+      const auto united = union_all(cover);
+      ASSERT_EQ(united.size(), 1U);
+      EXPECT_TRUE(united[0].holes.empty());
+      EXPECT_NEAR(area(united), 1200.0 * 1200.0, 1e-3);
+      EXPECT_NEAR(sum, 1200.0 * 1200.0, 1e-3);
+    }
+  }
+}
+
+TEST(Polygons, SimplificationDropsMostCornersAndKeepsAreas) {
+  const auto labels = voronoi_labels(5, 200, 25, 0.0);
+  const auto exact = polygons(labels, largest(labels), 0.0);
+  const auto simple = polygons(labels, largest(labels), 1.0);
+  std::size_t corners_before = 0;
+  std::size_t corners_after = 0;
+  double area_before = 0.0;
+  double area_after = 0.0;
+  for (std::size_t i = 0; i < exact.size(); ++i) {
+    for (const auto& polygon : exact[i]) corners_before += polygon.shell.size();
+    for (const auto& polygon : simple[i]) corners_after += polygon.shell.size();
+    area_before += area(exact[i]);
+    area_after += area(simple[i]);
+    if (exact[i].empty()) continue;
+    EXPECT_NEAR(area(simple[i]) / area(exact[i]), 1.0, 0.05);
+  }
+  EXPECT_LT(corners_after * 5, corners_before);
+  EXPECT_NEAR(area_after / area_before, 1.0, 0.005);
+}
+
+TEST(Simplify, NoTracedCornerEndsUpFurtherThanTheTolerance) {
+  ExecContext exec;
+  const auto labels = voronoi_labels(8, 100, 30, 0.5);
+  const ArcSet traced = trace_arcs(labels, exec);
+  const ArcSet simple = simplify_arcs(traced, {1.2, 1.0, 1.0}, exec);
+  ASSERT_EQ(simple.arcs.size(), traced.arcs.size());
+  for (std::size_t i = 0; i < traced.arcs.size(); ++i) {
+    const auto& points = simple.arcs[i].points;
+    ASSERT_EQ(points.front(), traced.arcs[i].points.front());
+    ASSERT_EQ(points.back(), traced.arcs[i].points.back());
+    for (const auto& p : traced.arcs[i].points) {
+      double nearest = INFINITY;
+      for (std::size_t k = 0; k + 1 < points.size(); ++k) {
+        const double cx = points[k + 1].x - points[k].x;
+        const double cy = points[k + 1].y - points[k].y;
+        const double px = p.x - points[k].x;
+        const double py = p.y - points[k].y;
+        const double t = std::clamp((px * cx + py * cy) / (cx * cx + cy * cy), 0.0, 1.0);
+        nearest = std::min(nearest, std::hypot(px - t * cx, py - t * cy));
+      }
+      ASSERT_LE(nearest, 1.2 + 1e-9);
+    }
+  }
+}
+
+TEST(Simplify, SmallIslandBesideALineStaysOnItsSide) {
+  // Straightening the dent would put the island on the wrong side of the line.
+  const auto labels = labels_of(
+      "1111111111\n"
+      "1111...111\n"
+      "1111.2.111\n"
+      "..........\n"
+      "..........\n");
+  const auto shapes = polygons(labels, 2, 10.0);
+  expect_valid(shapes);
+  expect_no_overlap(shapes);
+  EXPECT_FALSE(contains(shapes[1], {5.5, 2.5}));
+}
+
+TEST(Simplify, TwoArcsBetweenTheSameNodesDoNotCollapse) {
+  // Field 3 is a lens between 1 and 2.
+  const auto labels = labels_of(
+      "11111111\n"
+      "11133111\n"
+      "22233222\n"
+      "22222222\n");
+  for (const double tolerance : {1.0, 3.0, 50.0}) {
+    const auto shapes = polygons(labels, 3, tolerance);
+    expect_valid(shapes);
+    expect_no_overlap(shapes);
+    EXPECT_GT(area(shapes[3]), 0.0);
+    EXPECT_EQ(area(shapes[1]) + area(shapes[2]) + area(shapes[3]), 32.0);
+  }
+}
+
+TEST(Simplify, ToleranceInMetresKnowsThePixelShape) {
+  ExecContext exec;
+  // A dent of one pixel: 30 m high, 10 m wide.
+  const ArcSet traced = trace_arcs(labels_of("111113\n11.113\n.....3\n"), exec);
+  const auto corners = [&](double tolerance_m) {
+    std::size_t count = 0;
+    for (const auto& arc : simplify_arcs(traced, {tolerance_m, 10.0, 30.0}, exec).arcs)
+      count += arc.points.size();
+    return count;
+  };
+  EXPECT_LT(corners(31.0), corners(29.0));
+}
+
+TEST(Simplify, RefusesBadTolerances) {
+  ExecContext exec;
+  const ArcSet set = trace_arcs(labels_of("1"), exec);
+  EXPECT_THROW((void)simplify_arcs(set, {-1.0, 1.0, 1.0}, exec), InvalidArgument);
+  EXPECT_THROW((void)simplify_arcs(set, {NAN, 1.0, 1.0}, exec), InvalidArgument);
+  EXPECT_THROW((void)simplify_arcs(set, {1.0, 0.0, 1.0}, exec), InvalidArgument);
+}
+
+TEST(Polygons, SameForOneAndFourThreads) {
+  const auto labels = random_labels(77, 300, 400, 40);
+  std::vector<std::vector<MultiPolygon>> results;
+  for (const int threads : {1, 4}) {
+    ExecContext exec({threads, 0});
+    exec.execute([&] {
+      results.push_back(assemble_polygons(simplify_arcs(trace_arcs(labels, exec), {1.0, 1.0, 1.0}, exec), 40,
+                                          kNorthUp, exec));
+    });
+  }
+  ASSERT_EQ(results[0].size(), results[1].size());
+  for (std::size_t i = 0; i < results[0].size(); ++i) {
+    ASSERT_EQ(results[0][i].size(), results[1][i].size());
+    for (std::size_t k = 0; k < results[0][i].size(); ++k) {
+      ASSERT_EQ(results[0][i][k].shell, results[1][i][k].shell);
+      ASSERT_EQ(results[0][i][k].holes, results[1][i][k].holes);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace furrow::geo

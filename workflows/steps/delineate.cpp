@@ -1,0 +1,212 @@
+#include <array>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <furrow/geo/core/atomic_output.h>
+#include <furrow/geo/core/error.h>
+#include <furrow/geo/core/log.h>
+#include <furrow/geo/core/text.h>
+#include <furrow/geo/core/version.h>
+#include <furrow/geo/raster/reader.h>
+#include <furrow/geo/raster/writer.h>
+#include <furrow/geo/topology/components.h>
+#include <furrow/geo/topology/delineate.h>
+#include <furrow/geo/vector/layer_writer.h>
+#include <furrow/workflow/step.h>
+
+namespace furrow::workflow {
+namespace {
+
+std::optional<int> band_number(const std::optional<std::int64_t>& band) {
+  return band ? std::optional<int>(static_cast<int>(*band)) : std::nullopt;
+}
+
+class Delineate : public Step {
+ public:
+  StepInfo info() const override {
+    return {
+        "delineate",
+        "Turns score maps into field polygons with attributes",
+        "Splits the extent of fields along ridges of the boundary score (hierarchical watershed, cut by "
+        "dynamics), "
+        "cleans up what is too small, traces every edge between two fields once, simplifies it once, and "
+        "puts valid "
+        "polygons together: neighbours share their edges exactly, without gaps and overlaps. No erosion: "
+        "each pixel of "
+        "the extent belongs to one field, boundary pixels included.\n\n"
+        "Scores come from `furrow predict` (background, interior, boundary) or from any other model: one "
+        "band (extent), "
+        "two (extent, boundary), or any two bands named with --extent-band and --boundary-band.",
+        {{"Fields and their instance raster",
+          "furrow delineate scores.tif --out fields.gpkg --instances instances.tif"},
+         {"Scores of another model, stored as 0..10000",
+          "furrow delineate model.tif --extent-band 3 --boundary-band 2 --scale 0.0001 --out fields.gpkg"}}};
+  }
+
+  void declare(OptionTable& t) override {
+    declare_files(t);
+    declare_splitting(t);
+    declare_shapes(t);
+  }
+
+  void check() const override {
+    const std::string extension = geo::to_lower(std::filesystem::path(m_out).extension().string());
+    constexpr std::array kKnown{".gpkg", ".geojson", ".json", ".fgb", ".shp", ".csv"};
+    for (const char* known : kKnown) {
+      if (extension == known) return;
+    }
+    throw geo::UsageError(geo::concat("cannot tell the format of --out ", geo::quoted(m_out),
+                                      " from its extension; use .gpkg, .geojson, .fgb, .shp or .csv"));
+  }
+
+  void run(StepContext& context) override {
+    geo::check_output_path(m_out, context.overwrite());
+    if (!m_instances.empty()) geo::check_output_path(m_instances, context.overwrite());
+    geo::RasterReadOptions read;
+    read.crs_switch = "--scores-crs";
+    if (!m_scores_crs.empty()) read.override_crs = geo::Crs::from_user_input(m_scores_crs);
+    const geo::RasterReader reader(m_scores, read);
+    geo::check_delineate_memory(reader.grid(), context.exec());
+    const geo::ScoreBands bands{band_number(m_extent_band), band_number(m_boundary_band), m_scale};
+    m_options.mode = m_mode == "components" ? geo::SplitMode::kComponents : geo::SplitMode::kWatershed;
+    const auto result =
+        geo::delineate(geo::read_scores(reader, bands, context.exec()), m_options, context.exec());
+    if (result.report.fields == 0) {
+      geo::log_warning(geo::concat("no field in ", geo::quoted(m_scores), "; the layer is empty"));
+    }
+    if (!m_instances.empty()) write_instances(result, reader.grid(), context.overwrite());
+    write_fields(result.fields, context.overwrite());
+    record(result.report, context);
+  }
+
+ private:
+  void declare_files(OptionTable& t) {
+    t.add("scores", &m_scores).positional().required().input("raster").help("Score raster");
+    t.add("scores-crs", &m_scores_crs)
+        .help("CRS of the raster whatever the file says, for example EPSG:32632");
+    t.add("extent-band", &m_extent_band)
+        .at_least(1)
+        .help(
+            "Band of the extent score; default: by the number of bands (1: extent; 2: extent, boundary; "
+            "3: background, interior, boundary)");
+    t.add("boundary-band", &m_boundary_band)
+        .at_least(1)
+        .help("Band of the boundary score; default with --extent-band: 1 - extent");
+    t.add("scale", &m_scale).help("Score = stored value x scale; default: from the raster's metadata");
+    t.add("out", &m_out)
+        .required()
+        .output("vector layer")
+        .short_name('o')
+        .help("Fields to write (.gpkg, .geojson, .fgb, .shp; .csv for attributes only)");
+    t.add("layer-name", &m_options.layer_name).help("Name of the layer");
+    t.add("instances", &m_instances).output("raster").help("Also write the instance raster (GeoTIFF)");
+  }
+
+  void declare_splitting(OptionTable& t) {
+    const char* group = "Splitting";
+    t.add("mode", &m_mode)
+        .choices({"watershed", "components"})
+        .group(group)
+        .help(
+            "watershed splits along boundary ridges and keeps boundary pixels; components takes connected "
+            "pieces "
+            "without boundary pixels");
+    t.add("extent-threshold", &m_options.extent_threshold)
+        .range(0.0, 1.0)
+        .group(group)
+        .help("Pixels with at least this extent score may belong to a field");
+    t.add("cut", &m_options.cut)
+        .range(0.005, 1.0)
+        .group(group)
+        .help("Least height of a boundary ridge above the calmer side that separates two fields");
+    t.add("boundary-threshold", &m_options.boundary_threshold)
+        .range(0.0, 1.0)
+        .group(group)
+        .help("With components: pixels from this boundary score up are boundary");
+  }
+
+  void declare_shapes(OptionTable& t) {
+    const char* group = "Cleaning and shapes";
+    t.add("min-area-m2", &m_options.min_area_m2)
+        .at_least(0.0)
+        .unit("m2")
+        .group(group)
+        .help("Smaller fields are absorbed or rejected; never less than 5 pixels");
+    t.add("absorb-below", &m_options.absorb_below)
+        .at_least(0.0)
+        .group(group)
+        .help(
+            "A small field joins the neighbour with the longest common edge when that edge's mean boundary "
+            "score is "
+            "below this, else it is rejected");
+    t.add("fill-holes-m2", &m_options.fill_holes_m2)
+        .at_least(0.0)
+        .unit("m2")
+        .group(group)
+        .help("Holes smaller than this, enclosed by one field, are filled");
+    t.add("simplify-px", &m_options.simplify_px)
+        .at_least(0.0)
+        .unit("px")
+        .group(group)
+        .help("Tolerance of simplification; 0 keeps pixel outlines");
+    t.add("simplify-m", &m_options.simplify_m)
+        .at_least(0.0)
+        .unit("m")
+        .group(group)
+        .excludes("simplify-px")
+        .help("The same in metres");
+  }
+
+  void write_instances(const geo::Delineation& result, const geo::Grid& grid, bool overwrite) const {
+    geo::RasterSpec spec;
+    spec.type = geo::PixelType::kUint32;
+    spec.nodata = static_cast<double>(geo::kUnknownInstance);
+    spec.descriptions = {"instance"};
+    spec.overview = geo::Overview::kNearest;
+    geo::write_raster(m_instances, grid, result.instances, spec, overwrite);
+  }
+
+  void write_fields(const geo::Layer& fields, bool overwrite) const {
+    if (geo::to_lower(std::filesystem::path(m_out).extension().string()) != ".gpkg") {
+      geo::write_layer(fields, m_out, overwrite);
+      return;
+    }
+    const std::string source = std::filesystem::path(m_scores).filename().string();
+    const std::string description = geo::concat("Fields delineated from ", source, " by furrow ",
+                                                geo::furrow_version(), "; areas and lengths are geodesic");
+    geo::write_geopackage({{fields, description, false, {}}}, m_out, overwrite);
+  }
+
+  static void record(const geo::DelineateReport& report, StepContext& context) {
+    context.record("valid_pixels", report.valid_pixels);
+    context.record("field_pixels", report.field_pixels);
+    context.record("instances", report.instances);
+    context.record("absorbed", report.absorbed);
+    context.record("rejected_small", report.rejected_small);
+    context.record("rejected_pixels", report.rejected_pixels);
+    context.record("holes_filled", report.holes_filled);
+    context.record("holes_filled_pixels", report.holes_filled_pixels);
+    context.record("min_area_m2", report.min_area_m2);
+    context.record("fields", report.fields);
+  }
+
+  std::string m_scores;
+  std::string m_scores_crs;
+  std::optional<std::int64_t> m_extent_band;
+  std::optional<std::int64_t> m_boundary_band;
+  std::optional<double> m_scale;
+  std::string m_out;
+  std::string m_instances;
+  std::string m_mode = "watershed";
+  geo::DelineateOptions m_options;
+};
+
+}  // namespace
+
+std::unique_ptr<Step> make_delineate() {
+  return std::make_unique<Delineate>();
+}
+
+}  // namespace furrow::workflow
