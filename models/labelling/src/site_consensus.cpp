@@ -126,6 +126,88 @@ geo::Raster<std::uint8_t> rasterize(std::span<const geo::MultiPolygon> shapes, c
   return classes == 3 ? geo::rasterize_labels(shapes, grid, boundary) : geo::rasterize_extent(shapes, grid);
 }
 
+/// Straight sides of a cell, with the unit vector that points out of it.
+struct Side {
+  geo::Point from;
+  geo::Point outward;
+};
+
+std::vector<Side> sides_of(const geo::MultiPolygon& cell) {
+  std::vector<Side> sides;
+  for (const auto& polygon : cell) {
+    const double turn = geo::signed_area(polygon.shell) < 0.0 ? -1.0 : 1.0;
+    for (std::size_t i = 0; i + 1 < polygon.shell.size(); ++i) {
+      const geo::Point a = polygon.shell[i];
+      const geo::Point b = polygon.shell[i + 1];
+      const double length = std::hypot(b.x - a.x, b.y - a.y);
+      if (length > 0.0) sides.push_back({a, {turn * (b.y - a.y) / length, turn * (a.x - b.x) / length}});
+    }
+  }
+  return sides;
+}
+
+/// Sum of the outward vectors of the sides on which the segment lies; zero when it lies on none.
+geo::Point outward(geo::Point a, geo::Point b, const std::vector<Side>& sides, double tolerance) {
+  const auto on = [tolerance](geo::Point p, const Side& side) {
+    return std::abs((p.x - side.from.x) * side.outward.x + (p.y - side.from.y) * side.outward.y) <= tolerance;
+  };
+  for (const Side& side : sides) {
+    if (on(a, side) && on(b, side)) return side.outward;
+  }
+  return {};
+}
+
+/// Pushes those parts of a ring that run along the cell's border outwards, so that no outline is left there.
+geo::Ring open_ring(const geo::Ring& ring, const std::vector<Side>& sides, double distance,
+                    double tolerance) {
+  const std::size_t n = ring.size() - 1;
+  const auto push_of = [&](std::size_t i) {
+    return outward(ring[i % n], ring[(i + 1) % n], sides, tolerance);
+  };
+  geo::Ring open;
+  for (std::size_t i = 0; i < n; ++i) {
+    const geo::Point before = push_of(i + n - 1);
+    const geo::Point after = push_of(i);
+    const bool was_on = before != geo::Point{};
+    const bool is_on = after != geo::Point{};
+    const geo::Point p = ring[i];
+    const auto pushed = [&](geo::Point v) { return geo::Point{p.x + distance * v.x, p.y + distance * v.y}; };
+    if (was_on && is_on) {
+      // In the middle of a side once, at a corner of the cell along both sides.
+      open.push_back(before == after ? pushed(after) : pushed({before.x + after.x, before.y + after.y}));
+      continue;
+    }
+    if (was_on) open.push_back(pushed(before));
+    open.push_back(p);
+    if (is_on) open.push_back(pushed(after));
+  }
+  open.push_back(open.front());
+  return open;
+}
+
+/// A polygon that was cut at the cell's border gets no outline there: the field goes on beyond it.
+void open_at_border(const geo::MultiPolygon& cell, double distance, double tolerance,
+                    Assignment& assignment) {
+  const auto sides = sides_of(cell);
+  const geo::Box box = geo::bounds(cell);
+  for (auto& polygon : assignment.polygons) {
+    for (auto& part : polygon.shape) {
+      const geo::Box own = geo::bounds(part);
+      const bool within = own.min_x >= box.min_x - tolerance && own.max_x <= box.max_x + tolerance &&
+                          own.min_y >= box.min_y - tolerance && own.max_y <= box.max_y + tolerance;
+      if (within && part.shell.size() >= 4) part.shell = open_ring(part.shell, sides, distance, tolerance);
+    }
+  }
+}
+
+/// Half the width of the boundary class, in the units of the grid.
+double half_boundary(const geo::Grid& grid, const geo::BoundaryOptions& boundary) {
+  const double pixel = std::max(grid.transform.pixel_width(), grid.transform.pixel_height());
+  if (!boundary.width_m) return 0.5 * boundary.width_px * pixel;
+  const geo::Point size_m = grid.pixel_size_m();
+  return 0.5 * *boundary.width_m / std::min(size_m.x, size_m.y) * pixel;
+}
+
 /// 1 within 2 px (Euclidean) of a boundary pixel or of a change of label, among the pixels that have a label.
 std::vector<std::uint8_t> boundary_band(const SiteConsensus& consensus) {
   const std::int64_t width = consensus.grid.width;
@@ -203,10 +285,15 @@ std::vector<SiteVoters> choose_voters(const Campaign& campaign, std::span<const 
   return all;
 }
 
-std::vector<Vote> rasterize_votes(const Assignment& assignment, const geo::Grid& grid, int classes,
-                                  const geo::BoundaryOptions& boundary) {
-  const auto sure = rasterize(shapes_of(assignment, false), grid, classes, boundary);
-  const auto unsure_shapes = shapes_of(assignment, true);
+std::vector<Vote> rasterize_votes(const Assignment& assignment, const geo::MultiPolygon& cell,
+                                  const geo::Grid& grid, int classes, const geo::BoundaryOptions& boundary) {
+  Assignment open = assignment;
+  if (classes == 3) {
+    const double pixel = std::max(grid.transform.pixel_width(), grid.transform.pixel_height());
+    open_at_border(cell, half_boundary(grid, boundary) + 3.0 * pixel, 0.05 * pixel, open);
+  }
+  const auto sure = rasterize(shapes_of(open, false), grid, classes, boundary);
+  const auto unsure_shapes = shapes_of(open, true);
   if (unsure_shapes.empty()) return sure.data();
   const auto unsure = rasterize(unsure_shapes, grid, classes, boundary);
   std::vector<Vote> votes(sure.data().size());
@@ -221,7 +308,8 @@ SiteConsensus fuse_site(const Campaign& campaign, const Site& site, const SiteVo
   consensus.inside = geo::rasterize_extent(std::span(&site.cell, 1), grid).data();
   PatternBuilder patterns(consensus.inside.size());
   for (const std::size_t i : voters.assignments) {
-    auto votes = rasterize_votes(campaign.assignments[i], grid, options.fusion.classes, options.boundary);
+    auto votes =
+        rasterize_votes(campaign.assignments[i], site.cell, grid, options.fusion.classes, options.boundary);
     for (std::size_t p = 0; p < votes.size(); ++p) {
       if (consensus.inside[p] == 0) votes[p] = kMissingVote;
     }

@@ -63,12 +63,17 @@ struct SiteVoters {
                                                     std::span<const LabellerWeights> weights,
                                                     const ConsensusOptions& options);
 
-/// What one assignment says of every pixel of a grid, row-major. Polygons count whole, also where they leave
-/// the cell, so no false boundary appears at its border.
-/// @param grid     in the CRS of the assignment's polygons
+/// What one assignment says of every pixel of a grid, row-major.
+///
+/// Polygons count whole, also where they leave the cell. Where a polygon was cut at the cell's border (it
+/// lies inside the cell and its outline runs along the border, within 0.05 px), that part of the outline is
+/// no boundary: the field goes on. So neighbouring sites fit together without a false boundary between them.
+/// @param cell     the site's cell, in the CRS of the assignment's polygons
+/// @param grid     in the same CRS
 /// @param classes  3: geo::rasterize_labels; 2: pixel centre inside or not
-[[nodiscard]] std::vector<Vote> rasterize_votes(const Assignment& assignment, const geo::Grid& grid,
-                                                int classes, const geo::BoundaryOptions& boundary);
+[[nodiscard]] std::vector<Vote> rasterize_votes(const Assignment& assignment, const geo::MultiPolygon& cell,
+                                                const geo::Grid& grid, int classes,
+                                                const geo::BoundaryOptions& boundary);
 
 /// The consensus on one site.
 struct SiteConsensus {

@@ -1,0 +1,277 @@
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <furrow/geo/core/atomic_output.h>
+#include <furrow/geo/core/error.h>
+#include <furrow/geo/core/log.h>
+#include <furrow/geo/core/text.h>
+#include <furrow/geo/raster/reader.h>
+#include <furrow/geo/vector/layer_writer.h>
+#include <furrow/labelling/consensus_output.h>
+#include <furrow/workflow/step.h>
+
+#include "vector_options.h"
+
+namespace furrow::workflow {
+namespace {
+
+class Consensus final : public Step {
+ public:
+  [[nodiscard]] StepInfo info() const override {
+    return {
+        "consensus",
+        "fuse several labellers' maps of each site into one label with its risk",
+        "Reads a labelling campaign (catalogue and polygons), lets the labellers vote on every pixel of a "
+        "site, and writes the label, the posterior of the classes and the risk, the probability that the "
+        "label is wrong. With --grid all sites lie in one raster; else each site has its own.\n\n"
+        "Method 'majority' gives each labeller one voice. Method 'weighted' weighs a vote with the "
+        "labeller's mean score times the skill that the vote is about, as the published platform does; "
+        "it needs the table of labellers that 'score' writes. A weighted vote is not a calibrated "
+        "probability: where two or more labellers agree its risk is 0.\n\n"
+        "Sites that an expert mapped take the expert's map unless --experts ignore is given.",
+        {{"Majority of all labellers, one set of rasters per site",
+          "furrow consensus --catalogue sample_data/campaign/catalogue.csv --labels "
+          "sample_data/campaign/labels.gpkg --sites sample_data/campaign/sites.gpkg --out out/consensus"},
+         {"Weighted vote on the pixels of an image",
+          "furrow consensus --catalogue sample_data/campaign/catalogue.csv --labels "
+          "sample_data/campaign/labels.gpkg --sites sample_data/campaign/sites.gpkg --method weighted "
+          "--weights out/score/labellers.csv --grid sample_data/scene.tif --out out/consensus_weighted"}}};
+  }
+
+  void declare(OptionTable& t) override {
+    declare_inputs(t);
+    declare_votes(t);
+    declare_pixels(t);
+    t.add("out", &m_out)
+        .help("Folder for the rasters, sites.csv and sites.gpkg")
+        .output("folder")
+        .short_name('o')
+        .required();
+  }
+
+  void check() const override {
+    if (m_method == "weighted" && m_weights.empty()) {
+      throw geo::UsageError(
+          "--method weighted needs --weights: the table labellers.csv that 'furrow score' writes");
+    }
+    if (m_method != "weighted" && !m_weights.empty())
+      throw geo::UsageError("--weights is used with --method weighted only");
+    if (m_rules == "compatible" && (m_classes != 2 || m_method != "weighted"))
+      throw geo::UsageError("--rules compatible needs --classes 2 and --method weighted");
+  }
+
+  void run(StepContext& context) override {
+    geo::AtomicFolder folder(m_out, context.overwrite());
+    const labelling::ConsensusTarget target = read_target();
+    std::vector<labelling::LabellerWeights> weights;
+    if (!m_weights.empty()) weights = labelling::read_labeller_weights(m_weights);
+    std::vector<labelling::CampaignProblem> problems;
+    const labelling::Campaign campaign = labelling::read_campaign(campaign_options(), problems);
+    const labelling::ConsensusOptions options = consensus_options();
+    const auto voters = labelling::choose_voters(campaign, weights, options);
+    const auto result =
+        labelling::write_consensus(campaign, voters, options, target, folder.temporary(), context.exec());
+    write_tables(campaign, result, folder.temporary());
+    folder.commit();
+    problems.insert(problems.end(), result.problems.begin(), result.problems.end());
+    for (const auto& problem : problems) context.fail(problem.input, problem.message);
+    record(context, voters, result);
+  }
+
+ private:
+  void declare_inputs(OptionTable& t) {
+    t.add("catalogue", &m_catalogue)
+        .help("Table of assignments: name, Class, assignment_id, Labeller, ...")
+        .input("table")
+        .required();
+    t.add("labels", &m_labels)
+        .help("Polygons that the labellers drew, joined by assignment_id")
+        .input("vector layer")
+        .required();
+    m_vector.declare(t, "labels", true);
+    t.add("sites", &m_sites)
+        .help("Polygons of the sites with a field 'name'; without it squares around the catalogue's x and y")
+        .input("vector layer");
+    t.add("cell-degrees", &m_cell_degrees)
+        .help("Side of those squares")
+        .unit("degrees")
+        .range(1e-6, 10.0)
+        .excludes("sites");
+  }
+
+  void declare_votes(OptionTable& t) {
+    t.add("method", &m_method)
+        .help("One voice each, or votes weighted by score and skill")
+        .choices({"majority", "weighted"})
+        .group("Votes");
+    t.add("weights", &m_weights)
+        .help("Scores and skills of the labellers, as 'score' writes them (labellers.csv)")
+        .input("table")
+        .group("Votes");
+    t.add("unknown-labeller", &m_unknown)
+        .help("A labeller without score or skills gets the mean of the others, or does not vote")
+        .choices({"mean", "drop"})
+        .group("Votes");
+    t.add("experts", &m_experts)
+        .help("Whether an expert's map decides where there is one, or experts do not count")
+        .choices({"use", "ignore"})
+        .group("Votes");
+    t.add("prior-field-share", &m_prior)
+        .help("Share of field expected beforehand; used where only one labeller voted")
+        .range(0.001, 0.999)
+        .group("Votes");
+    t.add("classes", &m_classes)
+        .help("3: background, interior, boundary; 2: field or not")
+        .range(2, 3)
+        .group("Votes");
+    t.add("rules", &m_rules)
+        .help("'compatible' repeats the published platform's formula with its defects (two classes)")
+        .choices({"corrected", "compatible"})
+        .group("Votes");
+    t.add("label-threshold", &m_label_threshold)
+        .help("Two classes: field where the heat is above this")
+        .range(0.0, 1.0)
+        .group("Votes");
+    t.add("risk-threshold", &m_risk_threshold)
+        .help("Pixels above this risk count as risky in the statistics")
+        .range(0.0, 1.0)
+        .group("Votes");
+  }
+
+  void declare_pixels(OptionTable& t) {
+    t.add("grid", &m_grid)
+        .help("Raster whose pixels are labelled; all sites go into one raster")
+        .input("raster")
+        .group("Pixels")
+        .excludes("images");
+    t.add("grid-crs", &m_grid_crs).help("CRS of --grid whatever the file says").group("Pixels");
+    t.add("images", &m_images)
+        .help("Table with columns name and image: each site gets the pixels of its image")
+        .input("table")
+        .group("Pixels");
+    t.add("site-px", &m_site_px)
+        .help("Without --grid and --images: pixels along each side of a site")
+        .unit("px")
+        .range(1, 20000)
+        .group("Pixels")
+        .excludes("grid")
+        .excludes("images");
+    t.add("boundary-px", &m_boundary_px)
+        .help("Width of the boundary class, in total")
+        .unit("px")
+        .range(0, 1000)
+        .group("Pixels");
+    t.add("boundary-m", &m_boundary_m)
+        .help("The same in metres")
+        .unit("m")
+        .range(0, 10000)
+        .group("Pixels")
+        .excludes("boundary-px");
+  }
+
+  [[nodiscard]] labelling::ConsensusTarget read_target() const {
+    labelling::ConsensusTarget target;
+    target.site_px = m_site_px;
+    if (!m_images.empty()) target.images = labelling::read_site_images(m_images);
+    if (!m_grid.empty()) {
+      geo::RasterReadOptions read;
+      read.crs_switch = "--grid-crs";
+      if (!m_grid_crs.empty()) read.override_crs = geo::Crs::from_user_input(m_grid_crs);
+      target.grid = geo::RasterReader(m_grid, read).grid();
+    }
+    return target;
+  }
+
+  [[nodiscard]] labelling::CampaignOptions campaign_options() const {
+    const geo::LayerReadOptions read = m_vector.read_options("--labels-crs");
+    labelling::CampaignOptions options;
+    options.catalogue = m_catalogue;
+    options.labels = m_labels;
+    options.labels_layer = read.layer;
+    options.labels_crs = read.override_crs;
+    options.invalid = read.invalid;
+    options.sites = m_sites;
+    options.cell_degrees = m_cell_degrees;
+    return options;
+  }
+
+  [[nodiscard]] labelling::ConsensusOptions consensus_options() const {
+    labelling::ConsensusOptions options;
+    options.method = m_method == "weighted" ? labelling::ConsensusMethod::kWeighted
+                                            : labelling::ConsensusMethod::kMajority;
+    options.fusion.classes = static_cast<int>(m_classes);
+    options.fusion.compatible = m_rules == "compatible";
+    options.fusion.label_threshold = m_label_threshold;
+    options.fusion.prior_field_share = m_prior;
+    options.unknown =
+        m_unknown == "drop" ? labelling::UnknownLabeller::kDrop : labelling::UnknownLabeller::kMean;
+    options.experts = m_experts == "ignore" ? labelling::ExpertUse::kIgnore : labelling::ExpertUse::kUse;
+    options.boundary = {m_boundary_px, m_boundary_m};
+    options.risk_threshold = m_risk_threshold;
+    return options;
+  }
+
+  void write_tables(const labelling::Campaign& campaign, const labelling::ConsensusResult& result,
+                    const std::filesystem::path& folder) const {
+    geo::write_csv(labelling::site_table(result.sites), folder / "sites.csv", false);
+    if (m_grid.empty()) geo::write_csv(labelling::chip_table(result.files), folder / "chips.csv", false);
+    geo::PackagedLayer sites;
+    sites.layer = labelling::site_layer(campaign, result.sites);
+    sites.description = geo::concat("Consensus of the labellers per site (", m_method,
+                                    "); risk is the probability that a "
+                                    "pixel's label is wrong, areas in m2");
+    sites.multi_polygon = true;
+    geo::write_geopackage({sites}, folder / "sites.gpkg", false);
+  }
+
+  static void record(StepContext& context, const std::vector<labelling::SiteVoters>& voters,
+                     const labelling::ConsensusResult& result) {
+    std::int64_t maps = 0;
+    std::int64_t unknown = 0;
+    std::int64_t replaced = 0;
+    for (const auto& v : voters) {
+      maps += static_cast<std::int64_t>(v.assignments.size());
+      unknown += v.unknown;
+      replaced += v.replaced;
+    }
+    double pixels = 0.0;
+    double risk = 0.0;
+    for (const auto& site : result.sites) {
+      if (site.n_pixels == 0) continue;
+      pixels += static_cast<double>(site.n_pixels);
+      risk += site.mean_risk * static_cast<double>(site.n_pixels);
+    }
+    context.record("sites", static_cast<std::int64_t>(result.sites.size()));
+    context.record("sites_without_vote", result.without_vote);
+    context.record("sites_outside_grid", result.outside);
+    context.record("maps", maps);
+    context.record("maps_of_unknown_labellers", unknown);
+    context.record("maps_replaced_by_later_ones", replaced);
+    if (pixels > 0.0) context.record("mean_risk", risk / pixels);
+  }
+
+  std::string m_catalogue, m_labels, m_sites, m_weights, m_grid, m_grid_crs, m_images, m_out;
+  VectorOptions m_vector;
+  double m_cell_degrees = labelling::CampaignOptions{}.cell_degrees;
+  std::string m_method = "majority";
+  std::string m_unknown = "mean";
+  std::string m_experts = "use";
+  std::string m_rules = "corrected";
+  std::int64_t m_classes = 3;
+  double m_prior = labelling::FusionOptions{}.prior_field_share;
+  double m_label_threshold = labelling::FusionOptions{}.label_threshold;
+  double m_risk_threshold = labelling::ConsensusOptions{}.risk_threshold;
+  std::int64_t m_site_px = labelling::ConsensusTarget{}.site_px;
+  double m_boundary_px = geo::BoundaryOptions{}.width_px;
+  std::optional<double> m_boundary_m;
+};
+
+}  // namespace
+
+std::unique_ptr<Step> make_consensus() {
+  return std::make_unique<Consensus>();
+}
+
+}  // namespace furrow::workflow
