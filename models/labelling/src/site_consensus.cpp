@@ -94,20 +94,23 @@ SiteVoters pick(const Campaign& campaign, std::span<const std::size_t> of_site, 
   return voters;
 }
 
-void weigh(const Campaign& campaign, const WeightTable& table, UnknownLabeller unknown, SiteVoters& voters) {
+void weigh(const Campaign& campaign, const WeightTable& table, const ConsensusOptions& options,
+           SiteVoters& voters) {
+  // The platform's formula has its own rules for missing values.
+  const bool fill = !options.fusion.compatible;
   std::vector<std::size_t> kept;
   for (const std::size_t i : voters.assignments) {
     const auto it = table.by_name.find(campaign.assignments[i].labeller);
-    const LabellerWeights* w = it == table.by_name.end() ? nullptr : it->second;
-    const bool known = w != nullptr && is_known(*w);
-    if (!known) ++voters.unknown;
-    if (!known && unknown == UnknownLabeller::kDrop) continue;
+    const LabellerWeights w = it == table.by_name.end() ? LabellerWeights{} : *it->second;
+    if (!is_known(w)) ++voters.unknown;
+    if (fill && !is_known(w) && options.unknown == UnknownLabeller::kDrop) continue;
     kept.push_back(i);
-    const LabellerWeights none;
-    const LabellerWeights& given = w != nullptr ? *w : none;
-    voters.weights.push_back({known_or(given.score, table.mean.score),
-                              known_or(given.field_skill, table.mean.field_skill),
-                              known_or(given.nofield_skill, table.mean.nofield_skill)});
+    VoterWeight weight{w.score, w.field_skill, w.nofield_skill};
+    if (fill) {
+      weight = {known_or(w.score, table.mean.score), known_or(w.field_skill, table.mean.field_skill),
+                known_or(w.nofield_skill, table.mean.nofield_skill)};
+    }
+    voters.weights.push_back(weight);
   }
   voters.assignments = std::move(kept);
 }
@@ -276,7 +279,7 @@ std::vector<SiteVoters> choose_voters(const Campaign& campaign, std::span<const 
   for (const auto& site : campaign.sites) {
     SiteVoters voters = pick(campaign, of_site[site.name], options.experts);
     if (weighted && !voters.from_expert) {
-      weigh(campaign, table, options.unknown, voters);
+      weigh(campaign, table, options, voters);
     } else {
       voters.weights.assign(voters.assignments.size(), VoterWeight{});
     }

@@ -31,8 +31,8 @@ Assignment map_of(const std::string& id, const std::string& labeller, const std:
 /// A square as WKT, in pixels of 10 m from the grid's upper left corner.
 std::string square(double col, double row, double end_col, double end_row) {
   geo::Box box;
-  box.expand({500000.0 + 10.0 * col, 6000000.0 - 10.0 * row});
-  box.expand({500000.0 + 10.0 * end_col, 6000000.0 - 10.0 * end_row});
+  box.expand(geo::Point{500000.0 + 10.0 * col, 6000000.0 - 10.0 * row});
+  box.expand(geo::Point{500000.0 + 10.0 * end_col, 6000000.0 - 10.0 * end_row});
   return geo::to_wkt({geo::to_polygon(box)});
 }
 
@@ -53,8 +53,8 @@ geo::Raster<std::uint8_t> labels(const SiteConsensus& consensus) {
 std::vector<std::string> voters_of(const Campaign& campaign, const ConsensusOptions& options = {},
                                    const std::vector<LabellerWeights>& weights = {}) {
   std::vector<std::string> ids;
-  for (const std::size_t i : choose_voters(campaign, weights, options).at(0).assignments)
-    ids.push_back(campaign.assignments[i].id);
+  const auto voters = choose_voters(campaign, weights, options).at(0);
+  for (const std::size_t i : voters.assignments) ids.push_back(campaign.assignments[i].id);
   return ids;
 }
 
@@ -113,6 +113,11 @@ TEST(ChooseVoters, UnknownLabellersGetTheMeanOrDrop) {
   EXPECT_EQ(mean.unknown, 2);
   options.unknown = UnknownLabeller::kDrop;
   EXPECT_THAT(voters_of(campaign, options, weights), testing::ElementsAre("1", "2"));
+  options.fusion.compatible = true;
+  const auto published = choose_voters(campaign, weights, options).at(0);
+  ASSERT_EQ(published.weights.size(), 4U);
+  EXPECT_TRUE(std::isnan(published.weights[2].score));
+  EXPECT_TRUE(std::isnan(published.weights[3].field_skill));
 }
 
 TEST(ChooseVoters, WeightedNeedsSomebodyKnown) {
@@ -262,7 +267,7 @@ TEST(MeasureSite, WithoutVotesNothingIsMeasured) {
   EXPECT_TRUE(std::isnan(s.risk_band));
 }
 
-TEST(RasterizeVotes, SouthUpAndGeographicGridsGiveTheSameVotes) {
+TEST(RasterizeVotes, SouthUpGridsGiveTheSameVotes) {
   const auto assignment = map_of("1", "anna", {square(2, 2, 10, 5)});
   const auto cell = geo::from_wkt(square(0, 0, 12, 8));
   const auto north = test::utm_grid(12, 8);

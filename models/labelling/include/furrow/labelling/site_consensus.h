@@ -55,7 +55,7 @@ struct SiteVoters {
 /// status Rejected or Untrusted. Of a labeller's several maps of one site the last one votes (by completion
 /// time, then id). With ExpertUse::kUse and an expert's map (class 1a, else 1b) the experts alone vote, one
 /// voice each. With kWeighted, weights come from `weights` by labeller name; missing values as
-/// ConsensusOptions::unknown says.
+/// ConsensusOptions::unknown says; with FusionOptions::compatible they stay missing.
 /// @return one per site of the campaign, in its order
 /// @throws InvalidArgument  kWeighted but no labeller in `weights` has a score and both skills; a negative
 /// weight
