@@ -1,0 +1,104 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <furrow/geo/core/exec_context.h>
+#include <furrow/geo/crs/crs.h>
+#include <furrow/geo/raster/normalise.h>
+#include <furrow/segmentation/risk_weights.h>
+
+namespace furrow::segmentation {
+
+/// One image with its labels. Labels and risk lie on the image's pixel grid; they may cover a part of it
+/// only.
+struct TrainingScene {
+  std::string image;
+  std::string
+      labels;        ///< 0 background, 1 interior, 2 boundary, 3 = unknown and 255 = ignore, nodata = ignore
+  std::string risk;  ///< 0..1 (scale and offset of the band are applied); empty = none
+};
+
+struct TrainingDataOptions {
+  std::int64_t chip_px = 128;  ///< side of the square windows that the network sees
+  std::int64_t block_px = 0;   ///< side of the squares that go to training or validation as a whole; 0 = 2
+                              ///< chips, or 1 chip where that would leave fewer than 5 blocks
+  double val_share = 0.2;  ///< share of blocks that validate, 0..0.9; 0 = no validation
+  std::uint64_t seed = 1;
+  geo::Normalisation normalisation;
+  RiskOptions risk;
+  bool augment = true;
+  bool ignore_label_nodata = false;  ///< label rasters that declare 0, 1 or 2 as nodata: ignore those pixels
+                                     ///< instead of using them as the class (with a warning)
+  geo::Crs override_crs;             ///< for images without a CRS
+  std::string crs_switch = "--crs";  ///< the command's option behind it, named in messages
+};
+
+/// Windows as the network takes them.
+struct Batch {
+  std::int64_t count = 0;
+  std::vector<float> pixels;         ///< [count, bands, chip, chip], normalised; invalid pixels and padding 0
+  std::vector<std::uint8_t> labels;  ///< [count, chip, chip]: 0, 1, 2, 255
+  std::vector<float> weights;        ///< [count, chip, chip]: risk weights, 0 where the label is 255
+};
+
+struct TrainingDataSummary {
+  std::int64_t train_blocks = 0;
+  std::int64_t val_blocks = 0;
+  std::int64_t train_chips = 0;  ///< per epoch
+  std::int64_t val_chips = 0;
+  std::array<std::int64_t, 3> labelled_px{};   ///< background, interior, boundary, over both parts
+  std::int64_t labelled_without_image_px = 0;  ///< label there, image nodata: ignored
+  std::int64_t labelled_without_risk_px = 0;   ///< label there, risk nodata: weighs as the riskiest
+  bool cached = true;                          ///< all blocks fit in memory
+};
+
+/// Labelled windows of whole scenes, cut while training: no chip files.
+///
+/// Scenes are divided into square blocks; blocks without a labelled pixel are left out; a seeded hash of
+/// their place sends the rest to training or validation. A training window lies inside one training block, at
+/// a new random place in every epoch, so no pixel of a validation block is ever trained on. Validation
+/// windows tile the validation blocks. Normalisation uses the statistics of whole scenes. Augmentation of
+/// training windows (each with its own random stream from seed, epoch and window, so nothing depends on
+/// threads): the 8 rotations and flips of the pixel grid, gain x0.67..1.5, gamma 0.5..2, Gaussian noise with
+/// sd up to 0.03; labels and weights move with the pixels and are never interpolated. Blocks are kept in
+/// memory when half of the memory budget holds them, and read again otherwise, with equal results.
+/// Thread-safe once constructed.
+class TrainingData {
+ public:
+  /// @throws geo::IoError     a file cannot be read; labels not on the image's pixel grid; label values other
+  /// than
+  ///                          0, 1, 2, 3, 255 (listed); risk outside 0..1; nothing labelled
+  /// @throws geo::CrsError    an image without CRS, or labels or risk with another one
+  /// @throws geo::ModelError  images differ in bands or pixel size (more than 1 %)
+  /// @throws geo::InvalidArgument  an option out of range, or too few blocks for the validation share
+  TrainingData(std::vector<TrainingScene> scenes, const TrainingDataOptions& options, geo::ExecContext& exec);
+  ~TrainingData();
+  TrainingData(TrainingData&&) noexcept;
+
+  [[nodiscard]] int bands() const noexcept;
+  [[nodiscard]] const std::vector<std::string>& band_names() const noexcept;
+  [[nodiscard]] double pixel_size_m() const noexcept;
+  /// As asked for, with `stored` filled in for the stored scope (over several scenes: percentiles averaged by
+  /// pixels).
+  [[nodiscard]] const geo::Normalisation& normalisation() const noexcept;
+  [[nodiscard]] const TrainingDataOptions& options() const noexcept;
+  [[nodiscard]] const std::vector<TrainingScene>& scenes() const noexcept;
+  [[nodiscard]] const TrainingDataSummary& summary() const noexcept;
+
+  [[nodiscard]] std::int64_t train_batches(std::int64_t batch_size) const;
+  [[nodiscard]] std::int64_t val_batches(std::int64_t batch_size) const;
+  /// Batch `index` of an epoch; the order of windows is shuffled by seed and epoch. The last one may be
+  /// smaller.
+  [[nodiscard]] Batch train_batch(std::int64_t epoch, std::int64_t index, std::int64_t batch_size) const;
+  [[nodiscard]] Batch val_batch(std::int64_t index, std::int64_t batch_size) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> m_impl;
+};
+
+}  // namespace furrow::segmentation

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include <furrow/geo/core/random.h>
+#include <furrow/geo/raster/raster.h>
+
+namespace furrow::segmentation {
+
+/// A normalised piece of a scene with its labels and loss weights; all of one size.
+struct Patch {
+  geo::Raster<float> pixels;         ///< [bands, rows, cols]; 0 where invalid
+  geo::Raster<std::uint8_t> valid;   ///< 1 = image data
+  geo::Raster<std::uint8_t> labels;  ///< 255 = ignore
+  geo::Raster<float> weights;
+  std::int64_t labelled_without_image = 0;
+  std::int64_t labelled_without_risk = 0;
+
+  Patch() = default;
+  /// All invalid and ignored.
+  Patch(std::int64_t width, std::int64_t height, int bands);
+
+  /// Copies a smaller piece to (col, row).
+  void place(const geo::Raster<float>& from_pixels, const geo::Raster<std::uint8_t>& from_valid,
+             const geo::Raster<std::uint8_t>& from_labels, std::span<const float> from_weights,
+             std::int64_t col, std::int64_t row);
+};
+
+/// A square of `side` pixels at a random place of `block`, with at least one labelled pixel unless eight
+/// tries found none. Where the block is smaller it is padded with invalid, ignored pixels.
+[[nodiscard]] Patch random_window(const Patch& block, std::int64_t side, geo::Random& random);
+
+/// The patch turned by `turn` (0..7: four rotations by 90 degrees, then the same mirrored), exactly on the
+/// pixel grid.
+[[nodiscard]] Patch turned(const Patch& patch, int turn);
+
+/// Random turn, then, each with probability 1/2: gain x0.67..1.5, gamma 0.5..2 (only when `unit_range`:
+/// pixels in 0..1, which they keep), Gaussian noise with sd up to 0.03. Invalid pixels stay 0. The patch must
+/// be square.
+void augment(Patch& patch, bool unit_range, geo::Random& random);
+
+}  // namespace furrow::segmentation

@@ -1,0 +1,164 @@
+#include "checkpoint.h"
+
+#include <algorithm>
+
+#include <furrow/geo/core/atomic_output.h>
+#include <furrow/geo/core/error.h>
+#include <furrow/geo/core/text.h>
+
+#include "metrics_json.h"
+
+namespace furrow::segmentation {
+namespace {
+
+namespace fs = std::filesystem;
+using geo::concat;
+using geo::quoted;
+using nlohmann::json;
+using Description = std::map<std::string, std::string>;
+
+constexpr const char* kPrefix = "epoch-";
+
+/// Finished checkpoints, oldest first. Folders that were being written have another name.
+std::vector<std::pair<long long, fs::path>> find_checkpoints(const fs::path& model) {
+  std::vector<std::pair<long long, fs::path>> found;
+  std::error_code ec;
+  for (const auto& entry : fs::directory_iterator(checkpoint_folder(model), ec)) {
+    const std::string name = entry.path().filename().string();
+    long long epoch = 0;
+    if (name.starts_with(kPrefix) && geo::parse_number(name.substr(std::string(kPrefix).size()), epoch)) {
+      found.emplace_back(epoch, entry.path());
+    }
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+void check_same_training(const Description& expected, const Description& found, const fs::path& checkpoint) {
+  std::vector<std::string> differences;
+  for (const auto& [name, value] : expected) {
+    const auto other = found.find(name);
+    const std::string had = other == found.end() ? "nothing" : other->second;
+    if (had != value) differences.push_back(concat(name, " was ", had, ", now ", value));
+  }
+  if (differences.empty()) return;
+  throw geo::ModelError(concat("checkpoint ", quoted(checkpoint.string()), " belongs to another training (",
+                               geo::join(differences, "; "),
+                               "); use the same options, or delete it to start anew"));
+}
+
+}  // namespace
+
+Description describe_training(const TrainingData& data, const TrainOptions& options) {
+  const TrainingDataOptions& from = data.options();
+  const geo::Normalisation& norm = data.normalisation();
+  static constexpr const char* kModes[] = {"off", "ignore", "weight"};
+  static constexpr const char* kMethods[] = {"minmax", "zscore", "divide"};
+  const auto number = [](double value) { return geo::shortest(value); };
+  Description all{
+      {"base_width", std::to_string(options.base_width)},
+      {"levels", std::to_string(options.levels)},
+      {"dropout", number(options.dropout)},
+      {"tversky_share", number(options.loss.tversky_share)},
+      {"tversky_alpha", number(options.loss.tversky_alpha)},
+      {"focal_gamma", number(options.loss.focal_gamma)},
+      {"smooth", number(options.loss.smooth)},
+      {"class_weights",
+       concat(number(options.loss.class_weights[0]), " ", number(options.loss.class_weights[1]), " ",
+              number(options.loss.class_weights[2]))},
+      {"epochs", std::to_string(options.epochs)},
+      {"batch_size", std::to_string(options.batch_size)},
+      {"learning_rate", number(options.learning_rate)},
+      {"weight_decay", number(options.weight_decay)},
+      {"clip_norm", number(options.clip_norm)},
+      {"patience", std::to_string(options.patience)},
+      {"seed", std::to_string(options.seed)},
+      {"data_seed", std::to_string(from.seed)},
+      {"chip_px", std::to_string(from.chip_px)},
+      {"block_px", std::to_string(from.block_px)},
+      {"val_share", number(from.val_share)},
+      {"augment", from.augment ? "yes" : "no"},
+      {"normalise", kMethods[static_cast<int>(norm.method)]},
+      {"norm_scope", norm.scope == geo::NormaliseScope::kScene ? "scene" : "stored"},
+      {"norm_per_band", norm.per_band ? "yes" : "no"},
+      {"norm_percentiles", concat(number(norm.low_percentile), " ", number(norm.high_percentile))},
+      {"norm_divisor", number(norm.divisor)},
+      {"risk_mode", kModes[static_cast<int>(from.risk.mode)]},
+  };
+  if (from.risk.mode == RiskMode::kWeight) {
+    all["risk_gamma"] = number(from.risk.gamma);
+    all["risk_floor"] = number(from.risk.floor);
+    all["risk_boundary_min"] = number(from.risk.boundary_min);
+  }
+  if (from.risk.mode == RiskMode::kIgnore) all["risk_ignore_above"] = number(from.risk.ignore_above);
+  std::vector<std::string> images, labels, risks;
+  for (const TrainingScene& scene : data.scenes()) {
+    images.push_back(scene.image);
+    labels.push_back(scene.labels);
+    if (from.risk.mode != RiskMode::kOff) risks.push_back(scene.risk);
+  }
+  all["images"] = geo::join(images, " ");
+  all["labels"] = geo::join(labels, " ");
+  if (!risks.empty()) all["risk"] = geo::join(risks, " ");
+  return all;
+}
+
+fs::path checkpoint_folder(const fs::path& model) {
+  const fs::path name = model.has_filename() ? model : model.parent_path();
+  return name.string() + ".checkpoint";
+}
+
+void write_checkpoint(const fs::path& model, const Description& description, UNet& network,
+                      torch::optim::Optimizer& optimiser, const TrainState& state) {
+  const auto older = find_checkpoints(model);
+  const fs::path folder = checkpoint_folder(model) / concat(kPrefix, state.epochs.back().epoch);
+  geo::AtomicFolder out(folder, true);
+  write_safetensors(out.temporary() / "weights.safetensors", to_tensors(*network));
+  write_safetensors(out.temporary() / "best.safetensors", state.best);
+  torch::save(optimiser, (out.temporary() / "optimiser.pt").string());
+  json record{{"schema", "furrow/checkpoint/1"},
+              {"training", description},
+              {"best_epoch", state.best_epoch},
+              {"best_score", number_json(state.best_score)},
+              {"epochs", json::array()}};
+  for (const EpochMetrics& epoch : state.epochs) record["epochs"].push_back(epoch_json(epoch));
+  geo::write_text_file(out.temporary() / "state.json", record.dump(2) + "\n", true);
+  out.commit();
+  for (const auto& [epoch, path] : older) {
+    if (path != folder) fs::remove_all(path);
+  }
+}
+
+std::optional<TrainState> read_checkpoint(const fs::path& model, const Description& description,
+                                          UNet& network, torch::optim::Optimizer& optimiser) {
+  const auto found = find_checkpoints(model);
+  if (found.empty()) return std::nullopt;
+  const fs::path& folder = found.back().second;
+  TrainState state;
+  try {
+    const json record = json::parse(geo::read_text_file(folder / "state.json"));
+    check_same_training(description, record.at("training").get<Description>(), folder);
+    state.best_epoch = record.at("best_epoch").get<std::int64_t>();
+    state.best_score = record.at("best_score").is_null() ? 0.0 : record.at("best_score").get<double>();
+    for (const json& epoch : record.at("epochs")) state.epochs.push_back(epoch_from_json(epoch));
+    torch::load(optimiser, (folder / "optimiser.pt").string());
+  } catch (const json::exception& error) {
+    throw geo::ModelError(concat("checkpoint ", quoted(folder.string()), " is damaged (", error.what(),
+                                 "); delete it to start anew"));
+  } catch (const c10::Error& error) {
+    throw geo::ModelError(concat("checkpoint ", quoted(folder.string()), " is damaged (",
+                                 geo::split(error.what_without_backtrace(), '\n').front(),
+                                 "); delete it to start anew"));
+  }
+  state.best = read_safetensors(folder / "best.safetensors");
+  const fs::path weights = folder / "weights.safetensors";
+  from_tensors(*network, read_safetensors(weights), weights.string());
+  return state;
+}
+
+void remove_checkpoints(const fs::path& model) {
+  std::error_code ec;
+  fs::remove_all(checkpoint_folder(model), ec);
+}
+
+}  // namespace furrow::segmentation

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <furrow/segmentation/trainer.h>
+
+#include "unet.h"
+
+namespace furrow::segmentation {
+
+/// Everything that decides the course of a training, as texts by name. Two trainings with equal ones give
+/// equal weights.
+[[nodiscard]] std::map<std::string, std::string> describe_training(const TrainingData& data,
+                                                                   const TrainOptions& options);
+
+/// What a training knows after some epochs besides the network and the optimiser. Random numbers need no
+/// state: every step seeds its own from seed, epoch and step.
+struct TrainState {
+  std::vector<EpochMetrics> epochs;
+  std::int64_t best_epoch = 0;
+  double best_score = 0.0;
+  SafeTensors best;  ///< the network after the best epoch
+};
+
+/// Where checkpoints of a model folder lie.
+[[nodiscard]] std::filesystem::path checkpoint_folder(const std::filesystem::path& model);
+
+/// Writes a checkpoint (whole or not at all), then removes older ones.
+void write_checkpoint(const std::filesystem::path& model,
+                      const std::map<std::string, std::string>& description, UNet& network,
+                      torch::optim::Optimizer& optimiser, const TrainState& state);
+
+/// Loads the newest checkpoint into network and optimiser.
+/// @return nothing when there is none
+/// @throws geo::ModelError  it belongs to another training (with what differs), or is damaged
+[[nodiscard]] std::optional<TrainState> read_checkpoint(const std::filesystem::path& model,
+                                                        const std::map<std::string, std::string>& description,
+                                                        UNet& network, torch::optim::Optimizer& optimiser);
+
+void remove_checkpoints(const std::filesystem::path& model);
+
+}  // namespace furrow::segmentation

@@ -1,0 +1,140 @@
+#include "model_folder.h"
+
+#include <cmath>
+
+#include <furrow/geo/core/atomic_output.h>
+#include <furrow/geo/core/csv.h>
+#include <furrow/geo/core/sha256.h>
+#include <furrow/geo/core/text.h>
+#include <furrow/geo/core/version.h>
+#include <furrow/segmentation/model_spec.h>
+
+#include "metrics_json.h"
+#include "torchscript.h"
+
+namespace furrow::segmentation {
+namespace {
+
+namespace fs = std::filesystem;
+using geo::concat;
+using nlohmann::json;
+using Description = std::map<std::string, std::string>;
+
+ModelSpec make_spec(const fs::path& folder, const UNet& network, const TrainingData& data,
+                    const TrainReport& report, const Description& description) {
+  ModelSpec spec;
+  spec.created = geo::utc_timestamp();
+  spec.architecture = "unet";
+  spec.architecture_parameters = {{"base_width", static_cast<double>(network->options.base_width)},
+                                  {"levels", static_cast<double>(network->options.levels)},
+                                  {"dropout", network->options.dropout}};
+  std::string identity;
+  for (const std::string& name : data.band_names()) {
+    spec.bands.push_back({name});
+    identity += name + "\n";
+  }
+  spec.normalisation = data.normalisation();
+  spec.pixel_size_m = data.pixel_size_m();
+  spec.classes = {{0, "background"}, {1, "interior"}, {2, "boundary"}};
+  spec.stride_px = static_cast<int>(network->stride());
+  spec.receptive_radius_px = report.receptive_radius_px;
+  spec.temperature = report.temperature;
+  spec.weights_sha256 = geo::sha256_of_file(folder / spec.weights_file);
+  spec.training = description;
+  spec.training["best_epoch"] = std::to_string(report.best_epoch);
+  spec.training["furrow"] = geo::furrow_version();
+  spec.training["libtorch"] = TORCH_VERSION;
+  for (const auto& [name, value] : description) identity += name + "=" + value + "\n";
+  spec.id = geo::sha256_of(spec.weights_sha256 + "\n" + identity).substr(0, 16);
+  return spec;
+}
+
+void write_metrics(const fs::path& folder, const TrainingData& data, const TrainReport& report) {
+  const TrainingDataSummary& summary = data.summary();
+  json record{{"schema", "furrow/metrics/1"},
+              {"best_epoch", report.best_epoch},
+              {"best", epoch_json(report.epochs[static_cast<std::size_t>(report.best_epoch - 1)])},
+              {"stopped_early", report.stopped_early},
+              {"parameters", report.parameters},
+              {"calibration",
+               {{"method", "temperature"},
+                {"temperature", report.temperature},
+                {"ece_before", number_json(report.ece_before)},
+                {"ece_after", number_json(report.ece_after)},
+                {"bins", 15},
+                {"fitted_on", "validation blocks"}}},
+              {"data",
+               {{"train_blocks", summary.train_blocks},
+                {"val_blocks", summary.val_blocks},
+                {"train_chips_per_epoch", summary.train_chips},
+                {"val_chips", summary.val_chips},
+                {"labelled_px", summary.labelled_px},
+                {"labelled_without_image_px", summary.labelled_without_image_px},
+                {"labelled_without_risk_px", summary.labelled_without_risk_px}}},
+              {"epochs", json::array()}};
+  for (const EpochMetrics& epoch : report.epochs) record["epochs"].push_back(epoch_json(epoch));
+  geo::write_text_file(folder / "metrics.json", record.dump(2) + "\n", true);
+
+  geo::CsvTable table;
+  table.columns = {"epoch",          "learning_rate",      "train_loss",       "val_loss",
+                   "val_iou_extent", "val_iou_background", "val_iou_interior", "val_iou_boundary"};
+  const auto cell = [](double value) { return std::isnan(value) ? std::string() : geo::shortest(value); };
+  for (const EpochMetrics& epoch : report.epochs) {
+    table.rows.push_back({std::to_string(epoch.epoch), cell(epoch.learning_rate), cell(epoch.train_loss),
+                          cell(epoch.val_loss), cell(epoch.val_iou_extent), cell(epoch.val_iou[0]),
+                          cell(epoch.val_iou[1]), cell(epoch.val_iou[2])});
+  }
+  geo::write_csv(table, folder / "metrics.csv", true);
+}
+
+std::string readme(const ModelSpec& spec, const TrainReport& report) {
+  const EpochMetrics& best = report.epochs[static_cast<std::size_t>(report.best_epoch - 1)];
+  std::vector<std::string> bands;
+  for (const ModelBand& band : spec.bands) bands.push_back(band.name);
+  const auto percent = [](double value) {
+    return std::isnan(value) ? std::string("not measured") : geo::fixed(100.0 * value, 1) + " %";
+  };
+  return concat("# Field segmentation model ", spec.id,
+                "\n\nA U-Net that gives each pixel the probability of background, field "
+                "interior and field boundary.\nTrained by furrow ",
+                spec.training.at("furrow"), ", ", spec.created, ".\n\n| | |\n|---|---|\n",
+                "| bands, in this order | ", geo::join(bands, ", "), " |\n| pixel size | ",
+                geo::fixed(spec.pixel_size_m, 3), " m |\n| normalisation | ", spec.training.at("normalise"),
+                ", statistics per ", spec.training.at("norm_scope"), " |\n| sides must be multiples of | ",
+                spec.stride_px, " px |\n| receptive radius | ", spec.receptive_radius_px,
+                " px |\n| parameters | ", report.parameters, " |\n| best epoch | ", report.best_epoch, " of ",
+                report.epochs.size(), " |\n| validation IoU, fields (interior and boundary) | ",
+                percent(best.val_iou_extent), " |\n| validation IoU, interior | ", percent(best.val_iou[1]),
+                " |\n| validation IoU, boundary | ", percent(best.val_iou[2]),
+                " |\n| calibration error before, after | ", percent(report.ece_before), ", ",
+                percent(report.ece_after), " (temperature ", geo::fixed(report.temperature, 3), ") |\n",
+                "\nValidation pixels come from the same scenes, in blocks that were not trained on; the "
+                "temperature was fitted on "
+                "them.\n\n- `weights.safetensors`: parameters and buffers, named as PyTorch names them\n"
+                "- `model.ts`: TorchScript; `forward` takes [N, ",
+                spec.bands.size(),
+                ", H, W] float32, normalised, and gives [N, 3, "
+                "H, W] logits. Probabilities are softmax(logits / ",
+                geo::shortest(spec.temperature),
+                ").\n"
+                "- `model.json`: everything that prediction must know\n- `metrics.json`, `metrics.csv`: "
+                "figures of every epoch\n\n"
+                "Use it: `furrow predict --model FOLDER image.tif --out scores.tif`, or in Python "
+                "`torch.jit.load(\"model.ts\")`.\n");
+}
+
+}  // namespace
+
+void write_model(const fs::path& folder, const UNet& network, const TrainingData& data,
+                 const TrainReport& report, const Description& description) {
+  SafeTensors content = to_tensors(*network);
+  content.metadata = {{"format", "pt"}, {"architecture", "unet"}};
+  write_safetensors(folder / "weights.safetensors", content);
+  write_torchscript(network, folder / "model.ts");
+  const ModelSpec spec = make_spec(folder, network, data, report, description);
+  write_model_spec(spec, folder);
+  write_metrics(folder, data, report);
+  geo::write_text_file(folder / "README.md", readme(spec, report), true);
+}
+
+}  // namespace furrow::segmentation

@@ -1,0 +1,152 @@
+#include <furrow/segmentation/network.h>
+
+#include <cmath>
+#include <optional>
+
+#include <torch/script.h>
+
+#include <furrow/geo/core/atomic_output.h>
+#include <furrow/geo/core/error.h>
+#include <furrow/geo/core/sha256.h>
+#include <furrow/geo/core/text.h>
+
+#include "torch_threads.h"
+#include "unet.h"
+
+namespace furrow::segmentation {
+namespace {
+
+using geo::concat;
+using geo::quoted;
+namespace fs = std::filesystem;
+
+double parameter(const ModelSpec& spec, const std::string& name) {
+  const auto found = spec.architecture_parameters.find(name);
+  if (found == spec.architecture_parameters.end()) {
+    throw geo::ModelError(
+        concat("model.json of model ", quoted(spec.id), " lacks architecture parameter ", quoted(name)));
+  }
+  return found->second;
+}
+
+UNetOptions options_of(const ModelSpec& spec) {
+  UNetOptions options;
+  options.bands = static_cast<std::int64_t>(spec.bands.size());
+  options.base_width = std::llround(parameter(spec, "base_width"));
+  options.levels = std::llround(parameter(spec, "levels"));
+  options.classes = static_cast<std::int64_t>(spec.classes.size());
+  return options;
+}
+
+void check_checksum(const ModelSpec& spec, const fs::path& file) {
+  const std::string found = geo::sha256_of_file(file);
+  if (spec.weights_sha256.empty() || found == spec.weights_sha256) return;
+  throw geo::ModelError(concat("weights ", quoted(file.string()), " have checksum ", found,
+                               ", but model.json says ", spec.weights_sha256,
+                               "; the file was changed or belongs to another model"));
+}
+
+FoldedUNet load_unet(const ModelSpec& spec, const fs::path& folder) {
+  const fs::path file = folder / spec.weights_file;
+  check_checksum(spec, file);
+  try {
+    UNet network(options_of(spec), 0);
+    from_tensors(*network, read_safetensors(file), file.string());
+    network->eval();
+    return FoldedUNet(network);
+  } catch (const geo::InvalidArgument& error) {
+    throw geo::ModelError(concat("model ", quoted(folder.string()), ": ", error.what()));
+  }
+}
+
+torch::jit::Module load_torchscript(const ModelSpec& spec, const fs::path& folder) {
+  const fs::path file = folder / spec.torchscript_file;
+  if (spec.torchscript_file.empty() || !fs::exists(file)) {
+    throw geo::IoError(concat("model ", quoted(folder.string()), " has architecture ",
+                              quoted(spec.architecture), ", which is not built in, and no TorchScript file ",
+                              quoted(file.string())));
+  }
+  try {
+    torch::jit::Module module = torch::jit::load(file.string());
+    module.eval();
+    return module;
+  } catch (const c10::Error& error) {
+    throw geo::ModelError(concat("cannot load TorchScript ", quoted(file.string()), ": ",
+                                 geo::split(error.what_without_backtrace(), '\n').front()));
+  }
+}
+
+/// @throws geo::ModelError when the network does not answer as model.json promises
+void check_answer(const torch::Tensor& logits, std::int64_t n, std::int64_t classes, std::int64_t height,
+                  std::int64_t width, const std::string& id) {
+  const std::vector<std::int64_t> expected{n, classes, height, width};
+  if (logits.sizes().vec() == expected) return;
+  throw geo::ModelError(concat("model ", quoted(id), " answers with shape ", shape_text(logits.sizes().vec()),
+                               ", expected ", shape_text(expected)));
+}
+
+}  // namespace
+
+struct TrainedNetwork::Impl {
+  ModelSpec spec;
+  std::optional<FoldedUNet> unet;
+  std::optional<torch::jit::Module> script;
+
+  void score(std::span<const float> input, std::int64_t n, std::int64_t bands, std::int64_t height,
+             std::int64_t width, std::span<float> output) const;
+};
+
+void TrainedNetwork::Impl::score(std::span<const float> input, std::int64_t n, std::int64_t bands,
+                                 std::int64_t height, std::int64_t width, std::span<float> output) const {
+  const auto classes = static_cast<std::int64_t>(spec.classes.size());
+  if (bands != static_cast<std::int64_t>(spec.bands.size()) || height % spec.stride_px != 0 ||
+      width % spec.stride_px != 0 || input.size() != static_cast<std::size_t>(n * bands * height * width) ||
+      output.size() != static_cast<std::size_t>(n * classes * height * width)) {
+    throw geo::ModelError(concat("model ", quoted(spec.id), " takes ", spec.bands.size(),
+                                 " bands and sides that are multiples of ", spec.stride_px, ", got ",
+                                 shape_text({n, bands, height, width})));
+  }
+  use_one_torch_thread();
+  const c10::InferenceMode inference;
+  try {
+    // from_blob wants a pointer that may be written through; the network does not.
+    const torch::Tensor plain =
+        torch::from_blob(const_cast<float*>(input.data()), {n, bands, height, width}, torch::kFloat);
+    const torch::Tensor x = plain.contiguous(torch::MemoryFormat::ChannelsLast);
+    // A script keeps a state while it runs; a copy per call shares the weights and nothing else.
+    const torch::Tensor logits =
+        unet ? unet->forward(x) : torch::jit::Module(*script).forward({x}).toTensor();
+    check_answer(logits, n, classes, height, width, spec.id);
+    const torch::Tensor scores = torch::softmax(logits.to(torch::kFloat) / spec.temperature, 1).contiguous();
+    std::copy_n(scores.data_ptr<float>(), output.size(), output.begin());
+  } catch (const c10::Error& error) {
+    throw geo::ModelError(concat("model ", quoted(spec.id), " failed on input ",
+                                 shape_text({n, bands, height, width}), ": ",
+                                 geo::split(error.what_without_backtrace(), '\n').front()));
+  }
+}
+
+TrainedNetwork::TrainedNetwork(const fs::path& folder) : m_impl(std::make_unique<Impl>()) {
+  m_impl->spec = read_model_spec(folder);
+  if (m_impl->spec.architecture == "unet") {
+    m_impl->unet.emplace(load_unet(m_impl->spec, folder));
+  } else {
+    m_impl->script.emplace(load_torchscript(m_impl->spec, folder));
+  }
+}
+
+TrainedNetwork::~TrainedNetwork() = default;
+TrainedNetwork::TrainedNetwork(TrainedNetwork&&) noexcept = default;
+
+const ModelSpec& TrainedNetwork::spec() const noexcept {
+  return m_impl->spec;
+}
+
+ScoreFunction TrainedNetwork::score_function() const {
+  return [impl = m_impl.get()](std::span<const float> input, std::int64_t n, std::int64_t bands,
+                               std::int64_t height, std::int64_t width, std::span<float> output) {
+    impl->score(input, n, bands, height, width, output);
+  };
+}
+
+}  // namespace furrow::segmentation

@@ -1,0 +1,616 @@
+#include <furrow/segmentation/training_data.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <optional>
+#include <set>
+
+#include <oneapi/tbb/parallel_for.h>
+
+#include <furrow/geo/core/error.h>
+#include <furrow/geo/core/log.h>
+#include <furrow/geo/core/random.h>
+#include <furrow/geo/core/text.h>
+#include <furrow/geo/raster/rasterize.h>
+#include <furrow/geo/raster/reader.h>
+
+#include "augment.h"
+
+namespace furrow::segmentation {
+namespace {
+
+using geo::concat;
+using geo::quoted;
+using geo::Window;
+
+/// A raster that lies on the pixel grid of an image, perhaps over a part of it.
+struct Overlay {
+  std::unique_ptr<geo::RasterReader> reader;
+  std::int64_t col = 0;  ///< of its first pixel in the image
+  std::int64_t row = 0;
+  bool all_valid = false;  ///< its nodata value is to be taken as a value
+};
+
+struct Scene {
+  std::unique_ptr<geo::RasterReader> image;
+  Overlay labels;
+  std::optional<Overlay> risk;
+  std::vector<geo::BandStatistics> statistics;
+  Window labelled;  ///< part of the image that the label raster covers
+};
+
+struct Block {
+  std::size_t scene = 0;
+  std::int64_t key_col = 0;
+  std::int64_t key_row = 0;
+  Window window;
+  std::int64_t labelled_px = 0;
+};
+
+/// A window that the network sees: `window` is read, labels count inside `own` only.
+struct ValWindow {
+  std::size_t block = 0;
+  Window window;
+  Window own;
+};
+
+[[noreturn]] void misaligned(const std::string& what, const geo::RasterReader& overlay,
+                             const geo::RasterReader& image, const std::string& why) {
+  throw geo::IoError(concat(what, " ", quoted(overlay.path()), " is not on the pixel grid of image ",
+                            quoted(image.path()), ": ", why,
+                            "; make it with `furrow rasterize` on that image"));
+}
+
+/// Finds where the overlay lies in the image.
+/// @throws geo::CrsError, geo::IoError
+Overlay check_aligned(const std::string& what, std::unique_ptr<geo::RasterReader> overlay,
+                      const geo::RasterReader& image) {
+  constexpr double kTolerancePx = 0.01;
+  const geo::Grid& inner = overlay->grid();
+  const geo::Grid& outer = image.grid();
+  if (!inner.crs.empty() && !inner.crs.same_as(outer.crs)) {
+    throw geo::CrsError(concat(what, " ", quoted(overlay->path()), " has CRS ", inner.crs.name(),
+                               " but image ", quoted(image.path()), " has ", outer.crs.name(),
+                               "; make both in one CRS"));
+  }
+  const auto corner = [&](double col, double row) {
+    return outer.transform.to_pixel(inner.transform.to_world({col, row}));
+  };
+  const auto width = static_cast<double>(inner.width);
+  const auto height = static_cast<double>(inner.height);
+  const geo::Point first = corner(0.0, 0.0);
+  const geo::Point start{std::round(first.x), std::round(first.y)};
+  const geo::Point right = corner(width, 0.0);
+  const geo::Point below = corner(0.0, height);
+  const auto differ = [](double a, double b) { return !(std::abs(a - b) <= kTolerancePx); };
+  if (differ(right.x - first.x, width) || differ(right.y, first.y) || differ(below.y - first.y, height) ||
+      differ(below.x, first.x)) {
+    misaligned(what, *overlay, image,
+               concat("pixel sizes or axes differ (", inner.transform.dx, " x ", inner.transform.dy,
+                      " against ", outer.transform.dx, " x ", outer.transform.dy, ")"));
+  }
+  if (differ(first.x, start.x) || differ(first.y, start.y)) {
+    misaligned(what, *overlay, image,
+               concat("it is shifted by ", geo::fixed(first.x - start.x, 2), ", ",
+                      geo::fixed(first.y - start.y, 2), " of a pixel"));
+  }
+  Overlay result{std::move(overlay), static_cast<std::int64_t>(start.x), static_cast<std::int64_t>(start.y),
+                 false};
+  const Window place{result.col, result.row, inner.width, inner.height};
+  if (geo::intersection(place, outer.window()).empty()) {
+    misaligned(what, *result.reader, image, "the two do not overlap");
+  }
+  return result;
+}
+
+/// Values of a single-band overlay over a window of the image; `fill` outside of it and where it holds no
+/// data.
+template <class T>
+geo::Raster<T> read_overlay(const Overlay& overlay, const Window& window, T fill) {
+  geo::Raster<T> result(window.width, window.height, 1, fill);
+  const Window place{overlay.col, overlay.row, overlay.reader->grid().width, overlay.reader->grid().height};
+  const Window common = geo::intersection(place, window);
+  if (common.empty()) return result;
+  const int band = 0;
+  const Window local{common.col - overlay.col, common.row - overlay.row, common.width, common.height};
+  const geo::Raster<T> values = overlay.reader->read<T>(local, {&band, 1});
+  const geo::Raster<std::uint8_t> valid = overlay.all_valid
+                                              ? geo::Raster<std::uint8_t>(common.width, common.height, 1, 1)
+                                              : overlay.reader->read_valid(local, {&band, 1});
+  for (std::int64_t row = 0; row < common.height; ++row) {
+    for (std::int64_t col = 0; col < common.width; ++col) {
+      if (valid.at(col, row) == 0) continue;
+      result.at(common.col - window.col + col, common.row - window.row + row) = values.at(col, row);
+    }
+  }
+  return result;
+}
+
+/// Masks often declare 0 as nodata although it is the background class; ignoring it would leave fields only.
+void settle_label_nodata(Overlay& labels, bool ignore_nodata) {
+  const std::optional<double> nodata = labels.reader->band(0).nodata;
+  if (ignore_nodata || !nodata || !(*nodata == 0.0 || *nodata == 1.0 || *nodata == 2.0)) return;
+  labels.all_valid = true;
+  geo::log_warning(
+      concat("labels ", quoted(labels.reader->path()), " declare ", *nodata,
+             " as nodata, which is a class; it is used as that class (--ignore-label-nodata ignores it)"));
+}
+
+/// Labels with unknown (3) and everything without data as 255.
+/// @throws geo::IoError listing values that are no labels
+geo::Raster<std::uint8_t> read_labels(const Overlay& overlay, const Window& window) {
+  // Wide integers, so that an instance or value raster is not clamped into labels.
+  const geo::Raster<std::int32_t> stored = read_overlay<std::int32_t>(overlay, window, geo::kIgnore);
+  geo::Raster<std::uint8_t> labels(window.width, window.height);
+  std::set<std::int32_t> wrong;
+  for (std::size_t i = 0; i < stored.data().size(); ++i) {
+    const std::int32_t value = stored.data()[i];
+    const bool ignored = value == 3 || value == geo::kIgnore;
+    if (!ignored && (value < 0 || value > 2) && wrong.size() < 10) wrong.insert(value);
+    labels.data()[i] = ignored ? geo::kIgnore : static_cast<std::uint8_t>(value);
+  }
+  if (!wrong.empty()) {
+    std::vector<std::string> texts;
+    for (const std::int32_t value : wrong) texts.push_back(std::to_string(value));
+    throw geo::IoError(concat("labels ", quoted(overlay.reader->path()),
+                              " hold values that are no classes: ", geo::join(texts, ", "),
+                              "; allowed are 0 background, 1 interior, 2 boundary, 3 or 255 ignore"));
+  }
+  return labels;
+}
+
+/// Risk with scale and offset applied; NaN where there is none.
+geo::Raster<float> read_risk(const Overlay& overlay, const Window& window) {
+  geo::Raster<float> risk = read_overlay<float>(overlay, window, std::numeric_limits<float>::quiet_NaN());
+  const geo::BandInfo& band = overlay.reader->band(0);
+  for (float& value : risk.data()) {
+    value = static_cast<float>(static_cast<double>(value) * band.scale + band.offset);
+    if (value < -1e-6f || value > 1.0f + 1e-6f) {
+      throw geo::IoError(
+          concat("risk ", quoted(overlay.reader->path()), " holds ", value,
+                 "; a risk lies in 0..1 (set the band's scale when it is stored as an integer)"));
+    }
+  }
+  return risk;
+}
+
+/// Boundaries that cut `length` into equal parts of about `target`.
+std::vector<std::int64_t> cuts(std::int64_t start, std::int64_t length, std::int64_t target) {
+  const std::int64_t parts = std::max<std::int64_t>(1, (length + target / 2) / target);
+  std::vector<std::int64_t> result;
+  for (std::int64_t i = 0; i <= parts; ++i) result.push_back(start + i * length / parts);
+  return result;
+}
+
+std::uint64_t block_hash(const Block& block, std::uint64_t seed) {
+  return geo::stable_hash(concat("block ", block.scene, " ", block.key_col, " ", block.key_row), seed);
+}
+
+void check_options(const TrainingDataOptions& options) {
+  if (options.chip_px < 16) {
+    throw geo::InvalidArgument(concat("windows need sides of at least 16 pixels, got ", options.chip_px));
+  }
+  if (options.block_px != 0 && options.block_px < options.chip_px) {
+    throw geo::InvalidArgument(
+        concat("blocks of ", options.block_px, " pixels are smaller than windows of ", options.chip_px));
+  }
+  if (!(options.val_share >= 0.0 && options.val_share <= 0.9)) {
+    throw geo::InvalidArgument(concat("the validation share must lie in 0..0.9, got ", options.val_share));
+  }
+  check_risk_options(options.risk);
+}
+
+std::string band_name(const geo::RasterReader& reader, int band) {
+  const std::string& given = reader.band(band).description;
+  return given.empty() ? concat("band ", band + 1) : given;
+}
+
+}  // namespace
+
+struct TrainingData::Impl {
+  TrainingDataOptions options;
+  std::vector<TrainingScene> sources;
+  std::vector<Scene> scenes;
+  std::vector<std::string> band_names;
+  double pixel_size_m = 0.0;
+  TrainingDataSummary summary;
+  std::vector<Block> train;
+  std::vector<Block> val;
+  std::vector<std::size_t> train_windows;  ///< block of each training window of an epoch
+  std::vector<ValWindow> val_windows;
+  std::vector<std::shared_ptr<const Patch>> train_cache;  ///< one per training block, or empty
+  std::vector<std::shared_ptr<const Patch>> val_cache;    ///< one per validation window, or empty
+
+  [[nodiscard]] int bands() const { return scenes.front().image->bands(); }
+
+  void open(geo::ExecContext& exec);
+  void open_scene(const TrainingScene& source, geo::ExecContext& exec);
+  void check_same_kind(const Scene& scene) const;
+  void pool_statistics();
+  [[nodiscard]] std::vector<Block> find_blocks(std::int64_t block_px, geo::ExecContext& exec);
+  void split(std::vector<Block> blocks);
+  void make_windows();
+  [[nodiscard]] Patch load(std::size_t scene, const Window& window, const Window& own) const;
+  void fill_cache(geo::ExecContext& exec);
+  void count_pixels(const Patch& patch);
+  [[nodiscard]] Patch train_window(std::size_t index, std::int64_t epoch) const;
+};
+
+void TrainingData::Impl::open_scene(const TrainingScene& source, geo::ExecContext& exec) {
+  Scene scene;
+  geo::RasterReadOptions image_options;
+  image_options.override_crs = options.override_crs;
+  image_options.crs_switch = options.crs_switch;
+  scene.image = std::make_unique<geo::RasterReader>(source.image, image_options);
+  if (!scenes.empty()) check_same_kind(scene);
+  const auto overlay = [&](const char* what, const std::string& path) {
+    geo::RasterReadOptions lenient;
+    lenient.require_crs = false;
+    return check_aligned(what, std::make_unique<geo::RasterReader>(path, lenient), *scene.image);
+  };
+  scene.labels = overlay("labels", source.labels);
+  settle_label_nodata(scene.labels, options.ignore_label_nodata);
+  if (options.risk.mode != RiskMode::kOff) {
+    if (source.risk.empty()) {
+      throw geo::InvalidArgument(
+          concat("image ", quoted(source.image), " has no risk raster, but risk is to be used"));
+    }
+    scene.risk = overlay("risk", source.risk);
+  }
+  const geo::Grid& labels = scene.labels.reader->grid();
+  scene.labelled = geo::intersection({scene.labels.col, scene.labels.row, labels.width, labels.height},
+                                     scene.image->grid().window());
+  if (options.normalisation.method != geo::NormaliseMethod::kDivide) {
+    scene.statistics = geo::scene_statistics(*scene.image, {}, options.normalisation, exec);
+  }
+  scenes.push_back(std::move(scene));
+}
+
+void TrainingData::Impl::check_same_kind(const Scene& scene) const {
+  const geo::RasterReader& first = *scenes.front().image;
+  if (scene.image->bands() != first.bands()) {
+    throw geo::ModelError(concat("image ", quoted(scene.image->path()), " has ", scene.image->bands(),
+                                 " bands, but ", quoted(first.path()), " has ", first.bands(),
+                                 "; a model takes one kind of image"));
+  }
+  const double size = scene.image->grid().pixel_size_m().x;
+  if (std::abs(size / pixel_size_m - 1.0) > 0.01) {
+    throw geo::ModelError(concat("image ", quoted(scene.image->path()), " has pixels of ",
+                                 geo::fixed(size, 3), " m, but ", quoted(first.path()), " of ",
+                                 geo::fixed(pixel_size_m, 3), " m; resample them to one size"));
+  }
+}
+
+/// One set of statistics for all scenes: moments exactly, percentiles as means weighted by valid pixels.
+void TrainingData::Impl::pool_statistics() {
+  std::vector<geo::BandStatistics> pooled(scenes.front().statistics.size());
+  for (std::size_t k = 0; k < pooled.size(); ++k) {
+    double n = 0.0, low = 0.0, high = 0.0, mean = 0.0, square = 0.0;
+    for (const Scene& scene : scenes) {
+      const geo::BandStatistics& one = scene.statistics[k];
+      const auto count = static_cast<double>(one.count);
+      n += count;
+      low += count * one.low;
+      high += count * one.high;
+      mean += count * one.mean;
+      square += count * (one.sd * one.sd + one.mean * one.mean);
+    }
+    if (n == 0.0) continue;
+    pooled[k].low = low / n;
+    pooled[k].high = high / n;
+    pooled[k].mean = mean / n;
+    pooled[k].sd = std::sqrt(std::max(0.0, square / n - pooled[k].mean * pooled[k].mean));
+    pooled[k].count = static_cast<std::int64_t>(n);
+  }
+  options.normalisation.stored = pooled;
+  for (Scene& scene : scenes) scene.statistics = pooled;
+}
+
+void TrainingData::Impl::open(geo::ExecContext& exec) {
+  if (sources.empty()) throw geo::InvalidArgument("training needs at least one image with labels");
+  for (const TrainingScene& source : sources) {
+    open_scene(source, exec);
+    if (scenes.size() == 1) {
+      const geo::RasterReader& image = *scenes.front().image;
+      pixel_size_m = image.grid().pixel_size_m().x;
+      for (int band = 0; band < image.bands(); ++band) band_names.push_back(band_name(image, band));
+    }
+  }
+  if (options.normalisation.scope == geo::NormaliseScope::kStored &&
+      options.normalisation.method != geo::NormaliseMethod::kDivide) {
+    pool_statistics();
+  }
+}
+
+/// Blocks of all scenes that hold labelled pixels.
+std::vector<Block> TrainingData::Impl::find_blocks(std::int64_t block_px, geo::ExecContext& exec) {
+  std::vector<Block> blocks;
+  for (std::size_t s = 0; s < scenes.size(); ++s) {
+    const Window& area = scenes[s].labelled;
+    const auto cols = cuts(area.col, area.width, block_px);
+    const auto rows = cuts(area.row, area.height, block_px);
+    for (std::size_t r = 0; r + 1 < rows.size(); ++r) {
+      for (std::size_t c = 0; c + 1 < cols.size(); ++c) {
+        blocks.push_back({s,
+                          static_cast<std::int64_t>(c),
+                          static_cast<std::int64_t>(r),
+                          {cols[c], rows[r], cols[c + 1] - cols[c], rows[r + 1] - rows[r]},
+                          0});
+      }
+    }
+  }
+  tbb::parallel_for(std::size_t{0}, blocks.size(), [&](std::size_t i) {
+    exec.check_cancelled();
+    const auto labels = read_labels(scenes[blocks[i].scene].labels, blocks[i].window);
+    blocks[i].labelled_px =
+        labels.pixels() - std::count(labels.data().begin(), labels.data().end(), geo::kIgnore);
+  });
+  std::erase_if(blocks, [](const Block& block) { return block.labelled_px == 0; });
+  return blocks;
+}
+
+void TrainingData::Impl::split(std::vector<Block> blocks) {
+  const auto wanted =
+      static_cast<std::size_t>(std::ceil(options.val_share * static_cast<double>(blocks.size())));
+  if (wanted >= blocks.size()) {
+    throw geo::InvalidArgument(concat("the labels cover only ", blocks.size(),
+                                      " block(s), too few to keep some for validation; use smaller "
+                                      "windows (--chip-px), more images, or --val-share 0"));
+  }
+  std::vector<std::size_t> order(blocks.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return block_hash(blocks[a], options.seed) < block_hash(blocks[b], options.seed);
+  });
+  std::vector<bool> validates(blocks.size(), false);
+  for (std::size_t i = 0; i < wanted; ++i) validates[order[i]] = true;
+  for (std::size_t i = 0; i < blocks.size(); ++i) (validates[i] ? val : train).push_back(blocks[i]);
+}
+
+/// The window of side `chip` around `own`, moved inside `image` where that is large enough.
+Window around(const Window& own, std::int64_t chip, const Window& image) {
+  const auto place = [chip](std::int64_t start, std::int64_t length, std::int64_t low, std::int64_t size) {
+    const std::int64_t centred = start - (chip - length) / 2;
+    return size <= chip ? low : std::clamp(centred, low, low + size - chip);
+  };
+  return {place(own.col, own.width, image.col, image.width),
+          place(own.row, own.height, image.row, image.height), chip, chip};
+}
+
+void TrainingData::Impl::make_windows() {
+  const std::int64_t chip = options.chip_px;
+  const auto ceil_div = [](std::int64_t a, std::int64_t b) { return (a + b - 1) / b; };
+  for (std::size_t b = 0; b < train.size(); ++b) {
+    const Window& window = train[b].window;
+    const std::int64_t count = std::max<std::int64_t>(1, (window.pixels() + chip * chip / 2) / (chip * chip));
+    train_windows.insert(train_windows.end(), static_cast<std::size_t>(count), b);
+  }
+  for (std::size_t b = 0; b < val.size(); ++b) {
+    const Window& window = val[b].window;
+    const std::int64_t nx = ceil_div(window.width, chip);
+    const std::int64_t ny = ceil_div(window.height, chip);
+    for (std::int64_t y = 0; y < ny; ++y) {
+      for (std::int64_t x = 0; x < nx; ++x) {
+        const std::int64_t col = window.col + x * window.width / nx;
+        const std::int64_t row = window.row + y * window.height / ny;
+        const Window own{col, row, window.col + (x + 1) * window.width / nx - col,
+                         window.row + (y + 1) * window.height / ny - row};
+        val_windows.push_back({b, around(own, chip, scenes[val[b].scene].image->grid().window()), own});
+      }
+    }
+  }
+  summary.train_blocks = static_cast<std::int64_t>(train.size());
+  summary.val_blocks = static_cast<std::int64_t>(val.size());
+  summary.train_chips = static_cast<std::int64_t>(train_windows.size());
+  summary.val_chips = static_cast<std::int64_t>(val_windows.size());
+}
+
+/// Reads a window of a scene as the network sees it; labels count inside `own` only. What lies outside the
+/// image is padded with zeros and ignored.
+Patch TrainingData::Impl::load(std::size_t index, const Window& window, const Window& own) const {
+  const Scene& scene = scenes[index];
+  Patch patch(window.width, window.height, bands());
+  const Window inside = geo::intersection(window, scene.image->grid().window());
+  geo::Raster<float> pixels = scene.image->read<float>(inside);
+  const geo::Raster<std::uint8_t> valid = scene.image->read_valid(inside);
+  geo::normalise(pixels, options.normalisation, scene.statistics, valid.data());
+  geo::Raster<std::uint8_t> labels = read_labels(scene.labels, inside);
+  const geo::Raster<float> risk = scene.risk ? read_risk(*scene.risk, inside) : geo::Raster<float>();
+  for (std::int64_t row = 0; row < inside.height; ++row) {
+    for (std::int64_t col = 0; col < inside.width; ++col) {
+      const Window here{inside.col + col, inside.row + row, 1, 1};
+      std::uint8_t& label = labels.at(col, row);
+      if (geo::intersection(here, own).empty()) label = geo::kIgnore;
+      if (label == geo::kIgnore) continue;
+      if (valid.at(col, row) == 0) {
+        label = geo::kIgnore;
+        ++patch.labelled_without_image;
+      } else if (!risk.empty() && std::isnan(risk.at(col, row))) {
+        ++patch.labelled_without_risk;
+      }
+    }
+  }
+  const std::vector<float> weights = risk_weights(labels.data(), risk.data(), options.risk);
+  patch.place(pixels, valid, labels, weights, inside.col - window.col, inside.row - window.row);
+  return patch;
+}
+
+void TrainingData::Impl::count_pixels(const Patch& patch) {
+  for (const std::uint8_t label : patch.labels.data()) {
+    if (label < summary.labelled_px.size()) ++summary.labelled_px[label];
+  }
+  summary.labelled_without_image_px += patch.labelled_without_image;
+  summary.labelled_without_risk_px += patch.labelled_without_risk;
+}
+
+/// Reads every block once, for the counts and for memory if it is large enough.
+void TrainingData::Impl::fill_cache(geo::ExecContext& exec) {
+  const std::size_t per_pixel = static_cast<std::size_t>(bands()) * sizeof(float) + sizeof(float) + 2;
+  std::size_t needed = 0;
+  for (const Block& block : train) needed += static_cast<std::size_t>(block.window.pixels()) * per_pixel;
+  for (const ValWindow& window : val_windows)
+    needed += static_cast<std::size_t>(window.window.pixels()) * per_pixel;
+  summary.cached = needed <= exec.memory_bytes() / 2;
+  if (!summary.cached) {
+    geo::log_warning(
+        concat("the labelled area needs ", geo::human_bytes(static_cast<double>(needed)),
+               " in memory, more than half of the budget; windows are read from the files again in every "
+               "epoch, which is slower (--memory raises the budget)"));
+  }
+  const std::size_t total = train.size() + val_windows.size();
+  train_cache.resize(train.size());
+  val_cache.resize(val_windows.size());
+  geo::Progress progress(exec, "reading labelled areas", static_cast<std::int64_t>(total));
+  constexpr std::size_t kGroup = 64;
+  for (std::size_t start = 0; start < total; start += kGroup) {
+    std::vector<std::shared_ptr<const Patch>> group(std::min(kGroup, total - start));
+    tbb::parallel_for(std::size_t{0}, group.size(), [&](std::size_t i) {
+      const std::size_t item = start + i;
+      if (item < train.size()) {
+        group[i] = std::make_shared<Patch>(load(train[item].scene, train[item].window, train[item].window));
+      } else {
+        const ValWindow& window = val_windows[item - train.size()];
+        group[i] = std::make_shared<Patch>(load(val[window.block].scene, window.window, window.own));
+      }
+      progress.advance();
+    });
+    for (std::size_t i = 0; i < group.size(); ++i) {
+      count_pixels(*group[i]);
+      if (!summary.cached) continue;
+      const std::size_t item = start + i;
+      (item < train.size() ? train_cache[item] : val_cache[item - train.size()]) = group[i];
+    }
+  }
+}
+
+/// A random window of a training block, augmented.
+Patch TrainingData::Impl::train_window(std::size_t index, std::int64_t epoch) const {
+  const std::size_t b = train_windows[index];
+  const std::shared_ptr<const Patch> block =
+      train_cache[b] ? train_cache[b]
+                     : std::make_shared<Patch>(load(train[b].scene, train[b].window, train[b].window));
+  geo::Random random(options.seed, geo::stable_hash(concat("window ", epoch, " ", index)));
+  Patch patch = random_window(*block, options.chip_px, random);
+  if (options.augment) {
+    augment(patch, options.normalisation.method == geo::NormaliseMethod::kMinMax, random);
+  }
+  return patch;
+}
+
+TrainingData::TrainingData(std::vector<TrainingScene> scenes, const TrainingDataOptions& options,
+                           geo::ExecContext& exec)
+    : m_impl(std::make_unique<Impl>()) {
+  check_options(options);
+  m_impl->options = options;
+  m_impl->sources = std::move(scenes);
+  m_impl->open(exec);
+  constexpr std::size_t kFewBlocks = 5;
+  const std::int64_t block_px = options.block_px != 0 ? options.block_px : 2 * options.chip_px;
+  std::vector<Block> blocks = m_impl->find_blocks(block_px, exec);
+  if (options.block_px == 0 && blocks.size() < kFewBlocks)
+    blocks = m_impl->find_blocks(options.chip_px, exec);
+  if (blocks.empty()) {
+    throw geo::IoError(concat("no labelled pixel in ",
+                              m_impl->sources.size() == 1 ? "" : "any of the label rasters, first ",
+                              quoted(m_impl->sources.front().labels), ": every pixel is 3, 255 or nodata"));
+  }
+  m_impl->split(std::move(blocks));
+  m_impl->make_windows();
+  m_impl->fill_cache(exec);
+  const auto& labelled = m_impl->summary.labelled_px;
+  if (labelled[0] + labelled[1] + labelled[2] == 0) {
+    throw geo::IoError(concat("no pixel is left to train on: where ", quoted(m_impl->sources.front().labels),
+                              " holds labels, the image has no data or the risk is above the threshold"));
+  }
+}
+
+TrainingData::~TrainingData() = default;
+TrainingData::TrainingData(TrainingData&&) noexcept = default;
+
+int TrainingData::bands() const noexcept {
+  return m_impl->bands();
+}
+const std::vector<std::string>& TrainingData::band_names() const noexcept {
+  return m_impl->band_names;
+}
+double TrainingData::pixel_size_m() const noexcept {
+  return m_impl->pixel_size_m;
+}
+const geo::Normalisation& TrainingData::normalisation() const noexcept {
+  return m_impl->options.normalisation;
+}
+const TrainingDataOptions& TrainingData::options() const noexcept {
+  return m_impl->options;
+}
+const std::vector<TrainingScene>& TrainingData::scenes() const noexcept {
+  return m_impl->sources;
+}
+const TrainingDataSummary& TrainingData::summary() const noexcept {
+  return m_impl->summary;
+}
+
+std::int64_t TrainingData::train_batches(std::int64_t batch_size) const {
+  return (m_impl->summary.train_chips + batch_size - 1) / batch_size;
+}
+
+std::int64_t TrainingData::val_batches(std::int64_t batch_size) const {
+  return (m_impl->summary.val_chips + batch_size - 1) / batch_size;
+}
+
+namespace {
+
+/// Fills a batch with `count` patches that `make(i)` gives.
+template <class Make>
+Batch fill_batch(std::size_t count, int bands, std::int64_t chip, const Make& make) {
+  const auto area = static_cast<std::size_t>(chip * chip);
+  const std::size_t volume = area * static_cast<std::size_t>(bands);
+  Batch batch;
+  batch.count = static_cast<std::int64_t>(count);
+  batch.pixels.resize(count * volume);
+  batch.labels.resize(count * area);
+  batch.weights.resize(count * area);
+  tbb::parallel_for(std::size_t{0}, count, [&](std::size_t i) {
+    const std::shared_ptr<const Patch> patch = make(i);
+    const auto put = [](const auto& from, auto& to, std::size_t at) {
+      std::copy(from.begin(), from.end(), to.begin() + static_cast<std::ptrdiff_t>(at));
+    };
+    put(patch->pixels.data(), batch.pixels, i * volume);
+    put(patch->labels.data(), batch.labels, i * area);
+    put(patch->weights.data(), batch.weights, i * area);
+  });
+  return batch;
+}
+
+}  // namespace
+
+Batch TrainingData::train_batch(std::int64_t epoch, std::int64_t index, std::int64_t batch_size) const {
+  std::vector<std::size_t> order(m_impl->train_windows.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  geo::Random random(m_impl->options.seed, geo::stable_hash(concat("order ", epoch)));
+  random.shuffle(order);
+  const auto first = static_cast<std::size_t>(index * batch_size);
+  if (first >= order.size()) throw geo::InvalidArgument(concat("there is no training batch ", index));
+  const std::size_t count = std::min(static_cast<std::size_t>(batch_size), order.size() - first);
+  return fill_batch(count, bands(), m_impl->options.chip_px, [&](std::size_t i) {
+    return std::make_shared<const Patch>(m_impl->train_window(order[first + i], epoch));
+  });
+}
+
+Batch TrainingData::val_batch(std::int64_t index, std::int64_t batch_size) const {
+  const auto first = static_cast<std::size_t>(index * batch_size);
+  if (first >= m_impl->val_windows.size())
+    throw geo::InvalidArgument(concat("there is no validation batch ", index));
+  const std::size_t count =
+      std::min(static_cast<std::size_t>(batch_size), m_impl->val_windows.size() - first);
+  return fill_batch(count, bands(), m_impl->options.chip_px, [&](std::size_t i) {
+    const std::size_t item = first + i;
+    if (m_impl->val_cache[item]) return m_impl->val_cache[item];
+    const ValWindow& window = m_impl->val_windows[item];
+    return std::make_shared<const Patch>(
+        m_impl->load(m_impl->val[window.block].scene, window.window, window.own));
+  });
+}
+
+}  // namespace furrow::segmentation
