@@ -1,0 +1,290 @@
+#include <furrow/segmentation/trainer.h>
+
+#include <cmath>
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <furrow/geo/core/error.h>
+#include <furrow/geo/raster/reader.h>
+#include <furrow/segmentation/network.h>
+
+#include "training_scene.h"
+
+namespace furrow::segmentation {
+namespace {
+
+using test::bytes_of;
+using test::TemporaryFolder;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using testing_scene::write;
+using testing_scene::write_scene;
+
+TrainingDataOptions data_options() {
+  TrainingDataOptions options;
+  options.chip_px = 32;
+  return options;
+}
+
+TrainOptions tiny_training(std::int64_t epochs) {
+  TrainOptions options;
+  options.base_width = 4;
+  options.levels = 3;
+  options.epochs = epochs;
+  options.batch_size = 4;
+  options.learning_rate = 5e-3;
+  return options;
+}
+
+/// Asks to stop once the training has done so many steps.
+class StopAt : public geo::ProgressSink {
+ public:
+  StopAt(geo::ExecContext& exec, std::int64_t step) : m_exec(exec), m_step(step) {
+    exec.set_progress_sink(this);
+  }
+  void begin(std::string_view, std::int64_t) override {}
+  void update(std::string_view label, std::int64_t done, std::int64_t) override {
+    if (label == "training" && done >= m_step) m_exec.cancel_token().cancel();
+  }
+  void end(std::string_view, std::int64_t, std::int64_t) override {}
+
+ private:
+  geo::ExecContext& m_exec;
+  std::int64_t m_step;
+};
+
+TrainReport train(const TrainingScene& scene, const TrainingDataOptions& data_opts,
+                  const TrainOptions& options, const std::filesystem::path& folder) {
+  geo::ExecContext exec({2, 0});
+  const TrainingData data({scene}, data_opts, exec);
+  return train_model(data, options, folder, exec);
+}
+
+TrainingScene scene_with_risk(const TemporaryFolder& folder) {
+  TrainingScene scene = write_scene(folder, 128, 96);
+  geo::Raster<float> risk(128, 96);
+  for (std::int64_t row = 0; row < 96; ++row) {
+    for (std::int64_t col = 0; col < 128; ++col)
+      risk.at(col, row) = static_cast<float>((col * 7 + row * 3) % 60) / 100.0f;
+  }
+  scene.risk = write(folder, "risk.tif", risk, test::utm_grid(128, 96));
+  return scene;
+}
+
+TEST(Training, LearnsASimpleSceneAndTheModelFolderScoresIt) {
+  const TemporaryFolder folder;
+  const TrainingScene scene = write_scene(folder, 128, 96);
+  const TrainReport report = train(scene, data_options(), tiny_training(30), folder / "model");
+  EXPECT_LT(report.epochs.back().train_loss, 0.5 * report.epochs.front().train_loss);
+  const EpochMetrics& best = report.epochs[static_cast<std::size_t>(report.best_epoch - 1)];
+  EXPECT_GT(best.val_iou_extent, 0.9);
+  EXPECT_GT(best.val_iou[1], 0.85);
+  EXPECT_LE(report.ece_after, report.ece_before + 0.01);
+  for (const char* name :
+       {"weights.safetensors", "model.ts", "model.json", "metrics.json", "metrics.csv", "README.md"}) {
+    EXPECT_TRUE(std::filesystem::exists((folder / "model") / name)) << name;
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder / "model.checkpoint"));
+
+  const TrainedNetwork network(folder / "model");
+  const ModelSpec& spec = network.spec();
+  EXPECT_EQ(spec.bands.size(), 2u);
+  EXPECT_EQ(spec.stride_px, 4);
+  EXPECT_EQ(spec.receptive_radius_px, report.receptive_radius_px);
+  EXPECT_NEAR(spec.temperature, report.temperature, 1e-9);
+  EXPECT_NEAR(spec.pixel_size_m, 10.0, 0.02);
+
+  geo::ExecContext exec({2, 0});
+  const geo::RasterReader reader(scene.image);
+  const auto statistics = geo::scene_statistics(reader, {}, spec.normalisation, exec);
+  geo::Raster<float> pixels = reader.read<float>(reader.grid().window());
+  geo::normalise(pixels, spec.normalisation, statistics);
+  std::vector<float> scores(3 * 128 * 96);
+  network.score_function()(pixels.data(), 1, 2, 96, 128, scores);
+  int right = 0;
+  for (std::size_t i = 0; i < 128 * 96; ++i) {
+    const float p[3] = {scores[i], scores[128 * 96 + i], scores[2 * 128 * 96 + i]};
+    ASSERT_NEAR(p[0] + p[1] + p[2], 1.0, 1e-5);
+    const auto predicted = std::max_element(p, p + 3) - p;
+    if (predicted == testing_scene::label_at(static_cast<int>(i) % 128, static_cast<int>(i) / 128)) ++right;
+  }
+  EXPECT_GT(right, 0.93 * 128 * 96);
+}
+
+TEST(Training, OverfitsASingleWindow) {
+  const TemporaryFolder folder;
+  TrainingDataOptions data_opts = data_options();
+  data_opts.augment = false;
+  data_opts.val_share = 0.0;
+  TrainOptions options = tiny_training(150);
+  options.dropout = 0.0;
+  options.learning_rate = 1e-2;
+  options.checkpoint_every = 0;
+  const TrainReport report = train(write_scene(folder, 32, 32), data_opts, options, folder / "model");
+  EXPECT_LT(report.epochs.back().train_loss, 0.05);
+  EXPECT_EQ(report.best_epoch, 150);  // without validation the last one
+  EXPECT_EQ(report.temperature, 1.0);
+  EXPECT_TRUE(std::isnan(report.epochs.back().val_loss));
+}
+
+TEST(Training, RepeatsToTheBit) {
+  const TemporaryFolder folder;
+  const TrainingScene scene = write_scene(folder, 128, 96);
+  setenv("SOURCE_DATE_EPOCH", "1700000000", 1);
+  train(scene, data_options(), tiny_training(3), folder / "one");
+  train(scene, data_options(), tiny_training(3), folder / "two");
+  TrainOptions other = tiny_training(3);
+  other.seed = 2;
+  train(scene, data_options(), other, folder / "three");
+  unsetenv("SOURCE_DATE_EPOCH");
+  for (const char* name :
+       {"weights.safetensors", "model.ts", "model.json", "metrics.json", "metrics.csv", "README.md"}) {
+    EXPECT_EQ(bytes_of((folder / "one") / name), bytes_of((folder / "two") / name)) << name;
+  }
+  EXPECT_NE(bytes_of((folder / "one") / "weights.safetensors"),
+            bytes_of((folder / "three") / "weights.safetensors"));
+}
+
+TEST(Training, RiskWithGammaZeroIsPlainTrainingToTheBit) {
+  const TemporaryFolder folder;
+  const TrainingScene scene = scene_with_risk(folder);
+  TrainingDataOptions weighted = data_options();
+  weighted.risk.mode = RiskMode::kWeight;
+  weighted.risk.gamma = 0.0;
+  const TrainReport off = train(scene, data_options(), tiny_training(3), folder / "off");
+  const TrainReport zero = train(scene, weighted, tiny_training(3), folder / "zero");
+  weighted.risk.gamma = 1.0;
+  const TrainReport one = train(scene, weighted, tiny_training(3), folder / "one");
+  EXPECT_EQ(bytes_of((folder / "off") / "weights.safetensors"),
+            bytes_of((folder / "zero") / "weights.safetensors"));
+  EXPECT_EQ(off.epochs.back().train_loss, zero.epochs.back().train_loss);
+  EXPECT_NE(bytes_of((folder / "off") / "weights.safetensors"),
+            bytes_of((folder / "one") / "weights.safetensors"));
+}
+
+TEST(Training, InterruptedAndResumedEqualsOneGo) {
+  const TemporaryFolder folder;
+  const TrainingScene scene = write_scene(folder, 128, 96);
+  const TrainReport whole = train(scene, data_options(), tiny_training(4), folder / "whole");
+  TrainOptions options = tiny_training(4);
+  {
+    geo::ExecContext exec({2, 0});
+    const TrainingData data({scene}, data_options(), exec);
+    StopAt stop(exec, 2 * data.train_batches(options.batch_size) + 1);
+    EXPECT_THROW(train_model(data, options, folder / "parts", exec), geo::Cancelled);
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder / "parts"));
+  ASSERT_TRUE(std::filesystem::exists((folder / "parts.checkpoint") / "epoch-2"));
+  options.resume = true;
+  const TrainReport resumed = train(scene, data_options(), options, folder / "parts");
+  EXPECT_EQ(bytes_of((folder / "whole") / "weights.safetensors"),
+            bytes_of((folder / "parts") / "weights.safetensors"));
+  EXPECT_EQ(bytes_of((folder / "whole") / "metrics.csv"), bytes_of((folder / "parts") / "metrics.csv"));
+  EXPECT_EQ(whole.best_epoch, resumed.best_epoch);
+  EXPECT_FALSE(std::filesystem::exists(folder / "parts.checkpoint"));
+}
+
+TEST(Training, RefusesACheckpointOfAnotherTraining) {
+  const TemporaryFolder folder;
+  const TrainingScene scene = write_scene(folder, 128, 96);
+  TrainOptions options = tiny_training(4);
+  {
+    geo::ExecContext exec({2, 0});
+    const TrainingData data({scene}, data_options(), exec);
+    StopAt stop(exec, data.train_batches(options.batch_size) + 1);
+    EXPECT_THROW(train_model(data, options, folder / "model", exec), geo::Cancelled);
+  }
+  options.resume = true;
+  options.learning_rate = 0.25;
+  try {
+    train(scene, data_options(), options, folder / "model");
+    FAIL();
+  } catch (const geo::ModelError& error) {
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("learning_rate was 0.005, now 0.25"), HasSubstr("epoch-1")));
+  }
+}
+
+TEST(Training, StopsEarlyWhenNothingGetsBetter) {
+  const TemporaryFolder folder;
+  TrainOptions options = tiny_training(50);
+  options.learning_rate = 1e-9;
+  options.patience = 2;
+  const TrainReport report = train(write_scene(folder, 128, 96), data_options(), options, folder / "model");
+  EXPECT_TRUE(report.stopped_early);
+  EXPECT_LT(report.epochs.size(), 50u);
+}
+
+TEST(TrainingErrors, AdviseWhenTheLossIsNoNumber) {
+  const TemporaryFolder folder;
+  const TrainingScene scene = write_scene(folder, 96, 96);
+  TrainOptions options = tiny_training(20);
+  options.learning_rate = 1e30;
+  options.clip_norm = 0.0;
+  try {
+    train(scene, data_options(), options, folder / "model");
+    FAIL();
+  } catch (const geo::ModelError& error) {
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("no longer a number"), HasSubstr("learning rate")));
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder / "model"));
+}
+
+TEST(TrainingErrors, RefuseWindowsThatDoNotFitTheNetwork) {
+  const TemporaryFolder folder;
+  TrainOptions options = tiny_training(1);
+  options.levels = 6;
+  try {
+    train(write_scene(folder, 128, 96), data_options(), options, folder / "model");
+    FAIL();
+  } catch (const geo::InvalidArgument& error) {
+    EXPECT_THAT(error.what(),
+                AllOf(HasSubstr("6 levels"), HasSubstr("multiples of 32"), HasSubstr("got 32")));
+  }
+}
+
+TEST(TrainingErrors, KeepAnExistingModel) {
+  const TemporaryFolder folder;
+  std::filesystem::create_directories(folder / "model");
+  EXPECT_THROW(train(write_scene(folder, 128, 96), data_options(), tiny_training(1), folder / "model"),
+               geo::IoError);
+}
+
+TEST(TrainedNetwork, RefusesDamagedWeightsAndWrongShapes) {
+  const TemporaryFolder folder;
+  TrainOptions options = tiny_training(1);
+  train(write_scene(folder, 128, 96), data_options(), options, folder / "model");
+  {
+    const TrainedNetwork network(folder / "model");
+    std::vector<float> input(2 * 30 * 32);
+    std::vector<float> output(3 * 30 * 32);
+    EXPECT_THROW(network.score_function()(input, 1, 2, 30, 32, output), geo::ModelError);
+  }
+  std::ofstream((folder / "model") / "weights.safetensors", std::ios::app) << "x";
+  try {
+    const TrainedNetwork network(folder / "model");
+    FAIL();
+  } catch (const geo::ModelError& error) {
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("weights.safetensors"), HasSubstr("checksum")));
+  }
+}
+
+TEST(TrainedNetwork, RunsTheTorchScriptOfAnUnknownArchitecture) {
+  const TemporaryFolder folder;
+  train(write_scene(folder, 128, 96), data_options(), tiny_training(1), folder / "model");
+  ModelSpec spec = read_model_spec(folder / "model");
+  std::vector<float> input(2 * 32 * 32, 0.25f);
+  std::vector<float> expected(3 * 32 * 32);
+  TrainedNetwork(folder / "model").score_function()(input, 1, 2, 32, 32, expected);
+  spec.architecture = "somebody's network";
+  write_model_spec(spec, folder / "model");
+  std::filesystem::remove((folder / "model") / "weights.safetensors");
+  std::vector<float> found(expected.size());
+  const TrainedNetwork script(folder / "model");
+  script.score_function()(input, 1, 2, 32, 32, found);
+  for (std::size_t i = 0; i < found.size(); ++i) ASSERT_NEAR(found[i], expected[i], 1e-5);
+}
+
+}  // namespace
+}  // namespace furrow::segmentation

@@ -1,0 +1,362 @@
+#include <furrow/segmentation/training_data.h>
+
+#include <algorithm>
+#include <functional>
+#include <set>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <furrow/geo/core/error.h>
+
+#include "training_scene.h"
+
+namespace furrow::segmentation {
+namespace {
+
+using test::TemporaryFolder;
+using test::utm_grid;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using testing_scene::write;
+using testing_scene::write_scene;
+
+TrainingDataOptions small_options() {
+  TrainingDataOptions options;
+  options.chip_px = 32;
+  options.augment = false;
+  return options;
+}
+
+TrainingData load(const TrainingScene& scene, const TrainingDataOptions& options, int threads = 2,
+                  std::size_t memory = 0) {
+  geo::ExecContext exec({threads, memory});
+  return TrainingData({scene}, options, exec);
+}
+
+template <class E>
+std::string failure(const TrainingScene& scene, const TrainingDataOptions& options = small_options()) {
+  try {
+    static_cast<void>(load(scene, options));
+  } catch (const E& error) {
+    return error.what();
+  }
+  return "no error of this kind";
+}
+
+std::vector<Batch> all_train(const TrainingData& data, std::int64_t epoch, std::int64_t size = 4) {
+  std::vector<Batch> batches;
+  for (std::int64_t i = 0; i < data.train_batches(size); ++i)
+    batches.push_back(data.train_batch(epoch, i, size));
+  return batches;
+}
+
+/// An image whose pixel says where it is: col in the first band, row in the second.
+geo::Raster<std::uint16_t> coordinates(std::int64_t width, std::int64_t height) {
+  geo::Raster<std::uint16_t> image(width, height, 2);
+  for (std::int64_t row = 0; row < height; ++row) {
+    for (std::int64_t col = 0; col < width; ++col) {
+      image.at(col, row, 0) = static_cast<std::uint16_t>(col + 1);
+      image.at(col, row, 1) = static_cast<std::uint16_t>(row + 1);
+    }
+  }
+  return image;
+}
+
+/// Normalisation by 1, so that coordinates stay readable.
+TrainingDataOptions readable() {
+  TrainingDataOptions options = small_options();
+  options.normalisation.method = geo::NormaliseMethod::kDivide;
+  options.normalisation.divisor = 1.0;
+  return options;
+}
+
+/// Calls `visit(col, row, label, weight)` for each image pixel of a batch, or (-1, -1) for padding.
+void each_pixel(const Batch& batch, std::int64_t chip,
+                const std::function<void(int, int, std::uint8_t, float)>& visit) {
+  const auto area = static_cast<std::size_t>(chip * chip);
+  for (std::size_t i = 0; i < static_cast<std::size_t>(batch.count); ++i) {
+    for (std::size_t p = 0; p < area; ++p) {
+      visit(static_cast<int>(batch.pixels[2 * i * area + p]) - 1,
+            static_cast<int>(batch.pixels[(2 * i + 1) * area + p]) - 1, batch.labels[i * area + p],
+            batch.weights[i * area + p]);
+    }
+  }
+}
+
+TEST(TrainingData, LabelsBelongToTheirPixels) {
+  const TemporaryFolder folder;
+  TrainingScene scene = write_scene(folder, 150, 130);
+  scene.image = write(folder, "where.tif", coordinates(150, 130), utm_grid(150, 130));
+  for (const bool turn : {false, true}) {
+    TrainingDataOptions options = readable();
+    options.augment = false;
+    const TrainingData data = load(scene, options);
+    EXPECT_EQ(data.bands(), 2);
+    EXPECT_NEAR(data.pixel_size_m(), 10.0, 0.02);
+    int seen = 0;
+    const auto check = [&](int col, int row, std::uint8_t label, float weight) {
+      if (label == 255) {
+        EXPECT_EQ(weight, 0.0f);
+        return;
+      }
+      ++seen;
+      ASSERT_EQ(label, testing_scene::label_at(col, row));
+      ASSERT_EQ(weight, 1.0f);
+    };
+    for (const Batch& batch : all_train(data, turn ? 2 : 1)) each_pixel(batch, 32, check);
+    for (std::int64_t i = 0; i < data.val_batches(4); ++i) each_pixel(data.val_batch(i, 4), 32, check);
+    EXPECT_GT(seen, 10000);
+  }
+}
+
+TEST(TrainingData, NeverTrainsOnAValidationPixel) {
+  const TemporaryFolder folder;
+  TrainingScene scene = write_scene(folder, 300, 200);
+  scene.image = write(folder, "where.tif", coordinates(300, 200), utm_grid(300, 200));
+  const TrainingData data = load(scene, readable());
+  std::multiset<std::pair<int, int>> validated;
+  for (std::int64_t i = 0; i < data.val_batches(4); ++i) {
+    each_pixel(data.val_batch(i, 4), 32, [&](int col, int row, std::uint8_t label, float) {
+      if (label != 255) validated.insert({col, row});
+    });
+  }
+  const std::set<std::pair<int, int>> once(validated.begin(), validated.end());
+  EXPECT_EQ(once.size(), validated.size()) << "validation windows overlap";
+  // 15 blocks of about 64 px, 3 of them validate: a fifth of the scene.
+  EXPECT_EQ(data.summary().val_blocks, 3);
+  EXPECT_EQ(data.summary().train_blocks, 12);
+  EXPECT_NEAR(static_cast<double>(validated.size()), 0.2 * 300 * 200, 0.02 * 300 * 200);
+  for (std::int64_t epoch = 1; epoch <= 5; ++epoch) {
+    for (const Batch& batch : all_train(data, epoch)) {
+      each_pixel(batch, 32, [&](int col, int row, std::uint8_t, float) {
+        if (col >= 0) {
+          EXPECT_EQ(once.count({col, row}), 0u) << col << " " << row;
+        }
+      });
+    }
+  }
+}
+
+TEST(TrainingData, WindowsMoveFromEpochToEpochAndRepeatWithTheSeed) {
+  const TemporaryFolder folder;
+  const TrainingScene scene = write_scene(folder, 200, 200);
+  TrainingDataOptions options = small_options();
+  options.augment = true;
+  const TrainingData data = load(scene, options);
+  EXPECT_NE(data.train_batch(1, 0, 4).pixels, data.train_batch(2, 0, 4).pixels);
+  const TrainingData again = load(scene, options);
+  EXPECT_EQ(data.train_batch(2, 1, 4).pixels, again.train_batch(2, 1, 4).pixels);
+  options.seed = 2;
+  const TrainingData other = load(scene, options);
+  EXPECT_NE(data.train_batch(1, 0, 4).pixels, other.train_batch(1, 0, 4).pixels);
+}
+
+TEST(TrainingData, DependsNeitherOnThreadsNorOnMemory) {
+  const TemporaryFolder folder;
+  const TrainingScene scene = write_scene(folder, 200, 150);
+  TrainingDataOptions options = small_options();
+  options.augment = true;
+  const TrainingData one = load(scene, options, 1);
+  const TrainingData four = load(scene, options, 4);
+  const TrainingData streamed = load(scene, options, 4, 1000);
+  EXPECT_TRUE(one.summary().cached);
+  EXPECT_FALSE(streamed.summary().cached);
+  EXPECT_EQ(one.summary().labelled_px, streamed.summary().labelled_px);
+  for (std::int64_t i = 0; i < one.train_batches(4); ++i) {
+    const Batch expected = one.train_batch(3, i, 4);
+    for (const TrainingData* other : {&four, &streamed}) {
+      const Batch found = other->train_batch(3, i, 4);
+      EXPECT_EQ(found.pixels, expected.pixels);
+      EXPECT_EQ(found.labels, expected.labels);
+      EXPECT_EQ(found.weights, expected.weights);
+    }
+  }
+  EXPECT_EQ(one.val_batch(0, 4).pixels, streamed.val_batch(0, 4).pixels);
+}
+
+TEST(TrainingData, CountsClassesAndIgnoresUnknownAndImagelessPixels) {
+  const TemporaryFolder folder;
+  const geo::Grid grid = utm_grid(64, 64);
+  geo::Raster<std::uint8_t> labels(64, 64, 1, 255);
+  labels.at(1, 1) = 0;
+  labels.at(2, 1) = 1;
+  labels.at(3, 1) = 1;
+  labels.at(4, 1) = 2;
+  labels.at(5, 1) = 3;  // unknown
+  labels.at(6, 1) = 1;  // no image there
+  geo::Raster<std::uint16_t> image = testing_scene::image(64, 64);
+  image.at(6, 1, 0) = 0;
+  image.at(6, 1, 1) = 0;
+  geo::RasterSpec spec;
+  spec.nodata = 0.0;
+  TrainingDataOptions options = small_options();
+  options.val_share = 0.0;
+  const TrainingData data =
+      load({write(folder, "i.tif", image, grid, spec), write(folder, "l.tif", labels, grid), ""}, options);
+  EXPECT_EQ(data.summary().labelled_px, (std::array<std::int64_t, 3>{1, 2, 1}));
+  EXPECT_EQ(data.summary().labelled_without_image_px, 1);
+  EXPECT_EQ(data.summary().val_chips, 0);
+}
+
+TEST(TrainingData, LabelsMayCoverAPartOfTheImage) {
+  const TemporaryFolder folder;
+  const geo::Grid grid = utm_grid(200, 120);
+  const std::string image = write(folder, "i.tif", coordinates(200, 120), grid);
+  geo::Raster<std::uint8_t> part(64, 64);
+  for (std::int64_t row = 0; row < 64; ++row) {
+    for (std::int64_t col = 0; col < 64; ++col)
+      part.at(col, row) = testing_scene::label_at(col + 100, row + 30);
+  }
+  const TrainingData data =
+      load({image, write(folder, "l.tif", part, grid.subgrid({100, 30, 64, 64})), ""}, readable());
+  std::int64_t labelled = 0;
+  for (const std::int64_t n : data.summary().labelled_px) labelled += n;
+  EXPECT_EQ(labelled, 64 * 64);
+  for (const Batch& batch : all_train(data, 1)) {
+    each_pixel(batch, 32, [](int col, int row, std::uint8_t label, float) {
+      if (label != 255) {
+        ASSERT_EQ(label, testing_scene::label_at(col, row));
+      }
+    });
+  }
+}
+
+TEST(TrainingData, PadsScenesSmallerThanAWindow) {
+  const TemporaryFolder folder;
+  TrainingDataOptions options = small_options();
+  options.val_share = 0.0;
+  const TrainingData data = load(write_scene(folder, 20, 25), options);
+  const Batch batch = data.train_batch(1, 0, 1);
+  EXPECT_EQ(batch.count, 1);
+  EXPECT_EQ(std::count_if(batch.labels.begin(), batch.labels.end(), [](std::uint8_t l) { return l != 255; }),
+            20 * 25);
+}
+
+TEST(TrainingData, WeighsByRisk) {
+  const TemporaryFolder folder;
+  const geo::Grid grid = utm_grid(64, 64);
+  TrainingScene scene = write_scene(folder, 64, 64);
+  geo::Raster<std::uint8_t> risk(64, 64, 1, 100);  // 100 * 0.005 = 0.5
+  risk.at(0, 0) = 255;
+  geo::RasterSpec spec;
+  spec.nodata = 255.0;
+  spec.scale = 0.005;
+  scene.risk = write(folder, "risk.tif", risk, grid, spec);
+  TrainingDataOptions options = small_options();
+  options.val_share = 0.0;
+  options.risk.mode = RiskMode::kWeight;
+  const TrainingData data = load(scene, options);
+  EXPECT_EQ(data.summary().labelled_without_risk_px, 1);
+  const Batch batch = data.train_batch(1, 0, 1);
+  std::set<float> weights;
+  for (std::size_t i = 0; i < batch.labels.size(); ++i) {
+    if (batch.labels[i] == 0 || batch.labels[i] == 1) weights.insert(batch.weights[i]);
+  }
+  ASSERT_EQ(weights.size(), 1u);
+  EXPECT_NEAR(*weights.begin(), 0.25, 1e-6);  // 1 - 0.5 / (2/3)
+}
+
+TEST(TrainingData, StoredNormalisationKeepsStatistics) {
+  const TemporaryFolder folder;
+  const TrainingScene scene = write_scene(folder, 64, 64);
+  TrainingDataOptions options = small_options();
+  options.normalisation.scope = geo::NormaliseScope::kStored;
+  options.normalisation.per_band = true;
+  geo::ExecContext exec({2, 0});
+  const TrainingData one({scene}, options, exec);
+  ASSERT_EQ(one.normalisation().stored.size(), 2u);
+  // The same scene twice has the same statistics as once.
+  const TrainingData twice({scene, scene}, options, exec);
+  for (std::size_t band = 0; band < 2; ++band) {
+    EXPECT_NEAR(twice.normalisation().stored[band].mean, one.normalisation().stored[band].mean, 1e-9);
+    EXPECT_NEAR(twice.normalisation().stored[band].sd, one.normalisation().stored[band].sd, 1e-6);
+    EXPECT_EQ(twice.normalisation().stored[band].count, 2 * one.normalisation().stored[band].count);
+  }
+}
+
+TEST(TrainingDataErrors, NameLabelsOffTheGrid) {
+  const TemporaryFolder folder;
+  TrainingScene scene = write_scene(folder, 64, 64);
+  geo::Grid shifted = utm_grid(64, 64);
+  shifted.transform.x0 += 4.0;
+  scene.labels = write(folder, "shifted.tif", testing_scene::labels(64, 64), shifted);
+  EXPECT_THAT(failure<geo::IoError>(scene), AllOf(HasSubstr("shifted.tif"), HasSubstr("image.tif"),
+                                                  HasSubstr("shifted by 0.40, 0.00 of a pixel")));
+  scene.labels = write(folder, "coarse.tif", testing_scene::labels(32, 32), utm_grid(32, 32, 20.0));
+  EXPECT_THAT(failure<geo::IoError>(scene),
+              AllOf(HasSubstr("coarse.tif"), HasSubstr("20 x -20 against 10 x -10")));
+  geo::Grid far = utm_grid(64, 64);
+  far.transform.x0 += 64000.0;
+  scene.labels = write(folder, "far.tif", testing_scene::labels(64, 64), far);
+  EXPECT_THAT(failure<geo::IoError>(scene), HasSubstr("do not overlap"));
+  geo::Grid zone = utm_grid(64, 64);
+  zone.crs = geo::Crs::from_user_input("EPSG:32633");
+  scene.labels = write(folder, "zone.tif", testing_scene::labels(64, 64), zone);
+  EXPECT_THAT(failure<geo::CrsError>(scene), AllOf(HasSubstr("EPSG:32633"), HasSubstr("EPSG:32632")));
+}
+
+TEST(TrainingDataErrors, ListValuesThatAreNoClasses) {
+  const TemporaryFolder folder;
+  TrainingScene scene = write_scene(folder, 64, 64);
+  geo::Raster<std::uint16_t> instances(64, 64);
+  instances.at(3, 3) = 7;
+  instances.at(4, 4) = 900;
+  scene.labels = write(folder, "instances.tif", instances, utm_grid(64, 64));
+  EXPECT_THAT(failure<geo::IoError>(scene),
+              AllOf(HasSubstr("instances.tif"), HasSubstr("7, 900"), HasSubstr("allowed")));
+}
+
+TEST(TrainingDataErrors, SayWhenNothingIsLabelled) {
+  const TemporaryFolder folder;
+  TrainingScene scene = write_scene(folder, 64, 64);
+  scene.labels = write(folder, "empty.tif", geo::Raster<std::uint8_t>(64, 64, 1, 255), utm_grid(64, 64));
+  EXPECT_THAT(failure<geo::IoError>(scene), AllOf(HasSubstr("no labelled pixel"), HasSubstr("empty.tif")));
+}
+
+TEST(TrainingDataErrors, RefuseRiskOutOfRange) {
+  const TemporaryFolder folder;
+  TrainingScene scene = write_scene(folder, 64, 64);
+  scene.risk = write(folder, "percent.tif", geo::Raster<std::uint8_t>(64, 64, 1, 40), utm_grid(64, 64));
+  TrainingDataOptions options = small_options();
+  options.risk.mode = RiskMode::kWeight;
+  EXPECT_THAT(failure<geo::IoError>(scene, options),
+              AllOf(HasSubstr("percent.tif"), HasSubstr("holds 40"), HasSubstr("0..1")));
+  scene.risk.clear();
+  EXPECT_THAT(failure<geo::InvalidArgument>(scene, options), HasSubstr("has no risk raster"));
+}
+
+TEST(TrainingDataErrors, RefuseImagesOfTwoKinds) {
+  const TemporaryFolder folder;
+  const TrainingScene scene = write_scene(folder, 64, 64);
+  TrainingScene other = scene;
+  other.image = write(folder, "three.tif", geo::Raster<std::uint8_t>(64, 64, 3), utm_grid(64, 64));
+  geo::ExecContext exec({2, 0});
+  try {
+    TrainingData({scene, other}, small_options(), exec);
+    FAIL();
+  } catch (const geo::ModelError& error) {
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("three.tif"), HasSubstr("3 bands"), HasSubstr("has 2")));
+  }
+}
+
+TEST(TrainingDataErrors, SayWhenBlocksAreTooFew) {
+  const TemporaryFolder folder;
+  EXPECT_THAT(failure<geo::InvalidArgument>(write_scene(folder, 32, 32)),
+              AllOf(HasSubstr("only 1 block"), HasSubstr("--val-share 0")));
+}
+
+TEST(TrainingData, TakesANodataThatIsAClassForTheClass) {
+  const TemporaryFolder folder;
+  TrainingScene scene = write_scene(folder, 64, 64);
+  geo::RasterSpec spec;
+  spec.nodata = 0.0;
+  scene.labels = write(folder, "masked.tif", testing_scene::labels(64, 64), utm_grid(64, 64), spec);
+  EXPECT_GT(load(scene, small_options()).summary().labelled_px[0], 0);
+  TrainingDataOptions options = small_options();
+  options.ignore_label_nodata = true;
+  EXPECT_EQ(load(scene, options).summary().labelled_px[0], 0);
+}
+
+}  // namespace
+}  // namespace furrow::segmentation
