@@ -27,12 +27,18 @@ struct VectorOptions {
     }
   }
 
+  /// @param grid_crs  what the CRS text "grid" stands for, in commands that have a grid raster
   /// @throws geo::CrsError when the CRS is not understood
   [[nodiscard]] geo::LayerReadOptions read_options(const std::string& crs_switch,
-                                                   bool require_polygons = true) const {
+                                                   bool require_polygons = true,
+                                                   const geo::Crs& grid_crs = {}) const {
     geo::LayerReadOptions options;
     options.layer = layer;
-    if (!crs.empty()) options.override_crs = geo::Crs::from_user_input(crs);
+    if (crs == "grid" && !grid_crs.empty()) {
+      options.override_crs = grid_crs;
+    } else if (!crs.empty()) {
+      options.override_crs = geo::Crs::from_user_input(crs);
+    }
     options.crs_switch = crs_switch;
     options.require_polygons = require_polygons;
     options.invalid = invalid == "repair" ? geo::InvalidGeometry::kRepair

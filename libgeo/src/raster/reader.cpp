@@ -137,6 +137,7 @@ struct RasterReader::Impl {
   std::map<std::string, std::string> metadata;
   std::int64_t block_width = 0;
   std::int64_t block_height = 0;
+  bool has_mask = false;
   // One handle per thread: GDAL datasets must not be shared.
   mutable tbb::enumerable_thread_specific<GDALDatasetUniquePtr> handles;
 
@@ -198,8 +199,11 @@ RasterReader::RasterReader(const std::string& path, const RasterReadOptions& opt
     throw CrsError(concat("raster ", quoted(path), " has no CRS; say which one it is in with ",
                           options.crs_switch, ", for example ", options.crs_switch, " EPSG:32632"));
   }
-  for (int b = 1; b <= dataset.GetRasterCount(); ++b)
+  for (int b = 1; b <= dataset.GetRasterCount(); ++b) {
     m_impl->bands.push_back(band_info(dataset.GetRasterBand(b)));
+    if ((dataset.GetRasterBand(b)->GetMaskFlags() & (GMF_PER_DATASET | GMF_ALPHA)) != 0)
+      m_impl->has_mask = true;
+  }
   int block_width = 0;
   int block_height = 0;
   dataset.GetRasterBand(1)->GetBlockSize(&block_width, &block_height);
@@ -231,6 +235,9 @@ std::int64_t RasterReader::block_width() const noexcept {
 }
 std::int64_t RasterReader::block_height() const noexcept {
   return m_impl->block_height;
+}
+bool RasterReader::has_mask() const noexcept {
+  return m_impl->has_mask;
 }
 
 const BandInfo& RasterReader::band(int band) const {

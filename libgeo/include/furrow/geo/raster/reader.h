@@ -46,6 +46,8 @@ class RasterReader {
   [[nodiscard]] int bands() const noexcept;
   /// band is 0-based.
   [[nodiscard]] const BandInfo& band(int band) const;
+  /// True when validity does not come from nodata values alone: a mask for the whole file, or an alpha band.
+  [[nodiscard]] bool has_mask() const noexcept;
   /// Value of a metadata item of the default domain, or empty.
   [[nodiscard]] std::string metadata(const std::string& key) const;
   /// Block size of band 0.

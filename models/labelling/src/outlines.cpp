@@ -1,0 +1,182 @@
+#include "outlines.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <furrow/geo/core/error.h>
+
+namespace furrow::labelling {
+namespace {
+
+/// Outlines exactly `distance` apart must not fall to either side by rounding of large coordinates.
+constexpr double kRounding_m = 1e-6;
+
+struct Interval {
+  double from = 0.0;
+  double to = -1.0;
+  void add(double f, double t) {
+    if (f > t) return;
+    if (from > to) {
+      from = f;
+      to = t;
+    } else {
+      from = std::min(from, f);
+      to = std::max(to, t);
+    }
+  }
+};
+
+double length_of(const Segment& s) {
+  return std::hypot(s.b.x - s.a.x, s.b.y - s.a.y);
+}
+
+/// Narrows [from, to] to where low <= c + k t <= high.
+void narrow(double c, double k, double low, double high, double& from, double& to) {
+  if (k == 0.0) {
+    if (c < low || c > high) to = from - 1.0;
+    return;
+  }
+  const double t1 = (low - c) / k;
+  const double t2 = (high - c) / k;
+  from = std::max(from, std::min(t1, t2));
+  to = std::min(to, std::max(t1, t2));
+}
+
+/// Where the point at arc length t of a line (start p, unit direction u) is within `distance` of `target`.
+/// The points within a distance of a segment form a convex shape (a rectangle and two discs), so this is one
+/// interval.
+Interval near(geo::Point p, geo::Point u, double length, const Segment& target, double distance) {
+  Interval result;
+  const auto disc = [&](geo::Point centre) {
+    const double dx = centre.x - p.x;
+    const double dy = centre.y - p.y;
+    const double along = dx * u.x + dy * u.y;
+    const double across = dx * u.y - dy * u.x;
+    const double half_squared = distance * distance - across * across;
+    if (half_squared < 0.0) return;
+    const double half = std::sqrt(half_squared);
+    result.add(along - half, along + half);
+  };
+  disc(target.a);
+  disc(target.b);
+  const double target_length = length_of(target);
+  if (target_length > 0.0) {
+    const geo::Point v{(target.b.x - target.a.x) / target_length, (target.b.y - target.a.y) / target_length};
+    const geo::Point offset{p.x - target.a.x, p.y - target.a.y};
+    double from = -std::numeric_limits<double>::infinity();
+    double to = std::numeric_limits<double>::infinity();
+    narrow(offset.x * v.x + offset.y * v.y, u.x * v.x + u.y * v.y, 0.0, target_length, from, to);
+    narrow(offset.x * v.y - offset.y * v.x, u.x * v.y - u.y * v.x, -distance, distance, from, to);
+    result.add(std::max(from, 0.0), std::min(to, length));
+  }
+  return result;
+}
+
+geo::Box box_of(const Segment& s) {
+  geo::Box box;
+  box.expand(s.a);
+  box.expand(s.b);
+  return box;
+}
+
+std::vector<geo::Box> boxes_of(const std::vector<Segment>& segments) {
+  std::vector<geo::Box> boxes;
+  boxes.reserve(segments.size());
+  for (const auto& s : segments) boxes.push_back(box_of(s));
+  return boxes;
+}
+
+void append_points(const geo::Ring& points, std::vector<Segment>& segments) {
+  for (std::size_t i = 0; i + 1 < points.size(); ++i) {
+    if (!(points[i] == points[i + 1])) segments.push_back({points[i], points[i + 1]});
+  }
+}
+
+}  // namespace
+
+void append_segments(const geo::MultiPolygon& shape, std::vector<Segment>& segments) {
+  for (const auto& polygon : shape) {
+    append_points(polygon.shell, segments);
+    for (const auto& hole : polygon.holes) append_points(hole, segments);
+  }
+}
+
+void append_segments(const GEOSGeometry* geometry, std::vector<Segment>& segments) {
+  const auto context = geo::geos::context();
+  const int type = GEOSGeomTypeId_r(context, geometry);
+  if (type == GEOS_LINESTRING || type == GEOS_LINEARRING) {
+    const GEOSCoordSequence* sequence = GEOSGeom_getCoordSeq_r(context, geometry);
+    unsigned size = 0;
+    if (sequence == nullptr || GEOSCoordSeq_getSize_r(context, sequence, &size) == 0) {
+      throw geo::GeometryError("geometry operation getCoordSeq failed");
+    }
+    geo::Ring points(size);
+    if (size > 0) GEOSCoordSeq_copyToBuffer_r(context, sequence, &points.front().x, 0, 0);
+    append_points(points, segments);
+  } else if (type == GEOS_MULTILINESTRING || type == GEOS_GEOMETRYCOLLECTION) {
+    const int parts = GEOSGetNumGeometries_r(context, geometry);
+    for (int i = 0; i < parts; ++i) append_segments(GEOSGetGeometryN_r(context, geometry, i), segments);
+  }
+}
+
+double total_length(const std::vector<Segment>& segments) {
+  double total = 0.0;
+  for (const auto& s : segments) total += length_of(s);
+  return total;
+}
+
+OutlineIndex::OutlineIndex(std::vector<Segment> segments)
+    : m_segments(std::move(segments)), m_index(boxes_of(m_segments)) {}
+
+double OutlineIndex::length_beyond(const std::vector<Segment>& measured, double distance) const {
+  double total = 0.0;
+  for (const auto& segment : measured) total += length_beyond(segment, distance);
+  return total;
+}
+
+double OutlineIndex::length_beyond(const Segment& segment, double distance) const {
+  const double length = length_of(segment);
+  const double reach = distance + kRounding_m;
+  geo::Box box = box_of(segment);
+  box = {box.min_x - reach, box.min_y - reach, box.max_x + reach, box.max_y + reach};
+  const geo::Point u{(segment.b.x - segment.a.x) / length, (segment.b.y - segment.a.y) / length};
+  std::vector<Interval> covered;
+  for (const std::size_t i : m_index.query(box)) {
+    const Interval interval = near(segment.a, u, length, m_segments[i], reach);
+    if (interval.from > interval.to || interval.to < 0.0 || interval.from > length) continue;
+    if (interval.from <= 0.0 && interval.to >= length) return 0.0;
+    covered.push_back({std::max(interval.from, 0.0), std::min(interval.to, length)});
+  }
+  std::ranges::sort(covered, {}, &Interval::from);
+  double beyond = 0.0;
+  double reached = 0.0;
+  for (const auto& interval : covered) {
+    if (interval.from > reached) beyond += interval.from - reached;
+    reached = std::max(reached, interval.to);
+  }
+  return beyond + std::max(length - reached, 0.0);
+}
+
+double outline_distance(const std::vector<Segment>& first, const OutlineIndex& first_index,
+                        const std::vector<Segment>& second, const OutlineIndex& second_index, double share) {
+  constexpr double kResolution_m = 0.01;
+  const double allowed = (1.0 - share) * (total_length(first) + total_length(second));
+  const auto within = [&](double distance) {
+    return second_index.length_beyond(first, distance) + first_index.length_beyond(second, distance) <=
+           allowed;
+  };
+  if (within(0.0)) return 0.0;
+  double low = 0.0;
+  double high = 1.0;
+  while (!within(high)) {
+    low = high;
+    high *= 2.0;
+  }
+  while (high - low > kResolution_m) {
+    const double middle = 0.5 * (low + high);
+    (within(middle) ? high : low) = middle;
+  }
+  return high;
+}
+
+}  // namespace furrow::labelling

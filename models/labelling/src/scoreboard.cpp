@@ -1,0 +1,342 @@
+#include <furrow/labelling/scoreboard.h>
+
+#include <tbb/parallel_for.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include <boost/math/special_functions/beta.hpp>
+
+#include <furrow/geo/core/error.h>
+#include <furrow/geo/core/text.h>
+
+namespace furrow::labelling {
+namespace {
+
+using geo::concat;
+
+bool is_reference_class(const Assignment& a, const ScoreboardOptions& options) {
+  return std::ranges::find(options.reference_classes, a.site_class) != options.reference_classes.end();
+}
+
+/// Moves shapes of one site into a planar frame in metres.
+class MetricFrame {
+ public:
+  MetricFrame(const geo::Crs& campaign, const geo::MultiPolygon& cell, ScoreMode mode) {
+    geo::Crs target;
+    if (mode == ScoreMode::kCompatible) {
+      if (campaign.is_geographic()) target = africa_albers();
+    } else if (campaign.is_geographic() || distorted(campaign, cell)) {
+      const geo::CoordinateTransform to_degrees(campaign, geo::lonlat_crs());
+      const geo::Point centre = to_degrees.apply(geo::bounds(cell).centre());
+      target = geo::Crs::local_equal_area(centre.x, centre.y);
+    }
+    if (target.empty()) {
+      m_scale = campaign.metres_per_unit();
+    } else {
+      m_transform.emplace(campaign, target);
+    }
+  }
+
+  [[nodiscard]] geo::MultiPolygon apply(geo::MultiPolygon shape) const {
+    if (m_transform) return m_transform->apply(std::move(shape));
+    if (m_scale == 1.0) return shape;
+    for (auto& polygon : shape) {
+      scale(polygon.shell);
+      for (auto& hole : polygon.holes) scale(hole);
+    }
+    return shape;
+  }
+
+  [[nodiscard]] std::vector<LabelledPolygon> apply(const std::vector<LabelledPolygon>& polygons) const {
+    std::vector<LabelledPolygon> moved;
+    moved.reserve(polygons.size());
+    for (const auto& p : polygons) moved.push_back({apply(p.shape), p.category, p.unsure});
+    return moved;
+  }
+
+ private:
+  /// The platform's CRS for all measures; its parameters where this PROJ does not know the code.
+  static const geo::Crs& africa_albers() {
+    static const geo::Crs kCrs = [] {
+      try {
+        return geo::Crs::from_user_input("ESRI:102022");
+      } catch (const geo::CrsError&) {
+        return geo::Crs::from_user_input(
+            "+proj=aea +lat_0=0 +lon_0=25 +lat_1=20 +lat_2=-23 +x_0=0 +y_0=0 +datum=WGS84 +units=m +no_defs");
+      }
+    }();
+    return kCrs;
+  }
+
+  /// Planar areas off by more than 1 %, as in Web Mercator: then distances are no metres either.
+  static bool distorted(const geo::Crs& campaign, const geo::MultiPolygon& cell) {
+    const double unit = campaign.metres_per_unit();
+    const double planar_m2 = geo::area(cell) * unit * unit;
+    return std::abs(planar_m2 / geo::GeodesicMeasure(campaign).area_m2(cell) - 1.0) > 0.01;
+  }
+
+  void scale(geo::Ring& ring) const {
+    for (auto& p : ring) p = {p.x * m_scale, p.y * m_scale};
+  }
+
+  std::optional<geo::CoordinateTransform> m_transform;
+  double m_scale = 1.0;
+};
+
+void set_unscorable(AssignmentScore& score, const std::string& why) {
+  score.unscorable = why;
+  for (Measure* m : {&score.score, &score.n, &score.edge, &score.area, &score.category, &score.field_skill,
+                     &score.nofield_skill}) {
+    *m = Measure::undefined(why);
+  }
+}
+
+Measure platform_measure(double value) {
+  return std::isnan(value) ? Measure::undefined("the platform gives no number here") : Measure::of(value);
+}
+
+void score_one(AssignmentScore& score, const SiteMaps& maps, const ScoreboardOptions& options) {
+  if (options.mode == ScoreMode::kCorrected) {
+    const CorrectedScores s = score_corrected(maps, options.corrected);
+    score.score = s.score;
+    score.n = s.n;
+    score.edge = s.edge;
+    score.area = s.area;
+    score.category = s.category;
+    score.field_skill = s.field_skill;
+    score.nofield_skill = s.nofield_skill;
+    score.corrected = s;
+  } else {
+    const CompatibleScores s = score_compatible(maps, options.compatible);
+    score.score = platform_measure(s.new_score);
+    score.n = platform_measure(s.n);
+    score.edge = platform_measure(s.edge);
+    score.area = platform_measure(s.in);
+    score.category = platform_measure(s.category);
+    score.field_skill = platform_measure(s.field_skill);
+    score.nofield_skill = platform_measure(s.nofield_skill);
+    score.compatible = s;
+  }
+}
+
+/// What scoring a site left behind besides the scores.
+struct SiteNotes {
+  std::vector<CampaignProblem> problems;
+  std::string note;
+};
+
+class SiteScorer {
+ public:
+  SiteScorer(const Campaign& campaign, const ScoreboardOptions& options, std::vector<AssignmentScore>& scores)
+      : m_campaign(campaign), m_options(options), m_scores(scores) {}
+
+  SiteNotes score(const Site& site) const {
+    SiteNotes notes;
+    const auto members = m_campaign.assignments_of(site.name);
+    const auto reference = choose_reference(site, members, notes);
+    std::vector<std::size_t> wanted;
+    for (const std::size_t i : members) {
+      const std::string why = why_not(m_campaign.assignments[i], reference.has_value());
+      if (!why.empty())
+        set_unscorable(m_scores[i], why);
+      else
+        wanted.push_back(i);
+    }
+    if (wanted.empty()) return notes;
+    try {
+      const Assignment& truth = m_campaign.assignments[*reference];
+      const MetricFrame frame(m_campaign.crs, site.cell, m_options.mode);
+      SiteMaps maps{frame.apply(site.cell), frame.apply(truth.polygons), {}};
+      for (const std::size_t i : wanted) {
+        m_scores[i].reference = truth.id;
+        score_assignment(i, frame, maps, notes);
+      }
+    } catch (const geo::Error& error) {
+      // The cell or the reference itself: nobody can be scored here.
+      notes.problems.push_back({concat("site ", site.name), error.what()});
+      for (const std::size_t i : wanted)
+        set_unscorable(m_scores[i], concat("the site failed: ", error.what()));
+    }
+    return notes;
+  }
+
+ private:
+  void score_assignment(std::size_t i, const MetricFrame& frame, SiteMaps& maps, SiteNotes& notes) const {
+    const Assignment& a = m_campaign.assignments[i];
+    try {
+      maps.labeller = frame.apply(a.polygons);
+      score_one(m_scores[i], maps, m_options);
+    } catch (const geo::Error& error) {
+      notes.problems.push_back({concat("assignment ", a.id, " of site ", a.site), error.what()});
+      set_unscorable(m_scores[i], concat("it failed: ", error.what()));
+    }
+  }
+
+  [[nodiscard]] std::string why_not(const Assignment& a, bool has_reference) const {
+    if (!a.is_finished()) return concat("its status is ", a.status, ": it was never handed in");
+    if (is_reference_class(a, m_options)) return concat("it is a reference (class ", a.site_class, ")");
+    if (!has_reference) return "its site has no reference";
+    return {};
+  }
+
+  /// The latest completed reference (ISO 8601 texts sort by time); ties: the lower id, which comes first.
+  std::optional<std::size_t> choose_reference(const Site& site, const std::vector<std::size_t>& members,
+                                              SiteNotes& notes) const {
+    std::optional<std::size_t> chosen;
+    int found = 0;
+    for (const std::size_t i : members) {
+      const Assignment& a = m_campaign.assignments[i];
+      if (!is_reference_class(a, m_options) || !a.is_finished()) continue;
+      ++found;
+      if (!chosen || a.completion_time > m_campaign.assignments[*chosen].completion_time) chosen = i;
+    }
+    if (found > 1) {
+      notes.note = concat("site ", site.name, " has ", found, " references; ",
+                          m_campaign.assignments[*chosen].id, ", the latest, is used");
+    }
+    return chosen;
+  }
+
+  const Campaign& m_campaign;
+  const ScoreboardOptions& m_options;
+  std::vector<AssignmentScore>& m_scores;
+};
+
+/// Mean of what is defined.
+struct Mean {
+  double sum = 0.0;
+  std::int64_t count = 0;
+  void add(const Measure& m) {
+    if (!m.defined()) return;
+    sum += m.value;
+    ++count;
+  }
+  [[nodiscard]] double value() const {
+    return count == 0 ? std::numeric_limits<double>::quiet_NaN() : sum / static_cast<double>(count);
+  }
+};
+
+/// Pooled counts of agreements and errors of one kind.
+struct Counts {
+  double right = 0.0;
+  double wrong = 0.0;
+};
+
+SkillEstimate posterior(const Counts& counts, const ScoreboardOptions& options) {
+  const double a = options.prior_a + counts.right;
+  const double b = options.prior_b + counts.wrong;
+  const double tail = 0.5 * (1.0 - options.interval);
+  return {a / (a + b), beta_quantile(a, b, tail), beta_quantile(a, b, 1.0 - tail)};
+}
+
+class LabellerSum {
+ public:
+  void add(const AssignmentScore& s, const ScoreboardOptions& options) {
+    ++m_assignments;
+    if (!s.unscorable.empty()) return;
+    ++m_scored;
+    m_score.add(s.score);
+    m_n.add(s.n);
+    m_edge.add(s.edge);
+    m_area.add(s.area);
+    m_category.add(s.category);
+    m_field_skill.add(s.field_skill);
+    m_nofield_skill.add(s.nofield_skill);
+    if (!s.corrected) return;
+    const Confusion& c = s.corrected->areas;
+    const double evaluated_m2 = c.tp_m2 + c.fp_m2 + c.fn_m2 + c.tn_m2;
+    if (!(evaluated_m2 > 0.0)) return;
+    const double per_m2 = options.site_effective_size / evaluated_m2;
+    m_field.right += per_m2 * c.tp_m2;
+    m_field.wrong += per_m2 * c.fn_m2;
+    m_nofield.right += per_m2 * c.tn_m2;
+    m_nofield.wrong += per_m2 * c.fp_m2;
+  }
+
+  [[nodiscard]] LabellerScore result(const std::string& labeller, const ScoreboardOptions& options) const {
+    LabellerScore r;
+    r.labeller = labeller;
+    r.assignments = m_assignments;
+    r.scored = m_scored;
+    r.score = m_score.value();
+    r.n = m_n.value();
+    r.edge = m_edge.value();
+    r.area = m_area.value();
+    r.category = m_category.value();
+    if (options.mode == ScoreMode::kCorrected) {
+      r.field_skill = posterior(m_field, options);
+      r.nofield_skill = posterior(m_nofield, options);
+    } else {
+      r.field_skill.mean = m_field_skill.value();
+      r.nofield_skill.mean = m_nofield_skill.value();
+    }
+    return r;
+  }
+
+ private:
+  std::int64_t m_assignments = 0;
+  std::int64_t m_scored = 0;
+  Mean m_score;
+  Mean m_n;
+  Mean m_edge;
+  Mean m_area;
+  Mean m_category;
+  Mean m_field_skill;
+  Mean m_nofield_skill;
+  Counts m_field;
+  Counts m_nofield;
+};
+
+void check(const ScoreboardOptions& o) {
+  if (!(o.corrected.edge_buffer_m > 0.0) || !(o.compatible.edge_buffer_m > 0.0)) {
+    throw geo::InvalidArgument("the edge buffer must be above 0 m");
+  }
+  if (!(o.site_effective_size > 0.0))
+    throw geo::InvalidArgument("the effective size of a site must be above 0");
+  if (!(o.prior_a > 0.0 && o.prior_b > 0.0)) throw geo::InvalidArgument("the prior's counts must be above 0");
+  if (!(o.interval > 0.0 && o.interval < 1.0))
+    throw geo::InvalidArgument("the interval must be between 0 and 1");
+  if (o.reference_classes.empty()) throw geo::InvalidArgument("no class is said to hold the references");
+}
+
+}  // namespace
+
+double beta_quantile(double a, double b, double p) {
+  if (!(a > 0.0 && b > 0.0 && p >= 0.0 && p <= 1.0)) {
+    throw geo::InvalidArgument(concat("no quantile ", p, " of a Beta(", a, ", ", b, ") distribution"));
+  }
+  return boost::math::ibeta_inv(a, b, p);
+}
+
+Scoreboard score_campaign(const Campaign& campaign, const ScoreboardOptions& options,
+                          geo::ExecContext& exec) {
+  check(options);
+  Scoreboard board;
+  board.mode = options.mode;
+  board.assignments.resize(campaign.assignments.size());
+  for (std::size_t i = 0; i < board.assignments.size(); ++i) board.assignments[i].assignment = i;
+  std::vector<SiteNotes> notes(campaign.sites.size());
+  const SiteScorer scorer(campaign, options, board.assignments);
+  geo::Progress progress(exec, "scoring sites", static_cast<std::int64_t>(campaign.sites.size()));
+  exec.execute([&] {
+    tbb::parallel_for(std::size_t{0}, campaign.sites.size(), [&](std::size_t i) {
+      notes[i] = scorer.score(campaign.sites[i]);
+      progress.advance();
+    });
+  });
+  for (auto& n : notes) {
+    if (!n.note.empty()) board.notes.push_back(std::move(n.note));
+    for (auto& problem : n.problems) board.problems.push_back(std::move(problem));
+  }
+  std::map<std::string, LabellerSum> sums;
+  for (const auto& score : board.assignments) {
+    const Assignment& a = campaign.assignments[score.assignment];
+    if (!is_reference_class(a, options)) sums[a.labeller].add(score, options);
+  }
+  for (const auto& [labeller, sum] : sums) board.labellers.push_back(sum.result(labeller, options));
+  return board;
+}
+
+}  // namespace furrow::labelling
