@@ -12,6 +12,7 @@
 #include <furrow/geo/core/text.h>
 #include <furrow/geo/vector/box_index.h>
 
+#include "calendar.h"
 #include "drawing.h"
 
 namespace furrow::simulation {
@@ -26,32 +27,6 @@ struct SitePlan {
   std::string site_class;              ///< 1a, 2 or 4
   std::vector<std::size_t> labellers;  ///< positions in the options
 };
-
-std::chrono::sys_days parse_date(const std::string& text) {
-  const auto parts = geo::split(text, '-');
-  long long year = 0, month = 0, day = 0;
-  const bool numbers = parts.size() == 3 && text.size() == 10 && geo::parse_number(parts[0], year) &&
-                       geo::parse_number(parts[1], month) && geo::parse_number(parts[2], day) && month > 0 &&
-                       day > 0;
-  const std::chrono::year_month_day date{std::chrono::year(static_cast<int>(year)),
-                                         std::chrono::month(static_cast<unsigned>(month)),
-                                         std::chrono::day(static_cast<unsigned>(day))};
-  if (!numbers || !date.ok())
-    throw geo::InvalidArgument(
-        geo::concat("image date ", geo::quoted(text), " is not a date; write YYYY-MM-DD"));
-  return date;
-}
-
-std::string two_digits(unsigned value) {
-  return (value < 10 ? "0" : "") + std::to_string(value);
-}
-
-std::string iso_time(std::chrono::sys_days day, unsigned minute_of_day) {
-  const std::chrono::year_month_day date(day);
-  return geo::concat(static_cast<int>(date.year()), "-", two_digits(static_cast<unsigned>(date.month())), "-",
-                     two_digits(static_cast<unsigned>(date.day())), "T", two_digits(minute_of_day / 60), ":",
-                     two_digits(minute_of_day % 60), ":00Z");
-}
 
 void check(const std::vector<labelling::Site>& sites, const LabellerOptions& options) {
   const auto share = [](double value, const char* name) {
@@ -123,7 +98,7 @@ std::string completion_time(std::chrono::sys_days image, geo::Random& random) {
   const auto week = static_cast<int>(random.below(kCampaignWeeks));
   const auto weekday = static_cast<int>(random.below(5));
   const auto minute = static_cast<unsigned>(random.below(9 * 60));
-  return iso_time(monday + std::chrono::days(7 * week + weekday), 8 * 60 + minute);
+  return detail::iso_time(monday + std::chrono::days(7 * week + weekday), 8 * 60 + minute);
 }
 
 struct SiteResult {
@@ -134,7 +109,7 @@ struct SiteResult {
 void hand_in(SiteResult& result, labelling::Assignment assignment,
              std::vector<labelling::LabelledPolygon> polygons, const LabellerOptions& options) {
   geo::Random random = detail::error_stream(options.seed, assignment.site, assignment.labeller, "time");
-  assignment.completion_time = completion_time(parse_date(options.image_date), random);
+  assignment.completion_time = completion_time(detail::parse_date(options.image_date), random);
   assignment.image_date = options.image_date;
   const double minutes = (1.0 + 0.4 * static_cast<double>(polygons.size())) * std::exp(0.3 * random.normal());
   assignment.polygons = std::move(polygons);
@@ -199,7 +174,7 @@ SimulatedCampaign collect(const geo::Crs& crs, const std::vector<labelling::Site
 SimulatedCampaign simulate_labellers(const geo::Layer& reference, const std::vector<labelling::Site>& sites,
                                      const LabellerOptions& options, geo::ExecContext& exec) {
   check(sites, options);
-  static_cast<void>(parse_date(options.image_date));
+  static_cast<void>(detail::parse_date(options.image_date));
   if (reference.crs.empty())
     throw geo::CrsError(geo::concat("layer ", geo::quoted(reference.name),
                                     " has no CRS; distances cannot be measured in it"));

@@ -3,9 +3,9 @@
 #include <cmath>
 #include <numeric>
 
-#include <map>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <map>
 
 #include <furrow/geo/core/error.h>
 #include <furrow/geo/core/text.h>
