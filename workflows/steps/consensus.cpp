@@ -169,6 +169,13 @@ class Consensus final : public Step {
         .range(0, 10000)
         .group("Pixels")
         .excludes("boundary-px");
+    t.add("border-px", &m_border_px)
+        .help(
+            "In a map that keeps to its cell, outlines this near to the cell's border are cuts, not "
+            "boundaries")
+        .unit("px")
+        .range(0, 100)
+        .group("Pixels");
   }
 
   [[nodiscard]] labelling::ConsensusTarget read_target() const {
@@ -209,6 +216,7 @@ class Consensus final : public Step {
         m_unknown == "drop" ? labelling::UnknownLabeller::kDrop : labelling::UnknownLabeller::kMean;
     options.experts = m_experts == "ignore" ? labelling::ExpertUse::kIgnore : labelling::ExpertUse::kUse;
     options.boundary = {m_boundary_px, m_boundary_m};
+    options.border_px = m_border_px;
     options.risk_threshold = m_risk_threshold;
     return options;
   }
@@ -266,6 +274,7 @@ class Consensus final : public Step {
   std::int64_t m_site_px = labelling::ConsensusTarget{}.site_px;
   double m_boundary_px = geo::BoundaryOptions{}.width_px;
   std::optional<double> m_boundary_m;
+  double m_border_px = labelling::ConsensusOptions{}.border_px;
 };
 
 }  // namespace

@@ -149,32 +149,48 @@ std::vector<Side> sides_of(const geo::MultiPolygon& cell) {
   return sides;
 }
 
-/// Sum of the outward vectors of the sides on which the segment lies; zero when it lies on none.
-geo::Point outward(geo::Point a, geo::Point b, const std::vector<Side>& sides, double tolerance) {
-  const auto on = [tolerance](geo::Point p, const Side& side) {
-    return std::abs((p.x - side.from.x) * side.outward.x + (p.y - side.from.y) * side.outward.y) <= tolerance;
+/// How outlines along a cell's border are opened.
+struct BorderRule {
+  std::vector<Side> sides;
+  double tolerance = 0.0;  ///< distance from the border up to which an outline counts as a cut
+  double push = 0.0;       ///< how far the cut is pushed out of the cell
+};
+
+/// Outward vector of the side along which the edge from a to b of a ring cuts the field off; zero for other
+/// edges.
+/// @param turn  1 for a counter-clockwise ring, -1 for a clockwise one
+geo::Point cut_direction(geo::Point a, geo::Point b, double turn, const BorderRule& rule) {
+  constexpr double kParallel = 0.5;  // hand-drawn cuts waver; an edge that runs into the border is none
+  const double length = std::hypot(b.x - a.x, b.y - a.y);
+  const auto on = [&](geo::Point p, const Side& side) {
+    return std::abs((p.x - side.from.x) * side.outward.x + (p.y - side.from.y) * side.outward.y) <=
+           rule.tolerance;
   };
-  for (const Side& side : sides) {
-    if (on(a, side) && on(b, side)) return side.outward;
+  for (const Side& side : rule.sides) {
+    const double facing = turn * ((b.y - a.y) * side.outward.x - (b.x - a.x) * side.outward.y);
+    if (facing > kParallel * length && on(a, side) && on(b, side)) return side.outward;
   }
   return {};
 }
 
-/// Pushes those parts of a ring that run along the cell's border outwards, so that no outline is left there.
-geo::Ring open_ring(const geo::Ring& ring, const std::vector<Side>& sides, double distance,
-                    double tolerance) {
+/// Pushes those parts of a ring that cut the field off at the border outwards, so that no outline is left
+/// there.
+geo::Ring open_ring(const geo::Ring& ring, const BorderRule& rule) {
   const std::size_t n = ring.size() - 1;
-  const auto push_of = [&](std::size_t i) {
-    return outward(ring[i % n], ring[(i + 1) % n], sides, tolerance);
+  const double turn = geo::signed_area(ring) < 0.0 ? -1.0 : 1.0;
+  const auto cut_at = [&](std::size_t i) {
+    return cut_direction(ring[i % n], ring[(i + 1) % n], turn, rule);
   };
   geo::Ring open;
   for (std::size_t i = 0; i < n; ++i) {
-    const geo::Point before = push_of(i + n - 1);
-    const geo::Point after = push_of(i);
+    const geo::Point before = cut_at(i + n - 1);
+    const geo::Point after = cut_at(i);
     const bool was_on = before != geo::Point{};
     const bool is_on = after != geo::Point{};
     const geo::Point p = ring[i];
-    const auto pushed = [&](geo::Point v) { return geo::Point{p.x + distance * v.x, p.y + distance * v.y}; };
+    const auto pushed = [&](geo::Point v) {
+      return geo::Point{p.x + rule.push * v.x, p.y + rule.push * v.y};
+    };
     if (was_on && is_on) {
       // In the middle of a side once, at a corner of the cell along both sides.
       open.push_back(before == after ? pushed(after) : pushed({before.x + after.x, before.y + after.y}));
@@ -188,17 +204,24 @@ geo::Ring open_ring(const geo::Ring& ring, const std::vector<Side>& sides, doubl
   return open;
 }
 
-/// A polygon that was cut at the cell's border gets no outline there: the field goes on beyond it.
-void open_at_border(const geo::MultiPolygon& cell, double distance, double tolerance,
-                    Assignment& assignment) {
-  const auto sides = sides_of(cell);
+/// No polygon leaves the box by more than `margin`.
+bool stays_within(const Assignment& assignment, const geo::Box& box, double margin) {
+  return std::ranges::all_of(assignment.polygons, [&](const LabelledPolygon& polygon) {
+    const geo::Box own = geo::bounds(polygon.shape);
+    return own.empty() || (own.min_x >= box.min_x - margin && own.max_x <= box.max_x + margin &&
+                           own.min_y >= box.min_y - margin && own.max_y <= box.max_y + margin);
+  });
+}
+
+/// Fields that were cut at the cell's border get no outline there: they go on beyond it.
+void open_at_border(const geo::MultiPolygon& cell, BorderRule rule, double by_hand, Assignment& assignment) {
   const geo::Box box = geo::bounds(cell);
+  // Who draws past the border anywhere draws whole fields: only exact cuts, made by software, are opened
+  // then.
+  if (stays_within(assignment, box, by_hand)) rule.tolerance = std::max(rule.tolerance, by_hand);
   for (auto& polygon : assignment.polygons) {
     for (auto& part : polygon.shape) {
-      const geo::Box own = geo::bounds(part);
-      const bool within = own.min_x >= box.min_x - tolerance && own.max_x <= box.max_x + tolerance &&
-                          own.min_y >= box.min_y - tolerance && own.max_y <= box.max_y + tolerance;
-      if (within && part.shell.size() >= 4) part.shell = open_ring(part.shell, sides, distance, tolerance);
+      if (part.shell.size() >= 4) part.shell = open_ring(part.shell, rule);
     }
   }
 }
@@ -289,16 +312,19 @@ std::vector<SiteVoters> choose_voters(const Campaign& campaign, std::span<const 
 }
 
 std::vector<Vote> rasterize_votes(const Assignment& assignment, const geo::MultiPolygon& cell,
-                                  const geo::Grid& grid, int classes, const geo::BoundaryOptions& boundary) {
+                                  const geo::Grid& grid, const ConsensusOptions& options) {
+  const int classes = options.fusion.classes;
   Assignment open = assignment;
   if (classes == 3) {
     const double pixel = std::max(grid.transform.pixel_width(), grid.transform.pixel_height());
-    open_at_border(cell, half_boundary(grid, boundary) + 3.0 * pixel, 0.05 * pixel, open);
+    const double by_hand = options.border_px * pixel;
+    const double push = half_boundary(grid, options.boundary) + by_hand + 3.0 * pixel;
+    open_at_border(cell, {sides_of(cell), 0.05 * pixel, push}, by_hand, open);
   }
-  const auto sure = rasterize(shapes_of(open, false), grid, classes, boundary);
+  const auto sure = rasterize(shapes_of(open, false), grid, classes, options.boundary);
   const auto unsure_shapes = shapes_of(open, true);
   if (unsure_shapes.empty()) return sure.data();
-  const auto unsure = rasterize(unsure_shapes, grid, classes, boundary);
+  const auto unsure = rasterize(unsure_shapes, grid, classes, options.boundary);
   std::vector<Vote> votes(sure.data().size());
   for (std::size_t i = 0; i < votes.size(); ++i) votes[i] = make_vote(sure.data()[i], unsure.data()[i]);
   return votes;
@@ -311,8 +337,7 @@ SiteConsensus fuse_site(const Campaign& campaign, const Site& site, const SiteVo
   consensus.inside = geo::rasterize_extent(std::span(&site.cell, 1), grid).data();
   PatternBuilder patterns(consensus.inside.size());
   for (const std::size_t i : voters.assignments) {
-    auto votes =
-        rasterize_votes(campaign.assignments[i], site.cell, grid, options.fusion.classes, options.boundary);
+    auto votes = rasterize_votes(campaign.assignments[i], site.cell, grid, options);
     for (std::size_t p = 0; p < votes.size(); ++p) {
       if (consensus.inside[p] == 0) votes[p] = kMissingVote;
     }

@@ -196,8 +196,42 @@ TEST(FuseSite, CutAtTheCellBorderIsNoBoundary) {
   EXPECT_EQ(fuse(square(5, 3, 12, 8)), fuse(square(5, 3, 30, 30)));
   // A field that fills the cell has no boundary in it at all.
   EXPECT_THAT(fuse(cell), testing::Not(testing::HasSubstr("2")));
-  // One that ends inside keeps its outline.
-  EXPECT_THAT(fuse(square(4, 4, 9, 7)), testing::HasSubstr("2"));
+  // One that ends well inside keeps its outline.
+  EXPECT_THAT(fuse(square(5, 4.5, 9, 5.5)), testing::HasSubstr("2"));
+}
+
+TEST(FuseSite, CutByHandIsNoBoundaryUnlessTheLabellerDrawsPastTheBorder) {
+  const std::string cell = square(0, 0, 20, 20);
+  const auto fuse = [&](const std::vector<std::string>& fields, double border_px) {
+    const auto campaign = campaign_of({map_of("1", "anna", fields)}, cell);
+    ConsensusOptions options;
+    options.border_px = border_px;
+    const auto voters = choose_voters(campaign, {}, options).at(0);
+    return labels(fuse_site(campaign, campaign.sites[0], voters, test::utm_grid(20, 20), options));
+  };
+  // The left side is 1.2 px inside the cell, the top one 0.3 px outside.
+  const std::string wavering = square(1.2, -0.3, 9, 9);
+  const auto open = fuse({wavering}, 2.0);
+  EXPECT_EQ(open.at(0, 4), 1);
+  EXPECT_EQ(open.at(4, 0), 1);
+  EXPECT_EQ(open.at(9, 4), 2);
+  EXPECT_EQ(open.at(9, 0), 2);
+  const auto exact = fuse({wavering}, 0.0);
+  EXPECT_EQ(exact.at(1, 4), 2);
+  EXPECT_EQ(exact.at(4, 0), 2);
+  // The same field, beside one that was drawn whole across the border.
+  const auto whole = fuse({wavering, square(12, 12, 25, 18)}, 2.0);
+  EXPECT_EQ(whole.at(1, 4), 2);
+  EXPECT_EQ(whole.at(19, 15), 1);
+}
+
+TEST(FuseSite, NarrowFieldAlongTheBorderIsNotLost) {
+  const auto campaign = campaign_of({map_of("1", "anna", {square(0, 0, 1.5, 20)})}, square(0, 0, 20, 20));
+  const auto voters = choose_voters(campaign, {}, {}).at(0);
+  const auto label = labels(fuse_site(campaign, campaign.sites[0], voters, test::utm_grid(20, 20), {}));
+  EXPECT_NE(label.at(0, 10), 0);
+  EXPECT_EQ(label.at(1, 10), 2);
+  EXPECT_EQ(label.at(4, 10), 0);
 }
 
 TEST(FuseSite, OrderOfAssignmentsDoesNotMatter) {
@@ -274,8 +308,8 @@ TEST(RasterizeVotes, SouthUpGridsGiveTheSameVotes) {
   auto south = north;
   south.transform.y0 = north.transform.y0 - 80.0;
   south.transform.dy = 10.0;
-  const auto a = rasterize_votes(assignment, cell, north, 3, {});
-  const auto b = rasterize_votes(assignment, cell, south, 3, {});
+  const auto a = rasterize_votes(assignment, cell, north, {});
+  const auto b = rasterize_votes(assignment, cell, south, {});
   for (std::size_t row = 0; row < 8; ++row) {
     for (std::size_t col = 0; col < 12; ++col) EXPECT_EQ(a[row * 12 + col], b[(7 - row) * 12 + col]);
   }

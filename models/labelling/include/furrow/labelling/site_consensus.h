@@ -36,6 +36,7 @@ struct ConsensusOptions {
   UnknownLabeller unknown = UnknownLabeller::kMean;
   ExpertUse experts = ExpertUse::kUse;
   geo::BoundaryOptions boundary;  ///< three classes only
+  double border_px = 0.0;         ///< how near to the cell's border fields are cut by hand (rasterize_votes)
   double risk_threshold =
       0.34;  ///< pixels above it are "risky"; 0.34 in the paper, 0.35 and 0.40 in other releases
 };
@@ -65,15 +66,17 @@ struct SiteVoters {
 
 /// What one assignment says of every pixel of a grid, row-major.
 ///
-/// Polygons count whole, also where they leave the cell. Where a polygon was cut at the cell's border (it
-/// lies inside the cell and its outline runs along the border, within 0.05 px), that part of the outline is
-/// no boundary: the field goes on. So neighbouring sites fit together without a false boundary between them.
+/// Polygons count whole, also where they leave the cell. Where a field was cut at the cell's border, the cut
+/// is no boundary: the field goes on. So neighbouring sites fit together without a false boundary between
+/// them. An outline is a cut where it runs along the border with the field on its inner side, within 0.05 px;
+/// and within `border_px` in a map none of whose polygons leaves the cell by more than that (its labeller
+/// cuts by hand instead of drawing whole fields).
 /// @param cell     the site's cell, in the CRS of the assignment's polygons
 /// @param grid     in the same CRS
-/// @param classes  3: geo::rasterize_labels; 2: pixel centre inside or not
+/// @param options  classes (3: geo::rasterize_labels; 2: pixel centre inside or not), boundary and border_px
+/// are used
 [[nodiscard]] std::vector<Vote> rasterize_votes(const Assignment& assignment, const geo::MultiPolygon& cell,
-                                                const geo::Grid& grid, int classes,
-                                                const geo::BoundaryOptions& boundary);
+                                                const geo::Grid& grid, const ConsensusOptions& options);
 
 /// The consensus on one site.
 struct SiteConsensus {
