@@ -1,5 +1,5 @@
 // How many pixels a second the votes of several labellers are fused: by vote patterns, and pixel by pixel.
-//   consensus [sites] [labellers] [pixels a side]
+//   fuse_votes [sites] [labellers] [pixels a side]
 #include <chrono>
 #include <cstdlib>
 #include <iostream>
