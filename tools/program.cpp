@@ -106,7 +106,7 @@ int report_end(const workflow::StepContext& context, double seconds) {
 }
 
 int run_step(BoundStep& bound, const CommonOptions& common) {
-  geo::ExecContext exec(common.resources(bound.step->wanted_resources()));
+  geo::ExecContext exec(common.resources(bound.step->prepare(common.overwrite)));
   const InterruptGuard guard(exec.cancel_token());
   const auto display = make_progress_display(common.progress, common.quiet);
   exec.set_progress_sink(display.get());
@@ -142,6 +142,9 @@ int run_command(const std::string& name, const std::vector<std::string>& argumen
     return code_of(ExitCode::kDone);
   }
   set_up_messages(common, std::max(verbosity, line.verbosity));
+  for (const auto& option : bound.options.options()) {
+    if (option->role() == workflow::PathRole::kInput) option->map_texts(workflow::gdal_path);
+  }
   // A wrong option first: what is missing may only be a consequence of it.
   if (!line.problems.empty()) return usage_errors(line.problems);
   auto problems = bound.options.problems();

@@ -70,9 +70,9 @@ std::string text_of(const std::string& value) {
   return value;
 }
 
-std::vector<std::string> texts_of(const Option::Target& target) {
-  std::vector<std::string> texts;
-  const auto add = [&texts](const auto& value) { texts.push_back(text_of(value)); };
+std::vector<Given> values_of(const Option::Target& target) {
+  std::vector<Given> values;
+  const auto add = [&values](const auto& value) { values.emplace_back(value); };
   std::visit(Overloaded{[&](bool* value) { add(*value); }, [&](std::int64_t* value) { add(*value); },
                         [&](double* value) { add(*value); },
                         [&](std::string* value) {
@@ -81,9 +81,9 @@ std::vector<std::string> texts_of(const Option::Target& target) {
                         [&]<class T>(std::optional<T>* value) {
                           if (value->has_value()) add(**value);
                         },
-                        [&]<class T>(std::vector<T>* values) { std::ranges::for_each(*values, add); }},
+                        [&]<class T>(std::vector<T>* items) { std::ranges::for_each(*items, add); }},
              target);
-  return texts;
+  return values;
 }
 
 std::string described(const Given& given) {
@@ -293,8 +293,16 @@ std::string Option::type_name() const {
   return shape.list ? name + " list" : name;
 }
 
+std::vector<Given> Option::values() const {
+  return values_of(m_target);
+}
+
 std::vector<std::string> Option::value_texts() const {
-  return texts_of(m_target);
+  std::vector<std::string> texts;
+  for (const auto& value : values()) {
+    texts.push_back(std::visit([](const auto& v) { return text_of(v); }, value));
+  }
+  return texts;
 }
 
 std::string Option::assign(std::span<const Given> values) {

@@ -15,30 +15,12 @@ namespace {
 using geo::concat;
 using geo::quoted;
 
-struct UsedPath {
-  const Option* option;
-  std::string text;
-  fs::path path;
-};
-
-std::vector<UsedPath> paths_of(const OptionTable& table, PathRole role) {
-  std::vector<UsedPath> paths;
-  for (const auto& option : table.options()) {
-    if (option->role() != role) continue;
-    for (const auto& text : option->value_texts()) {
-      if (!text.empty() && !is_not_a_plain_path(text))
-        paths.push_back({option.get(), text, comparable_path(text)});
-    }
-  }
-  return paths;
-}
-
 void check_output(const UsedPath& output, bool overwrite, std::vector<Problem>& problems) {
   if (output.text.starts_with("/dev/")) return;
   try {
     geo::check_output_path(output.text, overwrite || output.option->output_may_exist());
   } catch (const geo::Error& e) {
-    problems.push_back({e.what(), e.exit_code(), output.option->name()});
+    problems.push_back({e.what(), e.exit_code(), output.option->name(), output.path});
   }
 }
 
@@ -47,12 +29,12 @@ void check_against_inputs(const UsedPath& output, const std::vector<UsedPath>& i
   for (const auto& input : inputs) {
     if (input.path == output.path) {
       problems.push_back({concat("output ", quoted(output.text), " is also an input; give it another name"),
-                          geo::ExitCode::kUsage, output.option->name()});
+                          geo::ExitCode::kUsage, output.option->name(), output.path});
     } else if (lies_in(input.path, output.path)) {
       problems.push_back(
           {concat("input ", quoted(input.text), " lies inside the output folder ", quoted(output.text),
                   ", which would be replaced; give the output another folder"),
-           geo::ExitCode::kUsage, output.option->name()});
+           geo::ExitCode::kUsage, output.option->name(), output.path});
     }
   }
 }
@@ -102,14 +84,32 @@ std::string input_problem(const Option& option, const std::string& path) {
   return {};
 }
 
-std::vector<Problem> check_paths(const OptionTable& table, bool overwrite) {
-  std::vector<Problem> problems;
-  const auto inputs = paths_of(table, PathRole::kInput);
-  const auto outputs = paths_of(table, PathRole::kOutput);
-  for (const auto& input : inputs) {
-    const std::string problem = input_problem(*input.option, input.text);
-    if (!problem.empty()) problems.push_back({problem, geo::ExitCode::kFailed, input.option->name()});
+std::vector<UsedPath> used_paths(const OptionTable& table, PathRole role) {
+  std::vector<UsedPath> paths;
+  for (const auto& option : table.options()) {
+    if (option->role() != role) continue;
+    for (const auto& text : option->value_texts()) {
+      if (!text.empty() && !is_not_a_plain_path(text))
+        paths.push_back({option.get(), text, comparable_path(text)});
+    }
   }
+  return paths;
+}
+
+std::vector<Problem> check_inputs(const OptionTable& table) {
+  std::vector<Problem> problems;
+  for (const auto& input : used_paths(table, PathRole::kInput)) {
+    const std::string problem = input_problem(*input.option, input.text);
+    if (!problem.empty())
+      problems.push_back({problem, geo::ExitCode::kFailed, input.option->name(), input.path});
+  }
+  return problems;
+}
+
+std::vector<Problem> check_outputs(const OptionTable& table, bool overwrite) {
+  std::vector<Problem> problems;
+  const auto inputs = used_paths(table, PathRole::kInput);
+  const auto outputs = used_paths(table, PathRole::kOutput);
   for (auto output = outputs.begin(); output != outputs.end(); ++output) {
     check_output(*output, overwrite, problems);
     check_against_inputs(*output, inputs, problems);
@@ -117,9 +117,15 @@ std::vector<Problem> check_paths(const OptionTable& table, bool overwrite) {
                                       [&](const auto& earlier) { return earlier.path == output->path; });
     if (repeated) {
       problems.push_back({concat("output ", quoted(output->text), " is given twice"), geo::ExitCode::kUsage,
-                          output->option->name()});
+                          output->option->name(), output->path});
     }
   }
+  return problems;
+}
+
+std::vector<Problem> check_paths(const OptionTable& table, bool overwrite) {
+  auto problems = check_inputs(table);
+  for (auto& problem : check_outputs(table, overwrite)) problems.push_back(std::move(problem));
   return problems;
 }
 

@@ -16,6 +16,10 @@ void StepContext::fail(std::string input, std::string message) {
   m_failures.push_back({std::move(input), std::move(message)});
 }
 
+geo::ExecOptions Step::prepare(bool /*overwrite*/) {
+  return {};
+}
+
 void Step::plan(const OptionTable& table, StepContext& context) {
   context.out() << info().name << '\n';
   for (const auto& option : table.options()) {

@@ -25,6 +25,9 @@ class Option {
                               std::optional<double>*, std::vector<std::int64_t>*, std::vector<double>*,
                               std::vector<std::string>*>;
 
+  /// A value as the workflow file or the command line gives it.
+  using Given = std::variant<bool, std::int64_t, double, std::string>;
+
   Option(std::string name, Target target);
 
   /// One sentence, without a full stop.
@@ -74,11 +77,11 @@ class Option {
   /// The default as text (the target's value when it was declared); empty = none.
   [[nodiscard]] const std::string& default_text() const noexcept { return m_default; }
   [[nodiscard]] bool was_set() const noexcept { return m_set; }
+  /// The value now, one per list item; empty texts and unset numbers give none.
+  [[nodiscard]] std::vector<Given> values() const;
   /// The value as texts, one per list item.
   [[nodiscard]] std::vector<std::string> value_texts() const;
 
-  /// A value as the workflow file or the command line gives it.
-  using Given = std::variant<bool, std::int64_t, double, std::string>;
   /// Checks type, range and choices and stores the value(s).
   /// @return empty, or what is wrong without the option's name, for example "must be an integer >= 1, got
   /// text \"ten\""

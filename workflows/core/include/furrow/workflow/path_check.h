@@ -13,7 +13,8 @@ namespace furrow::workflow {
 struct Problem {
   std::string message;
   geo::ExitCode code = geo::ExitCode::kUsage;
-  std::string option;  ///< the option that holds the path, when it is about a path
+  std::string option;          ///< the option that holds the path
+  std::filesystem::path path;  ///< as comparable_path gives it
 };
 
 /// A path whose existence only its driver can tell: a URL, /vsi..., "-", a connection text ("GPKG:..."), a
@@ -31,9 +32,25 @@ struct Problem {
 /// True when `path` is `folder` or lies below it (both as comparable_path gives them).
 [[nodiscard]] bool lies_in(const std::filesystem::path& path, const std::filesystem::path& folder);
 
-/// Inputs that do not exist, outputs that exist (without `overwrite`) or cannot be written, outputs that are
+/// A path that an option of a step holds.
+struct UsedPath {
+  const Option* option;
+  std::string text;            ///< as given
+  std::filesystem::path path;  ///< as comparable_path gives it
+};
+
+/// Plain paths that the options with this role hold, in order of declaration.
+[[nodiscard]] std::vector<UsedPath> used_paths(const OptionTable& table, PathRole role);
+
+/// Inputs that do not exist or are no folder where one is needed. Opens nothing.
+[[nodiscard]] std::vector<Problem> check_inputs(const OptionTable& table);
+
+/// Outputs that exist (without `overwrite`) or cannot be written, outputs that are
 /// an input or would replace a folder with an input in it, two options that write the same path. Opens
 /// nothing.
+[[nodiscard]] std::vector<Problem> check_outputs(const OptionTable& table, bool overwrite);
+
+/// Both.
 [[nodiscard]] std::vector<Problem> check_paths(const OptionTable& table, bool overwrite);
 
 /// Why an input path cannot be read, or empty.

@@ -73,8 +73,9 @@ class Step {
   /// Rules between options that the table cannot say. Opens no file.
   /// @throws geo::UsageError with a full sentence
   virtual void check() const {}
-  /// Threads and memory that the step's own input asks for (a workflow file); the command line goes first.
-  [[nodiscard]] virtual geo::ExecOptions wanted_resources() const { return {}; }
+  /// Called once after the checks, before there are threads. A step whose input asks for threads and memory
+  /// (a workflow file) reads it here; what the command line says goes first.
+  [[nodiscard]] virtual geo::ExecOptions prepare(bool overwrite);
   /// What `run` would do (--dry-run), on context.out(). Changes nothing. Default: effective options, inputs,
   /// outputs.
   virtual void plan(const OptionTable& table, StepContext& context);

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <furrow/workflow/workflow_file.h>
+
+namespace furrow::workflow {
+
+/// Everything that is wrong with a workflow file, so that all of it can be told at once.
+class WorkflowProblems {
+ public:
+  void add(SourcePosition position, std::string message);
+  [[nodiscard]] std::size_t size() const noexcept { return m_items.size(); }
+  /// @throws geo::ConfigError with all problems, in the order of the file, when there are any
+  void throw_if_any(const std::filesystem::path& file) const;
+
+ private:
+  struct Item {
+    SourcePosition position;
+    std::string message;
+  };
+  std::vector<Item> m_items;
+};
+
+/// Finds who waits for whom, the order, and everything that is wrong about files: fills `waits_for` (which
+/// holds what `after` asked for) and `order`.
+/// @param complete  false: a step could not be read, so that a missing input may be what it would have
+/// written
+void link_steps(Workflow& workflow, const WorkflowSettings& settings, bool complete,
+                WorkflowProblems& problems);
+
+}  // namespace furrow::workflow
