@@ -131,7 +131,7 @@ Failures run(const Case& test, const std::string& folder) {
   if (test.has("args") == test.has("command")) failures.emplace_back("give either args or command");
   const std::string enter = concat("cd ", folder, " && ");
   if (test.has("setup")) {
-    const auto setup = furrow::test::run_command(concat(enter, "{ ", test.text("setup"), "; }"));
+    const auto setup = furrow::test::run_command(concat(enter, "{ ", test.text("setup"), "\n}"));
     if (setup.exit_code != 0)
       return {concat("setup failed with ", setup.exit_code, ": ", setup.out, setup.err)};
   }

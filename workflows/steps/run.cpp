@@ -17,20 +17,29 @@ namespace {
 class Run : public Step {
  public:
   StepInfo info() const override {
-    return {"run",
-            "Run a workflow file",
-            "Runs the steps of a TOML file: the same commands with the same option names as on the command line. "
-            "Everything is checked before anything runs, and all problems are told at once with file, line and "
-            "column. A step that reads what another one writes waits for it; steps that do not depend on each other "
-            "run side by side. After a failure the steps that wait for it do not run and the others are finished.\n\n"
-            "A run.json beside the outputs tells versions, effective options, inputs with checksums, seeds, figures, "
-            "times, outputs and failures.",
-            {{"What would happen", "furrow run workflow.toml --dry-run"},
-             {"The same with other values", "furrow run workflow.toml --set vars.country=kenya --set tile.tile-px=512"}}};
+    return {
+        "run",
+        "Run a workflow file",
+        "Runs the steps of a TOML file: the same commands with the same option names as on the command line. "
+        "Everything is checked before anything runs, and all problems are told at once with file, line and "
+        "column. A step that reads what another one writes waits for it; steps that do not depend on each "
+        "other "
+        "run side by side. After a failure the steps that wait for it do not run and the others are "
+        "finished.\n\n"
+        "A run.json beside the outputs tells versions, effective options, inputs with checksums, seeds, "
+        "figures, "
+        "times, outputs and failures.",
+        {{"What would happen", "furrow run workflow.toml --dry-run"},
+         {"The same with other values",
+          "furrow run workflow.toml --set vars.country=kenya --set tile.tile-px=512"}}};
   }
 
   void declare(OptionTable& t) override {
-    t.add("workflow", &m_file).positional().required().input("workflow file").help("TOML file with the steps");
+    t.add("workflow", &m_file)
+        .positional()
+        .required()
+        .input("workflow file")
+        .help("TOML file with the steps");
     t.add("set", &m_set).help("Replace a value: step.option=value, vars.name=value or run.threads=2");
   }
 
@@ -52,7 +61,8 @@ class Run : public Step {
     }
     for (std::size_t i = 0; i < result.steps.size(); ++i) {
       for (const auto& failure : result.steps[i].failures) {
-        context.fail(failure.input, geo::concat("step ", geo::quoted(m_workflow.steps[i].id), ": ", failure.message));
+        context.fail(failure.input,
+                     geo::concat("step ", geo::quoted(m_workflow.steps[i].id), ": ", failure.message));
       }
     }
     context.record("steps done", static_cast<std::int64_t>(result.count(StepStatus::kDone)));
@@ -63,9 +73,10 @@ class Run : public Step {
   void throw_if_failed(const WorkflowResult& result) const {
     const geo::ExitCode code = result.exit_code();
     if (code == geo::ExitCode::kDone || code == geo::ExitCode::kPartial) return;
-    std::string text = code == geo::ExitCode::kInterrupted
-                           ? std::string("interrupted; finished outputs are intact")
-                           : geo::concat(result.count(StepStatus::kFailed), " of ", result.steps.size(), " steps failed");
+    std::string text =
+        code == geo::ExitCode::kInterrupted
+            ? std::string("interrupted; finished outputs are intact")
+            : geo::concat(result.count(StepStatus::kFailed), " of ", result.steps.size(), " steps failed");
     const std::size_t not_run = result.count(StepStatus::kNotRun);
     if (not_run > 0) text += geo::concat(", ", not_run, " not run because of that");
     if (!m_workflow.report.empty()) text += "; see " + geo::quoted(m_workflow.report.string());

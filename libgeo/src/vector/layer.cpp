@@ -249,6 +249,15 @@ bool accept(Feature& feature, const Layer& layer, const LayerReadOptions& option
   return false;
 }
 
+std::vector<FieldDefinition> fields_of(const OGRFeatureDefn& definition) {
+  std::vector<FieldDefinition> fields;
+  for (int i = 0; i < definition.GetFieldCount(); ++i) {
+    const OGRFieldDefn& f = *definition.GetFieldDefn(i);
+    fields.push_back({f.GetNameRef(), field_type(f), f.GetAlternativeNameRef()});
+  }
+  return fields;
+}
+
 }  // namespace
 
 Layer read_layer(const std::string& path, const LayerReadOptions& options, LayerReadReport* report_out) {
@@ -269,11 +278,7 @@ Layer read_layer(const std::string& path, const LayerReadOptions& options, Layer
     source.SetSpatialFilterRect(options.bbox->min_x, options.bbox->min_y, options.bbox->max_x,
                                 options.bbox->max_y);
   }
-  const OGRFeatureDefn& definition = *source.GetLayerDefn();
-  for (int i = 0; i < definition.GetFieldCount(); ++i) {
-    const OGRFieldDefn& f = *definition.GetFieldDefn(i);
-    layer.fields.push_back({f.GetNameRef(), field_type(f), f.GetAlternativeNameRef()});
-  }
+  layer.fields = fields_of(*source.GetLayerDefn());
 
   std::int64_t polygons = 0;
   for (auto& ogr : source) {
@@ -314,6 +319,36 @@ Layer read_layer(const std::string& path, const LayerReadOptions& options, Layer
   }
   if (report_out != nullptr) *report_out = report;
   return layer;
+}
+
+std::vector<LayerInfo> list_layers(const std::string& path) {
+  GDALDatasetUniquePtr dataset = open_vector(path);
+  const GdalErrorScope errors;
+  std::vector<LayerInfo> layers;
+  for (OGRLayer* layer : dataset->GetLayers()) {
+    layers.push_back({layer->GetName(), OGRGeometryTypeToName(layer->GetGeomType()), layer_crs(*layer),
+                      static_cast<std::int64_t>(layer->GetFeatureCount()),
+                      fields_of(*layer->GetLayerDefn())});
+  }
+  return layers;
+}
+
+const char* field_type_name(FieldType type) {
+  switch (type) {
+    case FieldType::kInteger:
+      return "integer";
+    case FieldType::kReal:
+      return "real";
+    case FieldType::kString:
+      return "text";
+    case FieldType::kDate:
+      return "date";
+    case FieldType::kDateTime:
+      return "date and time";
+    case FieldType::kBoolean:
+      break;
+  }
+  return "true/false";
 }
 
 }  // namespace furrow::geo

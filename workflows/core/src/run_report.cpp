@@ -36,7 +36,8 @@ Json step_json(const WorkflowStep& step, const StepResult& result) {
   Json seeds = Json::object();
   for (const auto& option : step.bound->options.options()) {
     options[option->name()] = value_json(*option);
-    if (option->name() == "seed" || option->name().ends_with("-seed")) seeds[option->name()] = value_json(*option);
+    if (option->name() == "seed" || option->name().ends_with("-seed"))
+      seeds[option->name()] = value_json(*option);
   }
   Json records = Json::object();
   for (const auto& [key, value] : result.records) std::visit([&](const auto& v) { records[key] = v; }, value);
@@ -96,16 +97,11 @@ std::string run_report(const Workflow& workflow, const WorkflowResult& result, c
   for (std::size_t i = 0; i < workflow.steps.size(); ++i) {
     steps.push_back(step_json(workflow.steps[i], result.steps[i]));
   }
-  const Json report{{"schema", "furrow/run/1"},
-                    {"workflow", workflow.file.string()},
-                    {"started", result.started},
-                    {"finished", result.finished},
-                    {"seconds", result.seconds},
-                    {"exit_code", static_cast<int>(result.exit_code())},
-                    {"threads", exec.threads()},
-                    {"memory_bytes", exec.memory_bytes()},
-                    {"versions", std::move(versions)},
-                    {"steps", std::move(steps)}};
+  const Json report{{"schema", "furrow/run/1"},        {"workflow", workflow.file.string()},
+                    {"started", result.started},       {"finished", result.finished},
+                    {"seconds", result.seconds},       {"exit_code", static_cast<int>(result.exit_code())},
+                    {"threads", exec.threads()},       {"memory_bytes", exec.memory_bytes()},
+                    {"versions", std::move(versions)}, {"steps", std::move(steps)}};
   return report.dump(2) + '\n';
 }
 

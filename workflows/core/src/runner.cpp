@@ -29,7 +29,8 @@ std::vector<FileRecord> record_files(const OptionTable& options, PathRole role, 
   std::vector<FileRecord> records;
   for (const auto& used : used_paths(options, role)) {
     std::error_code ec;
-    if (fs::exists(used.text, ec)) records.push_back(record_file(used.text, checksums));
+    const bool known = std::ranges::find(records, used.text, &FileRecord::path) != records.end();
+    if (!known && fs::exists(used.text, ec)) records.push_back(record_file(used.text, checksums));
   }
   return records;
 }
@@ -129,7 +130,8 @@ void Runner::run_all() {
     nodes.push_back(std::make_unique<Node>(graph, [this, i](const Message&) { run_node(i); }));
   }
   for (std::size_t i = 0; i < nodes.size(); ++i) {
-    for (const std::size_t earlier : m_workflow.steps[i].waits_for) tbb::flow::make_edge(*nodes[earlier], *nodes[i]);
+    for (const std::size_t earlier : m_workflow.steps[i].waits_for)
+      tbb::flow::make_edge(*nodes[earlier], *nodes[i]);
   }
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     if (m_workflow.steps[i].waits_for.empty()) nodes[i]->try_put(Message());
@@ -143,11 +145,16 @@ void Runner::run_all() {
 
 const char* status_name(StepStatus status) {
   switch (status) {
-    case StepStatus::kNotRun: return "not run";
-    case StepStatus::kDone: return "done";
-    case StepStatus::kPartial: return "partial";
-    case StepStatus::kFailed: return "failed";
-    case StepStatus::kInterrupted: break;
+    case StepStatus::kNotRun:
+      return "not run";
+    case StepStatus::kDone:
+      return "done";
+    case StepStatus::kPartial:
+      return "partial";
+    case StepStatus::kFailed:
+      return "failed";
+    case StepStatus::kInterrupted:
+      break;
   }
   return "interrupted";
 }

@@ -37,8 +37,9 @@ std::vector<UsedPath> inputs_of(const OptionTable& table) {
 
 class Linker {
  public:
-  Linker(Workflow& workflow, const WorkflowSettings& settings, bool complete, WorkflowProblems& problems)
-      : m_workflow(workflow), m_settings(settings), m_complete(complete), m_problems(problems) {
+  Linker(Workflow& workflow, const WorkflowSettings& settings, const std::vector<fs::path>& maybe_made,
+         WorkflowProblems& problems)
+      : m_workflow(workflow), m_settings(settings), m_maybe_made(maybe_made), m_problems(problems) {
     for (std::size_t i = 0; i < workflow.steps.size(); ++i) {
       const OptionTable& options = workflow.steps[i].bound->options;
       for (auto& used : inputs_of(options)) m_inputs.push_back({i, std::move(used)});
@@ -71,7 +72,7 @@ class Linker {
 
   Workflow& m_workflow;
   const WorkflowSettings& m_settings;
-  bool m_complete;
+  const std::vector<fs::path>& m_maybe_made;
   WorkflowProblems& m_problems;
   std::vector<StepPath> m_inputs;
   std::vector<StepPath> m_outputs;
@@ -115,9 +116,11 @@ void Linker::find_edges() {
 }
 
 bool Linker::is_made(const fs::path& path, std::size_t reader) const {
-  return std::ranges::any_of(m_outputs, [&](const StepPath& output) {
-    return output.step != reader && (lies_in(path, output.used.path) || lies_in(output.used.path, path));
-  });
+  const auto makes = [&](const fs::path& made) { return lies_in(path, made) || lies_in(made, path); };
+  return std::ranges::any_of(m_maybe_made, makes) ||
+         std::ranges::any_of(m_outputs, [&](const StepPath& output) {
+           return output.step != reader && makes(output.used.path);
+         });
 }
 
 /// The output of a step with nearly the name of a missing input.
@@ -135,7 +138,7 @@ void Linker::check_files() {
   for (std::size_t i = 0; i < m_workflow.steps.size(); ++i) {
     const WorkflowStep& step = m_workflow.steps[i];
     for (const auto& problem : check_inputs(step.bound->options)) {
-      if (!m_complete || is_made(problem.path, i)) continue;
+      if (is_made(problem.path, i)) continue;
       const auto used = std::ranges::find_if(m_inputs, [&](const StepPath& input) {
         return input.step == i && input.used.path == problem.path;
       });
@@ -186,9 +189,9 @@ void Linker::report_cycle(const std::vector<bool>& done) {
 
 }  // namespace
 
-void link_steps(Workflow& workflow, const WorkflowSettings& settings, bool complete,
+void link_steps(Workflow& workflow, const WorkflowSettings& settings, const std::vector<fs::path>& maybe_made,
                 WorkflowProblems& problems) {
-  Linker(workflow, settings, complete, problems).link();
+  Linker(workflow, settings, maybe_made, problems).link();
 }
 
 std::string workflow_plan(const Workflow& workflow) {

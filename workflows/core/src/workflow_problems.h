@@ -26,9 +26,9 @@ class WorkflowProblems {
 
 /// Finds who waits for whom, the order, and everything that is wrong about files: fills `waits_for` (which
 /// holds what `after` asked for) and `order`.
-/// @param complete  false: a step could not be read, so that a missing input may be what it would have
-/// written
-void link_steps(Workflow& workflow, const WorkflowSettings& settings, bool complete,
-                WorkflowProblems& problems);
+/// @param maybe_made  paths that steps which could not be read name: a missing input may be what they would
+/// write
+void link_steps(Workflow& workflow, const WorkflowSettings& settings,
+                const std::vector<std::filesystem::path>& maybe_made, WorkflowProblems& problems);
 
 }  // namespace furrow::workflow

@@ -70,7 +70,7 @@ class Reader {
     read_steps(document);
     resolve_after();
     report_unused_overrides();
-    link_steps(m_workflow, m_settings, m_complete, m_problems);
+    link_steps(m_workflow, m_settings, m_maybe_made, m_problems);
     m_problems.throw_if_any(m_workflow.file);
     choose_report();
     return std::move(m_workflow);
@@ -84,6 +84,7 @@ class Reader {
   void read_vars(const toml::table& document);
   void read_steps(const toml::table& document);
   void read_step(const toml::table& table, std::size_t number);
+  void remember_texts(const toml::table& table);
   void read_id(const toml::table& table, WorkflowStep& step);
   void read_after(const toml::node& node, const std::string& id);
   void read_options(const toml::table& table, WorkflowStep& step);
@@ -114,6 +115,7 @@ class Reader {
   };
   std::vector<After> m_after;
   std::string m_report;
+  std::vector<fs::path> m_maybe_made;
   bool m_complete = true;
 };
 
@@ -270,7 +272,7 @@ void Reader::read_step(const toml::table& table, std::size_t number) {
   step.position = position;
   read_id(table, step);
   if (made == nullptr) {
-    m_complete = false;
+    remember_texts(table);
     for (auto& o : m_overrides) o.used = o.used || o.place == step.id;
     return;
   }
@@ -280,6 +282,16 @@ void Reader::read_step(const toml::table& table, std::size_t number) {
   apply_overrides(step);
   settle(step, m_problems.size() == problems_before);
   m_workflow.steps.push_back(std::move(step));
+}
+
+/// Of a step that cannot be read: any of its texts may be a path that it would write.
+void Reader::remember_texts(const toml::table& table) {
+  m_complete = false;
+  for (auto&& [key, node] : table) {
+    const auto text = node.value_exact<std::string>();
+    if (!text || key == "use" || key == "id" || key == "after") continue;
+    m_maybe_made.push_back(comparable_path(from_here(substituted(*text, position_of(node.source())))));
+  }
 }
 
 void Reader::read_id(const toml::table& table, WorkflowStep& step) {

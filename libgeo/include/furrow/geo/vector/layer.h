@@ -86,4 +86,19 @@ struct LayerReadReport {
 [[nodiscard]] Layer read_layer(const std::string& path, const LayerReadOptions& options = {},
                                LayerReadReport* report = nullptr);
 
+/// What a file says about one of its layers, without reading its features.
+struct LayerInfo {
+  std::string name;
+  std::string geometry;  ///< "Multi Polygon", "None" for a table, ... as OGR names it
+  Crs crs;
+  std::int64_t features = 0;
+  std::vector<FieldDefinition> fields;
+};
+
+/// @throws IoError  file missing or no vector file
+[[nodiscard]] std::vector<LayerInfo> list_layers(const std::string& path);
+
+/// "integer", "real", "text", "date", "date and time", "true/false"
+[[nodiscard]] const char* field_type_name(FieldType type);
+
 }  // namespace furrow::geo

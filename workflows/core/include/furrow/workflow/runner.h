@@ -15,9 +15,9 @@
 namespace furrow::workflow {
 
 enum class StepStatus {
-  kNotRun,      ///< a step that it waits for failed
+  kNotRun,  ///< a step that it waits for failed
   kDone,
-  kPartial,     ///< done, but some inputs failed
+  kPartial,  ///< done, but some inputs failed
   kFailed,
   kInterrupted  ///< the user asked to stop before or while it ran
 };
@@ -30,7 +30,8 @@ struct FileRecord {
   std::string path;
   std::uint64_t bytes = 0;
   std::int64_t files = 1;  ///< in a folder, below it
-  std::string sha256;      ///< of a folder: over names and checksums of its files, sorted; empty without checksums
+  std::string
+      sha256;  ///< of a folder: over names and checksums of its files, sorted; empty without checksums
 };
 
 struct StepResult {
@@ -54,13 +55,14 @@ struct WorkflowResult {
   [[nodiscard]] geo::ExitCode exit_code() const;
 };
 
-/// Runs all steps: those that wait for nothing side by side, each isolated from the others' tasks, inside the arena of
-/// `exec` (call it from exec.execute). After a failure, steps that wait for it do not run; the others are finished.
-/// What steps print comes out in the order of the file. Throws nothing that a step threw: see the result.
+/// Runs all steps: those that wait for nothing side by side, each isolated from the others' tasks, inside the
+/// arena of `exec` (call it from exec.execute). After a failure, steps that wait for it do not run; the
+/// others are finished. What steps print comes out in the order of the file. Throws nothing that a step
+/// threw: see the result.
 [[nodiscard]] WorkflowResult run_workflow(Workflow& workflow, geo::ExecContext& exec, std::ostream& out);
 
-/// run.json (schema "furrow/run/1"): versions, machine settings, and per step the effective options, seeds, files with
-/// checksums, figures, failures and times.
+/// run.json (schema "furrow/run/1"): versions, machine settings, and per step the effective options, seeds,
+/// files with checksums, figures, failures and times.
 [[nodiscard]] std::string run_report(const Workflow& workflow, const WorkflowResult& result,
                                      const geo::ExecContext& exec);
 

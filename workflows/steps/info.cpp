@@ -1,0 +1,226 @@
+#include <filesystem>
+#include <memory>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <furrow/geo/core/csv.h>
+#include <furrow/geo/core/error.h>
+#include <furrow/geo/core/text.h>
+#include <furrow/geo/raster/reader.h>
+#include <furrow/geo/vector/layer.h>
+#include <furrow/segmentation/model_spec.h>
+#include <furrow/workflow/path_check.h>
+#include <furrow/workflow/registry.h>
+#include <furrow/workflow/step.h>
+#include <furrow/workflow/workflow_file.h>
+
+namespace fs = std::filesystem;
+
+namespace furrow::workflow {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json raster_json(const geo::RasterReader& reader) {
+  const geo::Grid& grid = reader.grid();
+  const geo::Box box = grid.bounds();
+  Json json{{"kind", "raster"},
+            {"path", reader.path()},
+            {"width_px", grid.width},
+            {"height_px", grid.height},
+            {"crs", grid.crs.name()},
+            {"bounds", {box.min_x, box.min_y, box.max_x, box.max_y}},
+            {"pixel_size", {grid.transform.pixel_width(), grid.transform.pixel_height()}}};
+  if (!grid.crs.empty()) {
+    const geo::Point metres = grid.pixel_size_m();
+    json["pixel_size_m"] = {metres.x, metres.y};
+  }
+  json["block_px"] = {reader.block_width(), reader.block_height()};
+  Json bands = Json::array();
+  for (int i = 0; i < reader.bands(); ++i) {
+    const geo::BandInfo& band = reader.band(i);
+    Json item{{"band", i + 1}, {"type", geo::pixel_type_name(band.type)}};
+    if (!band.description.empty()) item["description"] = band.description;
+    // As text: JSON has no NaN.
+    item["nodata"] = band.nodata ? Json(geo::shortest(*band.nodata)) : Json("none");
+    if (band.scale != 1.0 || band.offset != 0.0) {
+      item["scale"] = band.scale;
+      item["offset"] = band.offset;
+    }
+    bands.push_back(std::move(item));
+  }
+  json["bands"] = std::move(bands);
+  return json;
+}
+
+Json vector_json(const std::string& path, const std::vector<geo::LayerInfo>& layers) {
+  Json list = Json::array();
+  for (const auto& layer : layers) {
+    Json fields = Json::object();
+    for (const auto& field : layer.fields) fields[field.name] = geo::field_type_name(field.type);
+    list.push_back({{"layer", layer.name},
+                    {"geometry", layer.geometry},
+                    {"features", layer.features},
+                    {"crs", layer.crs.name()},
+                    {"fields", std::move(fields)}});
+  }
+  return {{"kind", "vector"}, {"path", path}, {"layers", std::move(list)}};
+}
+
+Json table_json(const std::string& path) {
+  const geo::CsvTable table = geo::read_csv(path);
+  return {{"kind", "table"}, {"path", path}, {"rows", table.rows.size()}, {"columns", table.columns}};
+}
+
+Json model_json(const std::string& path) {
+  const segmentation::ModelSpec spec = segmentation::read_model_spec(path);
+  Json bands = Json::array();
+  for (const auto& band : spec.bands) bands.push_back(band.name);
+  Json classes = Json::object();
+  for (const auto& c : spec.classes) classes[std::to_string(c.value)] = c.name;
+  return {{"kind", "model"},
+          {"path", path},
+          {"id", spec.id},
+          {"created", spec.created},
+          {"architecture", spec.architecture},
+          {"parameters", spec.architecture_parameters},
+          {"bands", std::move(bands)},
+          {"pixel_size_m", spec.pixel_size_m},
+          {"classes", std::move(classes)},
+          {"stride_px", spec.stride_px},
+          {"receptive_radius_px", spec.receptive_radius_px},
+          {"temperature", spec.temperature},
+          {"extent_threshold", spec.extent_threshold},
+          {"watershed_cut", spec.watershed_cut},
+          {"weights", spec.weights_file},
+          {"weights_sha256", spec.weights_sha256},
+          {"training", spec.training}};
+}
+
+Json workflow_json(const std::string& path) {
+  const Workflow workflow = read_workflow(path, CommandSet(make_all_steps), {{}, false, false});
+  Json steps = Json::array();
+  for (const std::size_t i : workflow.order) {
+    const WorkflowStep& step = workflow.steps[i];
+    Json json{{"step", step.id}, {"use", step.command}};
+    for (const std::size_t earlier : step.waits_for) json["after"].push_back(workflow.steps[earlier].id);
+    for (const auto& used : used_paths(step.bound->options, PathRole::kInput))
+      json["reads"].push_back(used.text);
+    for (const auto& used : used_paths(step.bound->options, PathRole::kOutput))
+      json["writes"].push_back(used.text);
+    steps.push_back(std::move(json));
+  }
+  return {{"kind", "workflow"}, {"path", path}, {"steps", std::move(steps)}};
+}
+
+/// A file in a format that GDAL knows: polygons and tables before pixels, both when it holds both.
+Json gdal_json(const std::string& path) {
+  Json json;
+  std::string vector_problem;
+  try {
+    const auto layers = geo::list_layers(path);
+    if (!layers.empty()) json = vector_json(path, layers);
+  } catch (const geo::Error& e) {
+    vector_problem = e.what();
+  }
+  try {
+    geo::RasterReadOptions options;
+    options.require_crs = false;
+    const Json raster = raster_json(geo::RasterReader(path, options));
+    if (json.is_null()) return raster;
+    json["raster"] = raster;
+  } catch (const geo::Error& e) {
+    if (json.is_null()) {
+      throw geo::IoError(geo::concat(geo::quoted(path),
+                                     " is neither a raster nor a vector file that GDAL can read: ",
+                                     vector_problem.empty() ? e.what() : vector_problem));
+    }
+  }
+  return json;
+}
+
+Json describe(const std::string& path) {
+  const std::string extension = geo::to_lower(fs::path(path).extension().string());
+  std::error_code ec;
+  if (fs::is_directory(path, ec) && fs::exists(fs::path(path) / "model.json", ec)) return model_json(path);
+  if (extension == ".toml") return workflow_json(path);
+  if (extension == ".csv") return table_json(path);
+  return gdal_json(path);
+}
+
+std::string plain(const Json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_number_float()) return geo::shortest(value.get<double>());
+  return value.dump();
+}
+
+bool is_plain_list(const Json& value) {
+  return value.is_array() && (value.empty() || !value.front().is_object());
+}
+
+/// The description as indented lines "name: value".
+void print(const Json& json, std::size_t indent, std::ostream& out) {
+  const std::string margin(indent, ' ');
+  for (const auto& [key, value] : json.items()) {
+    if (is_plain_list(value)) {
+      std::vector<std::string> items;
+      for (const auto& item : value) items.push_back(plain(item));
+      out << margin << key << ": " << geo::join(items, ", ") << '\n';
+    } else if (value.is_array()) {
+      out << margin << key << ":\n";
+      for (const auto& item : value) {
+        print(item, indent + 4, out);
+        if (&item != &value.back()) out << '\n';
+      }
+    } else if (value.is_object()) {
+      out << margin << key << ":\n";
+      print(value, indent + 4, out);
+    } else {
+      out << margin << key << ": " << plain(value) << '\n';
+    }
+  }
+}
+
+class Info : public Step {
+ public:
+  StepInfo info() const override {
+    return {"info",
+            "Describe a raster, vector file, model, workflow or table",
+            "Raster: size, bands, types, nodata, CRS, pixel size also in metres. Vector file: layers, "
+            "counts, CRS, "
+            "fields. Model folder: bands, classes, resolution, thresholds, training. Workflow file: steps in "
+            "order "
+            "with what they read and write. CSV: rows and columns.",
+            {{"The layers of a map", "furrow info fields.gpkg"},
+             {"For a program", "furrow info image.tif --json"}}};
+  }
+
+  void declare(OptionTable& t) override {
+    t.add("path", &m_path).positional().required().input("file").help("File or model folder to describe");
+    t.add("json", &m_json).help("Print JSON");
+  }
+
+  void run(StepContext& context) override {
+    const Json json = describe(m_path);
+    if (m_json) {
+      context.out() << json.dump(2) << '\n';
+    } else {
+      print(json, 0, context.out());
+    }
+  }
+
+ private:
+  std::string m_path;
+  bool m_json = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Step> make_info() {
+  return std::make_unique<Info>();
+}
+
+}  // namespace furrow::workflow
