@@ -23,6 +23,10 @@ target_compile_options(furrow_flags INTERFACE -ffp-contract=off)
 add_library(furrow_warnings INTERFACE)
 target_compile_options(furrow_warnings INTERFACE -Wall -Wextra -Wshadow -Wconversion
   -Wdouble-promotion -Wnon-virtual-dtor -Wold-style-cast)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  # GCC 12 warns about std::string's own code (GCC bug 105651).
+  target_compile_options(furrow_warnings INTERFACE -Wno-restrict)
+endif()
 if(FURROW_WARNINGS_AS_ERRORS)
   target_compile_options(furrow_warnings INTERFACE -Werror)
 endif()
