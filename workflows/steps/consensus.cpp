@@ -32,12 +32,12 @@ class Consensus final : public Step {
         "probability: where two or more labellers agree its risk is 0.\n\n"
         "Sites that an expert mapped take the expert's map unless --experts ignore is given.",
         {{"Majority of all labellers, one set of rasters per site",
-          "furrow consensus --catalogue sample_data/campaign/catalogue.csv --labels "
+          "furrow consensus sample_data/campaign/catalogue.csv --labels "
           "sample_data/campaign/labels.gpkg --sites sample_data/campaign/sites.gpkg --out out/consensus"},
          {"Weighted vote on the pixels of an image",
-          "furrow consensus --catalogue sample_data/campaign/catalogue.csv --labels "
+          "furrow consensus sample_data/campaign/catalogue.csv --labels "
           "sample_data/campaign/labels.gpkg --sites sample_data/campaign/sites.gpkg --method weighted "
-          "--weights out/score/labellers.csv --grid sample_data/scene.tif --out out/consensus_weighted"}}};
+          "--weights out/scores/labellers.csv --grid sample_data/scene.tif --out out/consensus_weighted"}}};
   }
 
   void declare(OptionTable& t) override {
@@ -58,8 +58,8 @@ class Consensus final : public Step {
     }
     if (m_method != "weighted" && !m_weights.empty())
       throw geo::UsageError("--weights is used with --method weighted only");
-    if (m_rules == "compatible" && (m_classes != 2 || m_method != "weighted"))
-      throw geo::UsageError("--rules compatible needs --classes 2 and --method weighted");
+    if (m_mode == "compatible" && (m_classes != 2 || m_method != "weighted"))
+      throw geo::UsageError("--mode compatible needs --classes 2 and --method weighted");
   }
 
   void run(StepContext& context) override {
@@ -85,12 +85,13 @@ class Consensus final : public Step {
     t.add("catalogue", &m_catalogue)
         .help("Table of assignments: name, Class, assignment_id, Labeller, ...")
         .input("table")
+        .positional()
         .required();
     t.add("labels", &m_labels)
         .help("Polygons that the labellers drew, joined by assignment_id")
         .input("vector layer")
         .required();
-    m_vector.declare(t, "labels", true);
+    m_vector.declare(t, "labels");
     t.add("sites", &m_sites)
         .help("Polygons of the sites with a field 'name'; without it squares around the catalogue's x and y")
         .input("vector layer");
@@ -126,7 +127,7 @@ class Consensus final : public Step {
         .help("3: background, interior, boundary; 2: field or not")
         .range(2, 3)
         .group("Votes");
-    t.add("rules", &m_rules)
+    t.add("mode", &m_mode)
         .help("'compatible' repeats the published platform's formula with its defects (two classes)")
         .choices({"corrected", "compatible"})
         .group("Votes");
@@ -209,7 +210,7 @@ class Consensus final : public Step {
     options.method = m_method == "weighted" ? labelling::ConsensusMethod::kWeighted
                                             : labelling::ConsensusMethod::kMajority;
     options.fusion.classes = static_cast<int>(m_classes);
-    options.fusion.compatible = m_rules == "compatible";
+    options.fusion.compatible = m_mode == "compatible";
     options.fusion.label_threshold = m_label_threshold;
     options.fusion.prior_field_share = m_prior;
     options.unknown =
@@ -266,7 +267,7 @@ class Consensus final : public Step {
   std::string m_method = "majority";
   std::string m_unknown = "mean";
   std::string m_experts = "use";
-  std::string m_rules = "corrected";
+  std::string m_mode = "corrected";
   std::int64_t m_classes = 3;
   double m_prior = labelling::FusionOptions{}.prior_field_share;
   double m_label_threshold = labelling::FusionOptions{}.label_threshold;
