@@ -1,7 +1,5 @@
 #include <algorithm>
 #include <cmath>
-#include <optional>
-#include <set>
 
 #include <furrow/geo/core/error.h>
 #include <furrow/geo/core/text.h>
@@ -27,25 +25,67 @@ struct Field {
   geo::MultiPolygon shape;
   std::string category;  ///< lower case
   double area_m2 = 0.0;
-  bool whole = false;  ///< nothing was cut off
+  bool inside = false;  ///< surely away from the cell border
 };
 
-Geometry unite(const std::vector<Field>& fields, const std::string* category = nullptr,
-               bool categorised = false) {
+Geometry unite(const std::vector<Field>& fields) {
   std::vector<Geometry> parts;
-  for (const auto& field : fields) {
-    if (category != nullptr && field.category != *category) continue;
-    if (categorised && field.category.empty()) continue;
-    parts.push_back(geo::geos::to_geos(field.shape));
-  }
+  for (const auto& field : fields) parts.push_back(geo::geos::to_geos(field.shape));
   return overlay::unite(std::move(parts));
 }
+
+Geometry unite_categorised(std::vector<Field> fields) {
+  std::erase_if(fields, [](const Field& field) { return field.category.empty(); });
+  return unite(fields);
+}
+
+/// A quick answer for the usual cell, a convex ring without holes: is a shape inside, at least `margin` from
+/// the border?
+class ConvexCell {
+ public:
+  explicit ConvexCell(const geo::MultiPolygon& cell) {
+    if (cell.size() != 1 || !cell.front().holes.empty()) return;
+    geo::Ring ring = cell.front().shell;
+    if (geo::signed_area(ring) < 0.0) std::ranges::reverse(ring);
+    for (std::size_t i = 0; i + 1 < ring.size(); ++i) {
+      const double length = std::hypot(ring[i + 1].x - ring[i].x, ring[i + 1].y - ring[i].y);
+      if (length == 0.0) continue;
+      // Unit normal pointing inwards.
+      m_sides.push_back(
+          {ring[i], {(ring[i].y - ring[i + 1].y) / length, (ring[i + 1].x - ring[i].x) / length}});
+    }
+    // Not convex: some corner lies outside another side.
+    if (!std::ranges::all_of(ring, [this](geo::Point p) { return inside(p, -1e-6); })) m_sides.clear();
+  }
+
+  /// False also means "not known".
+  [[nodiscard]] bool surely_contains(const geo::MultiPolygon& shape, double margin) const {
+    return !m_sides.empty() && std::ranges::all_of(shape, [&](const geo::Polygon& polygon) {
+      return std::ranges::all_of(polygon.shell, [&](geo::Point p) { return inside(p, margin); });
+    });
+  }
+
+ private:
+  struct Side {
+    geo::Point start;
+    geo::Point normal;
+  };
+
+  [[nodiscard]] bool inside(geo::Point p, double margin) const {
+    return std::ranges::all_of(m_sides, [&](const Side& side) {
+      return (p.x - side.start.x) * side.normal.x + (p.y - side.start.y) * side.normal.y >= margin;
+    });
+  }
+
+  std::vector<Side> m_sides;
+};
 
 /// The cell, and the part of it in which outlines are measured.
 class Cell {
  public:
   explicit Cell(const geo::MultiPolygon& shape)
-      : m_shape(geo::geos::to_geos(shape)),
+      : m_convex(shape),
+        m_shape(geo::geos::to_geos(shape)),
         m_prepared(geo::geos::prepare(m_shape.get())),
         m_area_m2(geo::area(shape)) {
     constexpr int kMitre = GEOSBUF_JOIN_MITRE;
@@ -61,11 +101,15 @@ class Cell {
   [[nodiscard]] Field clip(const LabelledPolygon& polygon) const {
     Field field;
     field.category = geo::to_lower(geo::trim(polygon.category));
-    const Geometry shape = geo::geos::to_geos(polygon.shape);
-    field.whole =
-        geo::geos::check(GEOSPreparedCovers_r(overlay::context(), m_prepared.get(), shape.get()), "covers");
-    field.shape =
-        field.whole ? polygon.shape : geo::geos::from_geos(overlay::intersection(shape, m_shape).get());
+    field.inside = m_convex.surely_contains(polygon.shape, kBorder_m);
+    field.shape = polygon.shape;
+    if (!field.inside) {
+      const Geometry shape = geo::geos::to_geos(polygon.shape);
+      if (!geo::geos::check(GEOSPreparedCovers_r(overlay::context(), m_prepared.get(), shape.get()),
+                            "covers")) {
+        field.shape = geo::geos::from_geos(overlay::intersection(shape, m_shape).get());
+      }
+    }
     field.area_m2 = geo::area(field.shape);
     return field;
   }
@@ -81,6 +125,7 @@ class Cell {
   }
 
  private:
+  ConvexCell m_convex;
   Geometry m_shape;
   geo::geos::Prepared m_prepared;
   Geometry m_inner;
@@ -129,6 +174,12 @@ class CorrectedSite {
     });
   }
 
+  /// What one area has more than another; less than a square millimetre is rounding.
+  static double excess(double area_m2, double part_m2) {
+    constexpr double kRounding_m2 = 1e-6;
+    return area_m2 - part_m2 < kRounding_m2 ? 0.0 : area_m2 - part_m2;
+  }
+
   void area() {
     if (m_evaluated_m2 < kNoArea_m2) {
       const auto all_unsure = Measure::undefined("the reference is unsure of the whole cell");
@@ -137,9 +188,9 @@ class CorrectedSite {
     }
     Confusion& c = m_scores.areas;
     const double reference_m2 = overlay::area(m_united_reference);
-    c.fn_m2 = overlay::area(overlay::difference(m_united_reference, m_united_labeller));
-    c.fp_m2 = overlay::area(overlay::difference(m_united_labeller, m_united_reference));
-    c.tp_m2 = std::max(reference_m2 - c.fn_m2, 0.0);
+    c.tp_m2 = overlay::area(overlay::intersection(m_united_reference, m_united_labeller));
+    c.fn_m2 = excess(reference_m2, c.tp_m2);
+    c.fp_m2 = excess(overlay::area(m_united_labeller), c.tp_m2);
     const double nofield_m2 = std::max(m_evaluated_m2 - reference_m2, 0.0);
     c.tn_m2 = std::max(nofield_m2 - c.fp_m2, 0.0);
     // Written from the errors, so that a copy gives 1 to the last bit.
@@ -152,63 +203,63 @@ class CorrectedSite {
                                  : Measure::of(std::max(1.0 - c.fp_m2 / nofield_m2, 0.0));
   }
 
-  [[nodiscard]] std::vector<geo::MultiPolygon> counted(const std::vector<Field>& fields) const {
+  static std::vector<geo::MultiPolygon> shapes_of(const std::vector<Field>& fields) {
     std::vector<geo::MultiPolygon> shapes;
-    for (const auto& field : fields) {
-      if (field.area_m2 >= m_options.min_field_m2) shapes.push_back(field.shape);
-    }
+    shapes.reserve(fields.size());
+    for (const auto& field : fields) shapes.push_back(field.shape);
     return shapes;
   }
 
+  [[nodiscard]] bool counts(const Field& field) const { return field.area_m2 >= m_options.min_field_m2; }
+
   void fields() {
-    const auto reference = counted(m_reference);
-    const auto labeller = counted(m_labeller);
-    m_scores.reference_fields = static_cast<std::int64_t>(reference.size());
-    m_scores.labeller_fields = static_cast<std::int64_t>(labeller.size());
-    if (reference.empty() && labeller.empty()) {
-      m_scores.n = Measure::undefined("neither map has a field in the cell");
-      m_scores.outline_bias_m = Measure::undefined("no field is matched");
-      return;
-    }
-    const auto pairs = geo::overlaps(reference, labeller);
+    const auto is_counted = [this](const Field& field) { return counts(field); };
+    m_scores.reference_fields = std::ranges::count_if(m_reference, is_counted);
+    m_scores.labeller_fields = std::ranges::count_if(m_labeller, is_counted);
+    m_pairs = geo::overlaps(shapes_of(m_reference), shapes_of(m_labeller));
+    std::vector<geo::OverlapPair> pairs = m_pairs;
+    std::erase_if(pairs, [this](const geo::OverlapPair& p) {
+      return !counts(m_reference[p.a]) || !counts(m_labeller[p.b]);
+    });
     const auto matched = geo::match_one_to_one(pairs, m_options.min_iou);
+    const std::int64_t both = m_scores.reference_fields + m_scores.labeller_fields;
     m_scores.matched = static_cast<std::int64_t>(matched.size());
-    m_scores.n = Measure::of(2.0 * static_cast<double>(matched.size()) /
-                             static_cast<double>(reference.size() + labeller.size()));
-    m_scores.splits = several_to_one(pairs, reference, labeller, true);
-    m_scores.merges = several_to_one(pairs, labeller, reference, false);
-    bias(matched, reference, labeller);
+    m_scores.n = both == 0
+                     ? Measure::undefined("neither map has a field in the cell")
+                     : Measure::of(2.0 * static_cast<double>(matched.size()) / static_cast<double>(both));
+    m_scores.splits = several_to_one(pairs, m_reference, m_labeller, true);
+    m_scores.merges = several_to_one(pairs, m_labeller, m_reference, false);
+    bias(matched);
   }
 
   /// Wholes that are at least half covered by two or more parts of the other map, each mostly inside.
   static std::int64_t several_to_one(const std::vector<geo::OverlapPair>& pairs,
-                                     const std::vector<geo::MultiPolygon>& wholes,
-                                     const std::vector<geo::MultiPolygon>& parts, bool whole_is_a) {
+                                     const std::vector<Field>& wholes, const std::vector<Field>& parts,
+                                     bool whole_is_a) {
     std::vector<int> count(wholes.size(), 0);
     std::vector<double> covered(wholes.size(), 0.0);
     for (const auto& pair : pairs) {
       const std::size_t whole = whole_is_a ? pair.a : pair.b;
       const std::size_t part = whole_is_a ? pair.b : pair.a;
-      if (pair.intersection <= 0.5 * geo::area(parts[part])) continue;
+      if (pair.intersection <= 0.5 * parts[part].area_m2) continue;
       ++count[whole];
       covered[whole] += pair.intersection;
     }
     std::int64_t found = 0;
     for (std::size_t i = 0; i < wholes.size(); ++i) {
-      if (count[i] >= 2 && covered[i] >= 0.5 * geo::area(wholes[i])) ++found;
+      if (count[i] >= 2 && covered[i] >= 0.5 * wholes[i].area_m2) ++found;
     }
     return found;
   }
 
   /// Area gained over the length of the outline: how far matched outlines lie outside the reference's on
   /// average.
-  void bias(const std::vector<geo::OverlapPair>& matched, const std::vector<geo::MultiPolygon>& reference,
-            const std::vector<geo::MultiPolygon>& labeller) {
+  void bias(const std::vector<geo::OverlapPair>& matched) {
     double gained_m2 = 0.0;
     double length_m = 0.0;
     for (const auto& pair : matched) {
-      gained_m2 += geo::area(labeller[pair.b]) - geo::area(reference[pair.a]);
-      length_m += geo::perimeter(reference[pair.a]);
+      gained_m2 += m_labeller[pair.b].area_m2 - m_reference[pair.a].area_m2;
+      length_m += geo::perimeter(m_reference[pair.a].shape);
     }
     m_scores.outline_bias_m =
         matched.empty() ? Measure::undefined("no field is matched") : Measure::of(gained_m2 / length_m);
@@ -219,15 +270,12 @@ class CorrectedSite {
     const Geometry region =
         m_unknown ? overlay::difference(m_cell.inner(), m_unknown)
                   : geo::geos::check(GEOSGeom_clone_r(overlay::context(), m_cell.inner().get()), "clone");
-    const auto prepared = geo::geos::prepare(region.get());
     std::vector<Segment> segments;
     for (const auto& field : fields) {
-      const Geometry lines = geo::geos::outlines(field.shape);
-      if (field.whole &&
-          geo::geos::check(GEOSPreparedCovers_r(overlay::context(), prepared.get(), lines.get()), "covers")) {
+      if (field.inside && !m_unknown) {
         append_segments(field.shape, segments);
       } else {
-        append_segments(overlay::intersection(lines, region).get(), segments);
+        append_segments(overlay::intersection(geo::geos::outlines(field.shape), region).get(), segments);
       }
     }
     return segments;
@@ -273,17 +321,14 @@ class CorrectedSite {
   }
 
   void category() {
-    std::set<std::string> names;
+    bool categorised = false;
     bool uncategorised = false;
     for (const auto* fields : {&m_reference, &m_labeller}) {
       for (const auto& field : *fields) {
-        if (field.category.empty())
-          uncategorised = true;
-        else
-          names.insert(field.category);
+        (field.category.empty() ? uncategorised : categorised) = true;
       }
     }
-    if (names.empty()) {
+    if (!categorised) {
       m_scores.category = Measure::undefined("no polygon has a category");
       return;
     }
@@ -291,23 +336,44 @@ class CorrectedSite {
       m_scores.category = Measure::undefined("no area is mapped by both");
       return;
     }
-    if (names.size() == 1 && !uncategorised) {
-      m_scores.category = Measure::of(1.0);
-      return;
+    const double joint_m2 = uncategorised
+                                ? overlay::area(overlay::intersection(unite_categorised(m_reference),
+                                                                      unite_categorised(m_labeller)))
+                                : m_scores.areas.tp_m2;
+    m_scores.category = joint_m2 < kNoArea_m2
+                            ? Measure::undefined("no area has a category in both maps")
+                            : Measure::of(std::max(1.0 - excess(disagreed_m2(), 0.0) / joint_m2, 0.0));
+  }
+
+  /// Area where both maps have a category and no two polygons of the same category meet: a place that
+  /// polygons of one map cover twice counts in favour of the labeller.
+  [[nodiscard]] double disagreed_m2() const {
+    std::vector<Geometry> disagreed;
+    std::vector<geo::Box> places;
+    for (const auto& pair : m_pairs) {
+      const std::string& q = m_reference[pair.a].category;
+      const std::string& u = m_labeller[pair.b].category;
+      if (q.empty() || u.empty() || q == u) continue;
+      disagreed.push_back(shared(pair));
+      places.push_back(geo::bounds(m_reference[pair.a].shape));
     }
-    const Geometry joint =
-        overlay::intersection(unite(m_reference, nullptr, true), unite(m_labeller, nullptr, true));
-    const double joint_m2 = overlay::area(joint);
-    if (joint_m2 < kNoArea_m2) {
-      m_scores.category = Measure::undefined("no area has a category in both maps");
-      return;
-    }
+    if (disagreed.empty()) return 0.0;
+    const geo::BoxIndex index(places);
     std::vector<Geometry> agreed;
-    for (const auto& name : names) {
-      agreed.push_back(overlay::intersection(unite(m_reference, &name), unite(m_labeller, &name)));
+    for (const auto& pair : m_pairs) {
+      const auto& q = m_reference[pair.a];
+      if (!q.category.empty() && q.category == m_labeller[pair.b].category &&
+          !index.query(geo::bounds(q.shape)).empty()) {
+        agreed.push_back(shared(pair));
+      }
     }
-    const double disagreed_m2 = overlay::area(overlay::difference(joint, overlay::unite(std::move(agreed))));
-    m_scores.category = Measure::of(std::max(1.0 - disagreed_m2 / joint_m2, 0.0));
+    return overlay::area(
+        overlay::difference(overlay::unite(std::move(disagreed)), overlay::unite(std::move(agreed))));
+  }
+
+  [[nodiscard]] Geometry shared(const geo::OverlapPair& pair) const {
+    return overlay::intersection(geo::geos::to_geos(m_reference[pair.a].shape),
+                                 geo::geos::to_geos(m_labeller[pair.b].shape));
   }
 
   void combine() {
@@ -333,6 +399,7 @@ class CorrectedSite {
   Geometry m_united_labeller;
   Geometry m_unknown;  ///< only the reference is unsure there; null = nowhere
   double m_evaluated_m2 = 0.0;
+  std::vector<geo::OverlapPair> m_pairs;  ///< of all polygons, small ones too
   CorrectedScores m_scores;
 };
 

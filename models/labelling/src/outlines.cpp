@@ -134,15 +134,15 @@ double OutlineIndex::length_beyond(const std::vector<Segment>& measured, double 
   return total;
 }
 
-double OutlineIndex::length_beyond(const Segment& segment, double distance) const {
-  const double length = length_of(segment);
+double OutlineIndex::length_beyond(const Segment& measured, double distance) const {
+  const double length = length_of(measured);
   const double reach = distance + kRounding_m;
-  geo::Box box = box_of(segment);
+  geo::Box box = box_of(measured);
   box = {box.min_x - reach, box.min_y - reach, box.max_x + reach, box.max_y + reach};
-  const geo::Point u{(segment.b.x - segment.a.x) / length, (segment.b.y - segment.a.y) / length};
+  const geo::Point u{(measured.b.x - measured.a.x) / length, (measured.b.y - measured.a.y) / length};
   std::vector<Interval> covered;
   for (const std::size_t i : m_index.query(box)) {
-    const Interval interval = near(segment.a, u, length, m_segments[i], reach);
+    const Interval interval = near(measured.a, u, length, m_segments[i], reach);
     if (interval.from > interval.to || interval.to < 0.0 || interval.from > length) continue;
     if (interval.from <= 0.0 && interval.to >= length) return 0.0;
     covered.push_back({std::max(interval.from, 0.0), std::min(interval.to, length)});
@@ -157,13 +157,48 @@ double OutlineIndex::length_beyond(const Segment& segment, double distance) cons
   return beyond + std::max(length - reached, 0.0);
 }
 
+namespace {
+
+/// The part of an outline that was not yet within the distances tried.
+class Remaining {
+ public:
+  Remaining(const std::vector<Segment>& segments, const OutlineIndex& target)
+      : m_segments(segments), m_target(target) {}
+
+  /// Length beyond `distance`; remembers which segments have any.
+  double beyond(double distance) {
+    double total = 0.0;
+    m_candidates.clear();
+    for (const auto& segment : m_segments) {
+      const double length = m_target.length_beyond(segment, distance);
+      if (length > 0.0) m_candidates.push_back(segment);
+      total += length;
+    }
+    return total;
+  }
+
+  /// Larger distances follow: segments wholly within the last one stay so.
+  void keep_candidates() { m_segments.swap(m_candidates); }
+
+ private:
+  std::vector<Segment> m_segments;
+  std::vector<Segment> m_candidates;
+  const OutlineIndex& m_target;
+};
+
+}  // namespace
+
 double outline_distance(const std::vector<Segment>& first, const OutlineIndex& first_index,
                         const std::vector<Segment>& second, const OutlineIndex& second_index, double share) {
   constexpr double kResolution_m = 0.01;
   const double allowed = (1.0 - share) * (total_length(first) + total_length(second));
+  Remaining from_first(first, second_index);
+  Remaining from_second(second, first_index);
   const auto within = [&](double distance) {
-    return second_index.length_beyond(first, distance) + first_index.length_beyond(second, distance) <=
-           allowed;
+    if (from_first.beyond(distance) + from_second.beyond(distance) <= allowed) return true;
+    from_first.keep_candidates();
+    from_second.keep_candidates();
+    return false;
   };
   if (within(0.0)) return 0.0;
   double low = 0.0;

@@ -28,10 +28,9 @@ class OutlineIndex {
   /// Length of the part of `measured` that is farther than `distance` from every segment of this outline.
   /// Exact to rounding: a point is within `distance` of a segment on one interval of the measured segment.
   [[nodiscard]] double length_beyond(const std::vector<Segment>& measured, double distance) const;
+  [[nodiscard]] double length_beyond(const Segment& measured, double distance) const;
 
  private:
-  [[nodiscard]] double length_beyond(const Segment& segment, double distance) const;
-
   std::vector<Segment> m_segments;
   geo::BoxIndex m_index;
 };
