@@ -5,11 +5,12 @@
 #include <cmath>
 #include <numbers>
 #include <optional>
-#include <set>
 
 #include <furrow/geo/core/error.h>
 #include <furrow/geo/crs/crs.h>
 #include <furrow/geo/vector/geos.h>
+
+#include "convex.h"
 
 namespace furrow::simulation::detail {
 namespace {
@@ -26,6 +27,8 @@ constexpr const char* kUnsure = "unsure";
 constexpr double kNeighbourGap_m = 10.0;
 /// ... along at least this length: corners that meet face each other along two gaps only.
 constexpr double kFacing_m = 30.0;
+/// How far beyond the cell fields are drawn before they are cut.
+constexpr double kReach_m = 100.0;
 
 template <class F>
 Polygon map_points(Polygon polygon, F f) {
@@ -39,7 +42,7 @@ Polygon map_points(Polygon polygon, F f) {
 /// A field on its way onto the map; `exact` points to the clipped reference while nothing has changed it.
 struct Stroke {
   Polygon local;
-  const Polygon* exact = nullptr;
+  const MultiPolygon* exact = nullptr;
 };
 
 bool is_rectangle(const MultiPolygon& cell) {
@@ -52,6 +55,10 @@ bool is_rectangle(const MultiPolygon& cell) {
                                       (p.y == box.min_y || p.y == box.max_y);
                              }) &&
          geo::area(cell) > 0.0;
+}
+
+geo::Box grown(const geo::Box& box, double x, double y) {
+  return {box.min_x - x, box.min_y - y, box.max_x + x, box.max_y + y};
 }
 
 bool inside_box(const geo::Box& inner, const geo::Box& outer) {
@@ -77,16 +84,19 @@ MultiPolygon clip(const Polygon& polygon, const MultiPolygon& cell, bool is_box)
   return parts;
 }
 
-bool face_each_other(const Polygon& a, const Polygon& b) {
-  geo::Box reach = geo::bounds(a);
-  reach = {reach.min_x - kNeighbourGap_m, reach.min_y - kNeighbourGap_m, reach.max_x + kNeighbourGap_m,
-           reach.max_y + kNeighbourGap_m};
-  if (!reach.intersects(geo::bounds(b))) return false;
-  const auto around = geo::geos::to_geos(geo::buffer({a}, kNeighbourGap_m));
-  const auto outline = geo::geos::outlines({b});
+double outline_length(const MultiPolygon& shape) {
+  double total = 0.0;
+  for (const auto& polygon : shape) total += geo::length(polygon.shell);
+  return total;
+}
+
+bool face_each_other(const MultiPolygon& a, const MultiPolygon& b) {
+  if (!grown(geo::bounds(a), kNeighbourGap_m, kNeighbourGap_m).intersects(geo::bounds(b))) return false;
+  const auto around = geo::geos::to_geos(geo::buffer(a, kNeighbourGap_m));
+  const auto outline = geo::geos::outlines(b);
   const auto facing =
       geo::geos::check(GEOSIntersection_r(geo::geos::context(), outline.get(), around.get()), "intersection");
-  const double shorter = std::min(geo::length(a.shell), geo::length(b.shell));
+  const double shorter = std::min(outline_length(a), outline_length(b));
   return geo::geos::length(facing.get()) >= std::max(kFacing_m, 0.1 * shorter);
 }
 
@@ -99,48 +109,25 @@ std::optional<Polygon> drawn_as_one(const Polygon& a, const Polygon& b) {
   return std::move(closed.front());
 }
 
-/// Direction of the longer extent of a ring (principal axis of its outline), as a unit vector.
-Point long_axis(const Ring& ring) {
-  Point mean;
-  double total = 0.0;
-  const auto each_edge = [&](auto visit) {
-    for (std::size_t i = 1; i < ring.size(); ++i) {
-      const Point middle{0.5 * (ring[i - 1].x + ring[i].x), 0.5 * (ring[i - 1].y + ring[i].y)};
-      visit(middle, std::hypot(ring[i].x - ring[i - 1].x, ring[i].y - ring[i - 1].y));
-    }
-  };
-  each_edge([&](Point p, double w) {
-    mean.x += w * p.x;
-    mean.y += w * p.y;
-    total += w;
-  });
-  mean = {mean.x / total, mean.y / total};
-  double xx = 0.0, xy = 0.0, yy = 0.0;
-  each_edge([&](Point p, double w) {
-    xx += w * (p.x - mean.x) * (p.x - mean.x);
-    xy += w * (p.x - mean.x) * (p.y - mean.y);
-    yy += w * (p.y - mean.y) * (p.y - mean.y);
-  });
-  const double angle = 0.5 * std::atan2(2.0 * xy, xx - yy);
-  return {std::cos(angle), std::sin(angle)};
+/// The least rectangle round the largest part of a shape.
+Extent visible_extent(const MultiPolygon& shape) {
+  const auto largest =
+      std::ranges::max_element(shape, {}, [](const Polygon& part) { return geo::area(part); });
+  const auto whole = geo::geos::to_geos(*largest);
+  const auto hull = geo::geos::from_geos(
+      geo::geos::check(GEOSConvexHull_r(geo::geos::context(), whole.get()), "convex hull").get());
+  return extent({hull.front().shell.begin(), hull.front().shell.end() - 1});
 }
 
-/// A field cut in two by a chord across its long side.
-std::vector<Polygon> drawn_as_two(const Polygon& field, Random& random) {
-  const Point axis = long_axis(field.shell);
-  double low = 0.0, high = 0.0;
-  const Point start = field.shell.front();
-  for (const Point& p : field.shell) {
-    const double t = (p.x - start.x) * axis.x + (p.y - start.y) * axis.y;
-    low = std::min(low, t);
-    high = std::max(high, t);
-  }
-  const double cut = low + (high - low) * random.uniform(0.35, 0.65);
+/// A field cut in two by a chord across the long side of what is visible of it.
+std::vector<Polygon> drawn_as_two(const FieldPart& field, Random& random) {
+  const Extent e = visible_extent(field.visible);
+  const double cut = e.length * random.uniform(-0.15, 0.15);
   const double tilt = random.uniform(-0.15, 0.15);
-  const Point along{axis.x * std::cos(tilt) - axis.y * std::sin(tilt),
-                    axis.x * std::sin(tilt) + axis.y * std::cos(tilt)};
-  const Point middle{start.x + cut * axis.x, start.y + cut * axis.y};
-  const double far = 4.0 * (high - low) + 1.0 + geo::length(field.shell);
+  const Point along{e.axis.x * std::cos(tilt) - e.axis.y * std::sin(tilt),
+                    e.axis.x * std::sin(tilt) + e.axis.y * std::cos(tilt)};
+  const Point middle{e.centre.x + cut * e.axis.x, e.centre.y + cut * e.axis.y};
+  const double far = 2.0 * (geo::length(field.local.shell) + e.length);
   std::vector<Polygon> pieces;
   for (const double side : {-1.0, 1.0}) {
     const auto corner = [&](double a, double c) {
@@ -149,7 +136,7 @@ std::vector<Polygon> drawn_as_two(const Polygon& field, Random& random) {
     const Polygon half{{corner(0.0, -far), corner(side * far, -far), corner(side * far, far),
                         corner(0.0, far), corner(0.0, -far)},
                        {}};
-    for (auto& piece : geo::intersection({field}, {half})) pieces.push_back(std::move(piece));
+    for (auto& piece : geo::intersection({field.local}, {half})) pieces.push_back(std::move(piece));
   }
   return pieces;
 }
@@ -234,7 +221,7 @@ std::vector<Stroke> seen_fields(const SiteView& view, const LabellerSkill& skill
   std::vector<Stroke> strokes;
   for (const auto& field : view.fields) {
     seen.push_back(!random.chance(skill.omission(field.area_m2 / 1e4)));
-    strokes.push_back({field.local, &field.shape});
+    strokes.push_back({field.local, &field.shapes});
   }
   return strokes;
 }
@@ -259,16 +246,16 @@ void merge_neighbours(const SiteView& view, const LabellerSkill& skill, Random r
   }
 }
 
-std::vector<Stroke> split_fields(const LabellerSkill& skill, Random random, std::vector<Stroke> strokes,
-                                 const std::vector<bool>& seen, const std::vector<bool>& merged) {
+std::vector<Stroke> split_fields(const SiteView& view, const LabellerSkill& skill, Random random,
+                                 std::vector<Stroke> strokes, const std::vector<bool>& seen,
+                                 const std::vector<bool>& merged) {
   std::vector<Stroke> result;
   for (std::size_t i = 0; i < strokes.size(); ++i) {
     const bool cut = random.chance(skill.split_rate);
     Random cutting(random.bits());  // a field's cut never changes what is drawn for the next
     if (!seen[i]) continue;
     if (cut && !merged[i]) {
-      for (auto& piece : drawn_as_two(strokes[i].local, cutting))
-        result.push_back({std::move(piece), nullptr});
+      for (auto& piece : drawn_as_two(view.fields[i], cutting)) result.push_back({std::move(piece), nullptr});
     } else {
       result.push_back(std::move(strokes[i]));
     }
@@ -283,7 +270,7 @@ std::vector<Stroke> misplaced(const LabellerSkill& skill, Random random, std::ve
   for (auto& stroke : strokes) {
     const std::uint64_t own_seed = random.bits();
     MultiPolygon shapes{stroke.local};
-    const Polygon* exact = stroke.exact;
+    const MultiPolygon* exact = stroke.exact;
     if (skill.bias_m != 0.0) {
       shapes = geo::buffer(shapes, skill.bias_m);
       exact = nullptr;
@@ -366,9 +353,35 @@ Polygon rounded(Polygon polygon, double steps_per_unit) {
   });
 }
 
+/// The cell and what lies around it: outlines waver there too before the cell's border cuts them.
+MultiPolygon drawing_reach(const SiteView& view) {
+  if (!view.is_box) {
+    MultiPolygon result;
+    for (const auto& part : geo::buffer(view.local_cell, kReach_m)) result.push_back(view.frame.to_crs(part));
+    return result;
+  }
+  const geo::Box box = geo::bounds(view.cell);
+  return {
+      geo::to_polygon(grown(box, kReach_m / view.frame.metres_per_x, kReach_m / view.frame.metres_per_y))};
+}
+
+void add_field(SiteView& view, const Polygon& piece) {
+  FieldPart field;
+  for (auto& part : clip(piece, view.cell, view.is_box)) {
+    Polygon local = view.frame.to_local(part);
+    if (geo::area(local) < view.min_part_m2) continue;
+    field.area_m2 += geo::area(local);
+    field.visible.push_back(std::move(local));
+    field.shapes.push_back(std::move(part));
+  }
+  if (field.shapes.empty()) return;
+  field.local = view.frame.to_local(piece);
+  view.fields.push_back(std::move(field));
+}
+
 /// A stroke as valid polygons inside the cell, without pieces that nobody would draw.
 MultiPolygon finished(const SiteView& view, const Stroke& stroke) {
-  if (stroke.exact != nullptr) return {*stroke.exact};
+  if (stroke.exact != nullptr) return *stroke.exact;
   MultiPolygon result;
   MultiPolygon shape{rounded(view.frame.to_crs(stroke.local), view.frame.steps_per_unit)};
   if (!geo::check_validity(shape).valid) shape = geo::make_valid(shape);
@@ -416,19 +429,15 @@ SiteView view_site(const labelling::Site& site, const std::vector<const MultiPol
   for (const auto& part : site.cell) view.local_cell.push_back(view.frame.to_local(part));
   view.is_box = is_rectangle(site.cell);
   view.min_part_m2 = min_part_m2;
+  const MultiPolygon reach = drawing_reach(view);
   for (const auto* shape : shapes) {
     for (const auto& polygon : *shape) {
-      for (auto& part : clip(polygon, view.cell, view.is_box)) {
-        FieldPart field{std::move(part), {}, 0.0};
-        field.local = view.frame.to_local(field.shape);
-        field.area_m2 = geo::area(field.local);
-        if (field.area_m2 >= min_part_m2) view.fields.push_back(std::move(field));
-      }
+      for (const auto& piece : clip(polygon, reach, view.is_box)) add_field(view, piece);
     }
   }
   for (std::size_t a = 0; a < view.fields.size(); ++a) {
     for (std::size_t b = a + 1; b < view.fields.size(); ++b) {
-      if (face_each_other(view.fields[a].local, view.fields[b].local)) view.neighbours.emplace_back(a, b);
+      if (face_each_other(view.fields[a].visible, view.fields[b].visible)) view.neighbours.emplace_back(a, b);
     }
   }
   return view;
@@ -447,7 +456,7 @@ std::vector<labelling::LabelledPolygon> draw_site(const SiteView& view, const st
   std::vector<Stroke> strokes = seen_fields(view, skill, stream("omission"), seen);
   std::vector<bool> merged(strokes.size(), false);
   merge_neighbours(view, skill, stream("merge"), strokes, seen, merged);
-  strokes = split_fields(skill, stream("split"), std::move(strokes), seen, merged);
+  strokes = split_fields(view, skill, stream("split"), std::move(strokes), seen, merged);
   strokes = misplaced(skill, stream("outline"), std::move(strokes));
   for (auto& stroke : false_fields(view, skill, stream("false"))) strokes.push_back(std::move(stroke));
   Random doubt = stream("unsure");
@@ -463,7 +472,9 @@ std::vector<labelling::LabelledPolygon> draw_site(const SiteView& view, const st
 
 std::vector<labelling::LabelledPolygon> expert_map(const SiteView& view) {
   std::vector<labelling::LabelledPolygon> polygons;
-  for (const auto& field : view.fields) polygons.push_back({{field.shape}, kCategory, false});
+  for (const auto& field : view.fields) {
+    for (const auto& shape : field.shapes) polygons.push_back({{shape}, kCategory, false});
+  }
   return polygons;
 }
 

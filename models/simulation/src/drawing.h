@@ -27,11 +27,12 @@ struct LocalFrame {
   [[nodiscard]] geo::Polygon to_crs(geo::Polygon polygon) const;
 };
 
-/// A piece of a reference field inside the cell.
+/// A reference field as it shows in the cell.
 struct FieldPart {
-  geo::Polygon shape;  ///< in the campaign's CRS, exactly as clipped
-  geo::Polygon local;  ///< in metres
-  double area_m2 = 0.0;
+  geo::MultiPolygon shapes;   ///< in the campaign's CRS, exactly as clipped
+  geo::MultiPolygon visible;  ///< the same in metres
+  geo::Polygon local;    ///< what is drawn, in metres: goes on some way beyond the cell, as the field does
+  double area_m2 = 0.0;  ///< of what is visible
 };
 
 /// What there is to draw at a site.
