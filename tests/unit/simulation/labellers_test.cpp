@@ -264,6 +264,23 @@ TEST(SimulateLabellers, JitterHasTheStatedSpreadAndIsSmoothAlongTheOutline) {
   EXPECT_NEAR(products / neighbours / (squares / count), 0.88, 0.03);
 }
 
+TEST(SimulateLabellers, CellBordersCutOutlinesWithoutWavering) {
+  LabellerSkill skill = perfect_labeller("a");
+  skill.jitter_m = 5.0;
+  skill.bias_m = -3.0;
+  skill.shift_x_m = 8.0;
+  geo::Layer reference = layer_in("EPSG:32632");
+  add(reference, square(500000, 6000000, 3000));  // 3 x 3 cells, the middle one without a border of the field
+  const auto simulated = simulate(reference, kilometre_cells(reference), one_labeller(skill));
+  ASSERT_EQ(simulated.campaign.assignments.size(), 9U);
+  const auto& middle = simulated.campaign.assignments[4].polygons;
+  ASSERT_EQ(middle.size(), 1U);
+  EXPECT_DOUBLE_EQ(geo::area(middle[0].shape), 1e6);
+  const auto& corner = simulated.campaign.assignments[0].polygons;
+  ASSERT_EQ(corner.size(), 1U);
+  EXPECT_LT(geo::area(corner[0].shape), 0.999e6);
+}
+
 TEST(SimulateLabellers, FalseFieldsReachTheStatedDensity) {
   LabellerSkill skill = perfect_labeller("a");
   skill.false_fields_per_km2 = 3.0;
@@ -560,6 +577,39 @@ TEST(WriteCampaign, FilesHaveThePublishedColumnsAndReadBack) {
   EXPECT_EQ(read_skills(folder / "campaign/true_skills.csv").size(), 5U);
   EXPECT_THROW(write_campaign(simulated, folder / "campaign", false), geo::IoError);
   write_campaign(simulated, folder / "campaign", true);
+}
+
+TEST(WriteCampaign, ReadsBackAsTheSameCampaign) {
+  const geo::Layer reference = lone_squares(20);
+  LabellerOptions options;
+  options.skills = default_skills(5);
+  options.skills[4].spam = true;
+  const auto simulated = simulate(reference, kilometre_cells(reference), options);
+  const test::TemporaryFolder folder;
+  write_campaign(simulated, folder / "campaign", false);
+  labelling::CampaignOptions read;
+  read.catalogue = (folder / "campaign/catalogue.csv").string();
+  read.labels = (folder / "campaign/labels.gpkg").string();
+  read.sites = (folder / "campaign/sites.gpkg").string();
+  std::vector<labelling::CampaignProblem> problems;
+  const auto campaign = labelling::read_campaign(read, problems);
+  for (const auto& problem : problems) ADD_FAILURE() << problem.input << ": " << problem.message;
+  ASSERT_EQ(campaign.sites.size(), simulated.campaign.sites.size());
+  ASSERT_EQ(campaign.assignments.size(), simulated.campaign.assignments.size());
+  std::map<std::string, const labelling::Assignment*> by_id;
+  for (const auto& a : campaign.assignments) by_id[a.id] = &a;
+  for (const auto& a : simulated.campaign.assignments) {
+    ASSERT_EQ(by_id.count(a.id), 1U) << a.id;
+    const auto& b = *by_id[a.id];
+    EXPECT_EQ(b.site, a.site);
+    EXPECT_EQ(b.labeller, a.labeller);
+    EXPECT_EQ(b.site_class, a.site_class);
+    ASSERT_EQ(b.polygons.size(), a.polygons.size());
+    for (std::size_t i = 0; i < a.polygons.size(); ++i) {
+      EXPECT_NEAR(geo::area(b.polygons[i].shape), geo::area(a.polygons[i].shape), 1e-6);
+      EXPECT_EQ(b.polygons[i].unsure, a.polygons[i].unsure);
+    }
+  }
 }
 
 TEST(WriteCampaign, CampaignWithoutAnyPolygonIsWritten) {
