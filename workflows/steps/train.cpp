@@ -1,0 +1,282 @@
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <furrow/geo/core/error.h>
+#include <furrow/geo/core/log.h>
+#include <furrow/geo/core/text.h>
+#include <furrow/segmentation/trainer.h>
+#include <furrow/segmentation/training_data.h>
+#include <furrow/workflow/path_check.h>
+#include <furrow/workflow/step.h>
+
+namespace furrow::workflow {
+namespace {
+
+class Train final : public Step {
+ public:
+  [[nodiscard]] StepInfo info() const override {
+    return {"train",
+            "A segmentation model from images and labels, weighted by the risk of the labels",
+            "Trains a U-Net that gives every pixel the probability of background, field interior and field "
+            "boundary, "
+            "and writes a model folder for 'predict'. Windows are cut from the scenes while training; there "
+            "are no "
+            "chip files. Labels lie on the image's pixel grid, as 'rasterize --grid' and 'consensus' make "
+            "them.\n\n"
+            "With --risk, pixels whose labels are doubtful count less: w = max(floor, (1 - r / "
+            "r_max)^gamma), r_max = "
+            "2/3 for three classes. Gamma 0 is plain training to the bit.\n\n"
+            "Loss: risk-weighted cross entropy and locally weighted Tversky-focal (Khallaghi et al. 2025), "
+            "half each. "
+            "Whole blocks of the scenes validate; the epoch with the best IoU on them is kept, then a "
+            "temperature is "
+            "fitted (Guo et al. 2017). Interrupted training goes on with --resume, to the same weights.",
+            {{"Plain training", "furrow train sample_data/scene.tif --labels labels.tif --out model"},
+             {"Doubtful labels weigh less",
+              "furrow train scene.tif --labels label.tif --risk risk.tif --epochs 100 --out model"}}};
+  }
+
+  void declare(OptionTable& t) override {
+    t.add("images", &m_images).positional().required().input("raster").help("Images, all of one kind");
+    t.add("labels", &m_labels)
+        .required()
+        .input("raster")
+        .help(
+            "Labels of each image, in the same order: 0 background, 1 interior, 2 boundary, 3 or 255 ignore");
+    t.add("risk", &m_risk)
+        .input("raster")
+        .help("Label risk of each image, 0..1, in the same order, as consensus writes it");
+    t.add("out", &m_out).required().output("folder").short_name('o').help("Model folder to write");
+    t.add("image-crs", &m_image_crs).help("CRS of the images whatever they say, for example EPSG:32632");
+    t.add("resume", &m_train.resume)
+        .help("Go on from the last checkpoint of the same training, if there is one");
+    t.add("seed", &m_seed).at_least(0).help("Seed of everything random");
+    declare_risk(t);
+    declare_data(t);
+    declare_network(t);
+    declare_training(t);
+  }
+
+  void check() const override {
+    const auto same = [&](const char* option, std::size_t given) {
+      if (given == m_images.size()) return;
+      throw geo::UsageError(geo::concat(m_images.size(), " image(s) but ", given, " of --", option,
+                                        ": give one for each image, in the same order"));
+    };
+    same("labels", m_labels.size());
+    if (!m_risk.empty()) same("risk", m_risk.size());
+    if ((m_risk_mode == "weight" || m_risk_mode == "ignore") && m_risk.empty()) {
+      throw geo::UsageError(
+          geo::concat("--risk-mode ", m_risk_mode, " needs --risk: the risk raster of each image"));
+    }
+  }
+
+  void run(StepContext& context) override {
+    const segmentation::TrainingData data(scenes(), data_options(), context.exec());
+    const segmentation::TrainingDataSummary& summary = data.summary();
+    warn_about_data(summary);
+    m_train.seed = static_cast<std::uint64_t>(m_seed);
+    m_train.loss.class_weights = {m_class_weights[0], m_class_weights[1], m_class_weights[2]};
+    m_train.overwrite = context.overwrite();
+    const segmentation::TrainReport report = segmentation::train_model(data, m_train, m_out, context.exec());
+    const segmentation::EpochMetrics& best = report.epochs[static_cast<std::size_t>(report.best_epoch - 1)];
+    context.record("train_blocks", summary.train_blocks);
+    context.record("val_blocks", summary.val_blocks);
+    context.record("labelled_px", summary.labelled_px[0] + summary.labelled_px[1] + summary.labelled_px[2]);
+    context.record("parameters", report.parameters);
+    context.record("epochs", static_cast<std::int64_t>(report.epochs.size()));
+    context.record("best_epoch", report.best_epoch);
+    context.record("train_loss", best.train_loss);
+    context.record("receptive_radius_px", static_cast<std::int64_t>(report.receptive_radius_px));
+    if (summary.val_blocks == 0) return;
+    context.record("val_iou_extent", best.val_iou_extent);
+    context.record("val_iou_interior", best.val_iou[1]);
+    context.record("val_iou_boundary", best.val_iou[2]);
+    context.record("temperature", report.temperature);
+    context.record("ece_before", report.ece_before);
+    context.record("ece_after", report.ece_after);
+  }
+
+ private:
+  void declare_risk(OptionTable& t) {
+    const char* group = "Label risk";
+    auto& risk = m_data.risk;
+    t.add("risk-mode", &m_risk_mode)
+        .choices({"auto", "off", "ignore", "weight"})
+        .group(group)
+        .help(
+            "What risk does: nothing, pixels above a threshold are ignored, or pixels weigh less; auto = "
+            "weight when "
+            "--risk is given");
+    t.add("risk-gamma", &risk.gamma).at_least(0).group(group).help("Exponent of the weight; 0 = no effect");
+    t.add("risk-floor", &risk.floor).range(0, 1).group(group).help("Least weight of a labelled pixel");
+    t.add("risk-boundary-min", &risk.boundary_min)
+        .range(0, 1)
+        .group(group)
+        .help("Least weight of a boundary pixel, so that boundaries do not vanish");
+    t.add("risk-ignore-above", &risk.ignore_above)
+        .range(0, 1)
+        .group(group)
+        .help("Threshold of --risk-mode ignore");
+  }
+
+  void declare_data(OptionTable& t) {
+    const char* group = "Data";
+    t.add("chip-px", &m_data.chip_px)
+        .range(16, 4096)
+        .unit("px")
+        .group(group)
+        .help("Side of a training window");
+    t.add("block-px", &m_data.block_px)
+        .range(0, 1000000)
+        .unit("px")
+        .group(group)
+        .help(
+            "Side of the blocks that train or validate as a whole; 0 = 2 windows (1 where blocks would be "
+            "few)");
+    t.add("val-share", &m_data.val_share).range(0, 0.9).group(group).help("Share of blocks that validate");
+    t.add("augment", &m_data.augment)
+        .group(group)
+        .help("Turn, mirror, brighten and darken the windows at random, with some noise");
+    t.add("ignore-label-nodata", &m_data.ignore_label_nodata)
+        .group(group)
+        .help("Ignore pixels that are the label raster's nodata even when that is a class (0, 1, 2)");
+    t.add("normalise", &m_normalise)
+        .choices({"minmax", "zscore", "divide"})
+        .group(group)
+        .help("How pixel values become network input");
+    t.add("norm-scope", &m_norm_scope)
+        .choices({"scene", "stored"})
+        .group(group)
+        .help("Statistics of each scene itself, or those of the training scenes for every later scene");
+    t.add("norm-per-band", &m_data.normalisation.per_band)
+        .group(group)
+        .help("Statistics of each band instead of all bands together");
+    t.add("norm-percentiles", &m_percentiles)
+        .count(2)
+        .range(0, 100)
+        .unit("%")
+        .group(group)
+        .help("Percentiles that minmax takes to 0 and 1");
+    t.add("norm-divisor", &m_data.normalisation.divisor).group(group).help("Divisor of --normalise divide");
+  }
+
+  void declare_network(OptionTable& t) {
+    const char* group = "Network";
+    t.add("base-width", &m_train.base_width)
+        .range(1, 1024)
+        .group(group)
+        .help("Channels of the first level; doubled on each level below");
+    t.add("levels", &m_train.levels).range(2, 7).group(group).help("Levels of the U-Net");
+    t.add("dropout", &m_train.dropout)
+        .range(0, 0.95)
+        .group(group)
+        .help("Share of channels dropped while training");
+  }
+
+  void declare_training(OptionTable& t) {
+    const char* group = "Training";
+    t.add("epochs", &m_train.epochs).range(1, 100000).group(group).help("Passes over the training blocks");
+    t.add("batch", &m_train.batch_size).range(1, 4096).group(group).help("Windows per step");
+    t.add("learning-rate", &m_train.learning_rate)
+        .at_least(0)
+        .group(group)
+        .help("Peak learning rate of AdamW; warm-up over 5 % of the steps, then a cosine");
+    t.add("weight-decay", &m_train.weight_decay).at_least(0).group(group).help("Weight decay of AdamW");
+    t.add("clip-norm", &m_train.clip_norm)
+        .at_least(0)
+        .group(group)
+        .help("Largest gradient norm; 0 = no limit");
+    t.add("patience", &m_train.patience)
+        .at_least(0)
+        .group(group)
+        .help("Stop after so many epochs without a better one; 0 = never");
+    t.add("checkpoint-every", &m_train.checkpoint_every)
+        .at_least(0)
+        .group(group)
+        .help("Epochs between checkpoints; 0 = none");
+    t.add("tversky-share", &m_train.loss.tversky_share)
+        .range(0, 1)
+        .group(group)
+        .help("Share of the Tversky-focal loss; the rest is cross entropy");
+    t.add("tversky-alpha", &m_train.loss.tversky_alpha)
+        .range(0, 1)
+        .group(group)
+        .help("Weight of missed pixels against false ones");
+    t.add("focal-gamma", &m_train.loss.focal_gamma)
+        .range(0.01, 100)
+        .group(group)
+        .help("Above 1 favours classes that are still bad");
+    t.add("class-weights", &m_class_weights)
+        .count(3)
+        .at_least(0)
+        .group(group)
+        .help("Weights of background, interior and boundary in the cross entropy");
+  }
+
+  [[nodiscard]] std::vector<segmentation::TrainingScene> scenes() const {
+    std::vector<segmentation::TrainingScene> result;
+    for (std::size_t i = 0; i < m_images.size(); ++i) {
+      result.push_back(
+          {gdal_path(m_images[i]), gdal_path(m_labels[i]), m_risk.empty() ? "" : gdal_path(m_risk[i])});
+    }
+    return result;
+  }
+
+  [[nodiscard]] segmentation::TrainingDataOptions data_options() const {
+    using segmentation::RiskMode;
+    segmentation::TrainingDataOptions options = m_data;
+    options.seed = static_cast<std::uint64_t>(m_seed);
+    options.crs_switch = "--image-crs";
+    if (!m_image_crs.empty()) options.override_crs = geo::Crs::from_user_input(m_image_crs);
+    const std::string mode = m_risk_mode != "auto" ? m_risk_mode : m_risk.empty() ? "off" : "weight";
+    options.risk.mode = mode == "weight"   ? RiskMode::kWeight
+                        : mode == "ignore" ? RiskMode::kIgnore
+                                           : RiskMode::kOff;
+    geo::Normalisation& norm = options.normalisation;
+    norm.method = m_normalise == "zscore"   ? geo::NormaliseMethod::kZScore
+                  : m_normalise == "divide" ? geo::NormaliseMethod::kDivide
+                                            : geo::NormaliseMethod::kMinMax;
+    norm.scope = m_norm_scope == "stored" ? geo::NormaliseScope::kStored : geo::NormaliseScope::kScene;
+    norm.low_percentile = m_percentiles[0];
+    norm.high_percentile = m_percentiles[1];
+    return options;
+  }
+
+  static void warn_about_data(const segmentation::TrainingDataSummary& summary) {
+    static constexpr const char* kNames[] = {"background", "interior", "boundary"};
+    for (std::size_t c = 0; c < summary.labelled_px.size(); ++c) {
+      if (summary.labelled_px[c] == 0) {
+        geo::log_warning(
+            geo::concat("no pixel is labelled ", kNames[c], " (", c, "): the model cannot learn that class"));
+      }
+    }
+    if (summary.labelled_without_risk_px > 0) {
+      geo::log_warning(geo::concat(summary.labelled_without_risk_px,
+                                   " labelled pixels have no risk; they count as the riskiest"));
+    }
+  }
+
+  std::vector<std::string> m_images;
+  std::vector<std::string> m_labels;
+  std::vector<std::string> m_risk;
+  std::string m_out;
+  std::string m_image_crs;
+  std::string m_risk_mode = "auto";
+  std::string m_normalise = "minmax";
+  std::string m_norm_scope = "scene";
+  std::vector<double> m_percentiles{1.0, 99.0};
+  std::vector<double> m_class_weights{1.0, 1.0, 1.0};
+  std::int64_t m_seed = 1;
+  segmentation::TrainingDataOptions m_data;
+  segmentation::TrainOptions m_train;
+};
+
+}  // namespace
+
+std::unique_ptr<Step> make_train() {
+  return std::make_unique<Train>();
+}
+
+}  // namespace furrow::workflow
