@@ -3,6 +3,7 @@
 #include <array>
 #include <numeric>
 #include <tuple>
+#include <unordered_map>
 
 #include <oneapi/tbb/parallel_sort.h>
 
@@ -20,6 +21,7 @@ constexpr Index kNone = 0xFFFFFFFFU;
 
 /// Boundary score in the upper 16 bits, smoothed score in the lower: pixels compare by (height, position).
 using Height = std::uint32_t;
+constexpr Height kOutsideMask = 0xFFFFFFFFU;
 Height level_of(Height height) {
   return height >> 16;
 }
@@ -62,7 +64,8 @@ void smooth_row(const std::uint8_t* in, std::int64_t width, std::uint16_t* out) 
   for (std::int64_t col = inner_end; col < width; ++col) out[col] = slow(col);
 }
 
-std::vector<Height> heights(const Raster<std::uint8_t>& boundary, const std::vector<detail::Strip>& strips) {
+std::vector<Height> heights(const Raster<std::uint8_t>& boundary, const Raster<std::uint8_t>& mask,
+                            const std::vector<detail::Strip>& strips) {
   const std::int64_t width = boundary.width();
   const std::int64_t rows = boundary.height();
   std::vector<Height> out(static_cast<std::size_t>(boundary.pixels()));
@@ -82,7 +85,9 @@ std::vector<Height> heights(const Raster<std::uint8_t>& boundary, const std::vec
         const int sum = lines[0][col] + lines[6][col] + 2 * (lines[1][col] + lines[5][col]) +
                         3 * (lines[2][col] + lines[4][col]) + 4 * lines[3][col];
         const auto i = static_cast<std::size_t>(row * width + col);
-        out[i] = (static_cast<Height>(boundary.data()[i]) << 16) | static_cast<Height>(sum);
+        out[i] = mask.data()[i] == 0
+                     ? kOutsideMask
+                     : (static_cast<Height>(boundary.data()[i]) << 16) | static_cast<Height>(sum);
       }
     }
   });
@@ -94,7 +99,7 @@ class Basins {
  public:
   Basins(const Raster<std::uint8_t>& mask, const std::vector<Height>& height,
          const std::vector<detail::Strip>& strips)
-      : m_width(mask.width()), m_rows(mask.height()), m_mask(mask), m_height(height), m_strips(strips) {
+      : m_width(mask.width()), m_rows(mask.height()), m_height(height), m_strips(strips) {
     m_lowest.resize(static_cast<std::size_t>(mask.pixels()), kNone);
     detail::for_each_strip(strips, [&](const detail::Strip& strip) { point_down(strip); });
     detail::for_each_strip(strips, [&](const detail::Strip& strip) { shorten(strip); });
@@ -105,6 +110,40 @@ class Basins {
   [[nodiscard]] std::vector<Index>& of_pixel() { return m_basin; }
   /// Boundary score of each basin's lowest pixel.
   [[nodiscard]] const std::vector<std::uint8_t>& lowest_level() const { return m_lowest_level; }
+  /// Where the numbers of the basins of each strip begin.
+  [[nodiscard]] const std::vector<Index>& first_of_strip() const { return m_first; }
+
+  /// Makes groups of basins to basins. group: by basin, the smallest member of its group, or a member that
+  /// leads there.
+  void regroup(std::vector<Index>& group) {
+    std::vector<std::uint8_t> level = m_lowest_level;
+    std::vector<Index> number(group.size());
+    std::vector<Index> first(m_first.size(), 0);
+    Index count = 0;
+    for (std::size_t strip = 0; strip + 1 < m_first.size(); ++strip) {
+      first[strip] = count;
+      for (Index i = m_first[strip]; i < m_first[strip + 1]; ++i) {
+        if (group[i] == i) {
+          level[count] = m_lowest_level[i];
+          number[i] = count++;
+          continue;
+        }
+        // Members come after the one they lead to, which knows its number already.
+        number[i] = number[group[i]];
+        level[number[i]] = std::min(level[number[i]], m_lowest_level[i]);
+      }
+    }
+    first.back() = count;
+    level.resize(count);
+    m_first = std::move(first);
+    m_lowest_level = std::move(level);
+    detail::for_each_strip(m_strips, [&](const detail::Strip& strip) {
+      for (std::int64_t i = strip.begin * m_width; i < strip.end * m_width; ++i) {
+        Index& basin = m_basin[static_cast<std::size_t>(i)];
+        if (basin != kNone) basin = number[basin];
+      }
+    });
+  }
 
  private:
   void point_down(const detail::Strip& strip) {
@@ -113,16 +152,15 @@ class Basins {
       const std::int64_t bottom = std::min(m_rows - 1, row + 1);
       for (std::int64_t col = 0; col < m_width; ++col) {
         const auto i = static_cast<std::size_t>(row * m_width + col);
-        if (m_mask.data()[i] == 0) continue;
+        if (m_height[i] == kOutsideMask) continue;
         const std::int64_t left = std::max<std::int64_t>(0, col - 1);
         const std::int64_t right = std::min(m_width - 1, col + 1);
-        // Row-major order of the search makes the first of equals the lowest in rank.
-        std::size_t best = i;
+        // Row-major order makes the first of equals the lowest in rank.
+        auto best = static_cast<std::size_t>(top * m_width + left);
         for (std::int64_t r = top; r <= bottom; ++r) {
-          for (auto k = static_cast<std::size_t>(r * m_width + left);
-               k <= static_cast<std::size_t>(r * m_width + right); ++k) {
-            if (m_mask.data()[k] == 0) continue;
-            if (m_height[k] < m_height[best] || (m_height[k] == m_height[best] && k < best)) best = k;
+          const auto end = static_cast<std::size_t>(r * m_width + right);
+          for (auto k = static_cast<std::size_t>(r * m_width + left); k <= end; ++k) {
+            best = m_height[k] < m_height[best] ? k : best;
           }
         }
         m_lowest[i] = static_cast<Index>(best);
@@ -180,48 +218,128 @@ class Basins {
       }
     });
     m_lowest = {};
+    m_first = std::move(first);
   }
 
   std::int64_t m_width;
   std::int64_t m_rows;
-  const Raster<std::uint8_t>& m_mask;
   const std::vector<Height>& m_height;
   const std::vector<detail::Strip>& m_strips;
   std::vector<Index> m_lowest;
   std::vector<Index> m_basin;
   std::vector<std::uint8_t> m_lowest_level;
+  std::vector<Index> m_first;
 };
 
-/// The lowest passes between neighbouring basins, each pixel pair seen from its upper left side.
+/// Calls look(i, k) for each two neighbours i < k of different basins, i within the strip.
+template <class Look>
+void for_each_border(const std::vector<Index>& basin, std::int64_t width, std::int64_t rows,
+                     const detail::Strip& strip, const Look& look) {
+  const auto line = static_cast<std::size_t>(width);
+  const auto check = [&](std::size_t i, std::size_t k) {
+    if (basin[k] != basin[i] && basin[k] != kNone) look(i, k);
+  };
+  for (std::int64_t row = strip.begin; row < strip.end; ++row) {
+    const bool has_below = row + 1 < rows;
+    for (std::int64_t col = 0; col < width; ++col) {
+      const auto i = static_cast<std::size_t>(row * width + col);
+      if (basin[i] == kNone) continue;
+      if (col + 1 < width) check(i, i + 1);
+      if (!has_below) continue;
+      if (col > 0) check(i, i + line - 1);
+      check(i, i + line);
+      if (col + 1 < width) check(i, i + line + 1);
+    }
+  }
+}
+
+/// The way over two neighbours i < k. At equal height k, which comes later, is the higher one.
+Pass pass_over(const std::vector<Height>& height, std::size_t i, std::size_t k) {
+  const bool k_higher = height[k] >= height[i];
+  const std::size_t high = k_higher ? k : i;
+  const std::size_t low = k_higher ? i : k;
+  return {height[high], static_cast<Index>(high), height[low], static_cast<Index>(low)};
+}
+
+constexpr Pass kNoPass{0xFFFFFFFFU, kNone, 0xFFFFFFFFU, kNone};
+
+struct Exit {
+  Pass pass = kNoPass;
+  Index to = kNone;  ///< the basin on the other side
+};
+
+/// The lowest pass out of each basin. Basins are numbered by their first pixel's strip: `first` holds where
+/// the numbers of each strip begin; what a strip finds of another's basins is merged afterwards.
+std::vector<Exit> lowest_exits(const std::vector<Index>& basin, std::size_t count,
+                               const std::vector<Index>& first, const std::vector<Height>& height,
+                               std::int64_t width, std::int64_t rows,
+                               const std::vector<detail::Strip>& strips) {
+  std::vector<Exit> exits(count);
+  std::vector<std::unordered_map<Index, Exit>> strangers(strips.size());
+  detail::for_each_strip(strips, [&](const detail::Strip& strip) {
+    const auto s = static_cast<std::size_t>(strip.index);
+    const auto offer = [&](Index from, Index to, const Pass& pass) {
+      const bool own = from >= first[s] && from < first[s + 1];
+      Exit& exit = own ? exits[from] : strangers[s][from];
+      if (pass.rank() < exit.pass.rank()) exit = {pass, to};
+    };
+    for_each_border(basin, width, rows, strip, [&](std::size_t i, std::size_t k) {
+      const Pass pass = pass_over(height, i, k);
+      offer(basin[i], basin[k], pass);
+      offer(basin[k], basin[i], pass);
+    });
+  });
+  for (const auto& found : strangers) {
+    for (const auto& [from, exit] : found) {
+      if (exit.pass.rank() < exits[from].pass.rank()) exits[from] = exit;
+    }
+  }
+  return exits;
+}
+
+Index find(std::vector<Index>& parent, Index i) {
+  while (parent[i] != i) {
+    parent[i] = parent[parent[i]];
+    i = parent[i];
+  }
+  return i;
+}
+
+/// Joins every basin that is shallower than the cut to the neighbour behind its lowest exit (a second step of
+/// Boruvka's algorithm). Kruskal's algorithm would do the same: when it comes to that pass, nothing has
+/// joined the basin yet, so the climb is at most the basin's own depth. The lower floor that the neighbour
+/// may get by it cannot undo a join that comes before that pass: a climb from that floor to a pass below the
+/// exit is again less than the cut.
+void join_shallow(Basins& basins, const std::vector<Height>& height, int cut_level, std::int64_t width,
+                  std::int64_t rows, const std::vector<detail::Strip>& strips) {
+  std::vector<Index>& basin = basins.of_pixel();
+  const std::vector<std::uint8_t>& floor = basins.lowest_level();
+  const auto exits = lowest_exits(basin, floor.size(), basins.first_of_strip(), height, width, rows, strips);
+  std::vector<Index> group(floor.size());
+  std::iota(group.begin(), group.end(), Index{0});
+  for (Index i = 0; i < exits.size(); ++i) {
+    if (exits[i].to == kNone) continue;
+    if (static_cast<int>(level_of(exits[i].pass.high_height)) - floor[i] >= cut_level) continue;
+    const Index a = find(group, i);
+    const Index b = find(group, exits[i].to);
+    group[std::max(a, b)] = std::min(a, b);
+  }
+  basins.regroup(group);
+}
+
+/// The lowest passes between neighbouring basins, in ascending order.
 std::vector<BasinPass> find_passes(const std::vector<Index>& basin, const std::vector<Height>& height,
                                    std::int64_t width, std::int64_t rows,
                                    const std::vector<detail::Strip>& strips) {
   std::vector<std::vector<BasinPass>> found(strips.size());
   detail::for_each_strip(strips, [&](const detail::Strip& strip) {
     detail::PairMap<Pass> passes;
-    const auto look = [&](std::size_t i, std::size_t k) {
-      if (basin[k] == kNone || basin[k] == basin[i]) return;
-      // k comes after i, so at equal height it is the higher one.
-      const bool k_higher = height[k] >= height[i];
-      const std::size_t high = k_higher ? k : i;
-      const std::size_t low = k_higher ? i : k;
-      const Pass pass{height[high], static_cast<Index>(high), height[low], static_cast<Index>(low)};
+    for_each_border(basin, width, rows, strip, [&](std::size_t i, std::size_t k) {
+      const Pass pass = pass_over(height, i, k);
       bool is_new = false;
       Pass& best = passes.at(basin[i], basin[k], is_new);
       if (is_new || pass.rank() < best.rank()) best = pass;
-    };
-    for (std::int64_t row = strip.begin; row < strip.end; ++row) {
-      for (std::int64_t col = 0; col < width; ++col) {
-        const auto i = static_cast<std::size_t>(row * width + col);
-        if (basin[i] == kNone) continue;
-        if (col + 1 < width) look(i, i + 1);
-        if (row + 1 == rows) continue;
-        const std::size_t below = i + static_cast<std::size_t>(width);
-        if (col > 0) look(i, below - 1);
-        look(i, below);
-        if (col + 1 < width) look(i, below + 1);
-      }
-    }
+    });
     auto& out = found[static_cast<std::size_t>(strip.index)];
     out.reserve(passes.entries().size());
     for (const auto& entry : passes.entries()) out.push_back({entry.value, entry.a, entry.b});
@@ -234,14 +352,6 @@ std::vector<BasinPass> find_passes(const std::vector<Index>& basin, const std::v
   tbb::parallel_sort(all.begin(), all.end(),
                      [](const BasinPass& x, const BasinPass& y) { return x.pass.rank() < y.pass.rank(); });
   return all;
-}
-
-Index find(std::vector<Index>& parent, Index i) {
-  while (parent[i] != i) {
-    parent[i] = parent[parent[i]];
-    i = parent[i];
-  }
-  return i;
 }
 
 /// Field of each basin: passes in ascending order; one that rises less than the cut above the shallower side
@@ -286,12 +396,16 @@ LabelledRaster watershed(const Raster<std::uint8_t>& boundary, const Raster<std:
   LabelledRaster result{Raster<std::uint32_t>(mask.width(), mask.height()), 0};
   if (mask.empty()) return result;
   const auto strips = detail::make_strips(mask.height());
-  std::vector<BasinPass> passes;
-  const std::vector<Height> height = heights(boundary, strips);
+  const std::vector<Height> height = heights(boundary, mask, strips);
   exec.check_cancelled();
   Basins basins(mask, height, strips);
   exec.check_cancelled();
-  passes = find_passes(basins.of_pixel(), height, mask.width(), mask.height(), strips);
+  // Each round leaves less than half of the shallow basins.
+  for (int round = 0; round < 2; ++round) {
+    join_shallow(basins, height, cut_level, mask.width(), mask.height(), strips);
+    exec.check_cancelled();
+  }
+  const auto passes = find_passes(basins.of_pixel(), height, mask.width(), mask.height(), strips);
   exec.check_cancelled();
   const std::vector<Index> field = join_basins(passes, basins.lowest_level(), cut_level);
   const std::vector<Index>& basin = basins.of_pixel();
