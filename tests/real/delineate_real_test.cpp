@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
 
 #include <furrow/geo/raster/reader.h>
 #include <furrow/geo/topology/arcs.h>
@@ -25,7 +26,8 @@ void expect_valid_without_overlap(const std::vector<MultiPolygon>& shapes) {
     const Validity validity = check_validity(shapes[i]);
     ASSERT_TRUE(validity.valid) << i << ": " << validity.reason;
     for (const std::size_t k : index.query(boxes[i])) {
-      if (k > i && !shapes[k].empty()) ASSERT_EQ(intersection_area(shapes[i], shapes[k]), 0.0) << i << " and " << k;
+      if (k <= i || shapes[k].empty()) continue;
+      ASSERT_EQ(intersection_area(shapes[i], shapes[k]), 0.0) << i << " and " << k;
     }
   }
 }
@@ -48,7 +50,7 @@ class CroplandPatches : public testing::Test {
 };
 
 TEST_F(CroplandPatches, OutlinesHoldExactlyTheirPixels) {
-  ASSERT_GT(patches.count, 500U);
+  ASSERT_GT(patches.count, 100U);
   const GeoTransform in_pixels{0.0, 1.0, 0.0, 0.0, 0.0, 1.0};
   const auto shapes = assemble_polygons(trace_arcs(patches.labels, exec), patches.count, in_pixels, exec);
   for (std::uint32_t label = 1; label <= patches.count; ++label) {
@@ -94,7 +96,8 @@ TEST(RealScores, FieldsOfAnotherModelsOutput) {
     pixels += as_integer(field.values[result.fields.field("n_pixels")]);
   }
   expect_valid_without_overlap(shapes);
-  EXPECT_EQ(pixels, result.report.field_pixels - result.report.rejected_pixels + result.report.holes_filled_pixels);
+  EXPECT_EQ(pixels,
+            result.report.field_pixels - result.report.rejected_pixels + result.report.holes_filled_pixels);
   // UTM pixels of 100 m2; the scale on the ground is within 0.1 % here.
   EXPECT_NEAR(area_ha / (static_cast<double>(pixels) * 0.01), 1.0, 0.001);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <queue>
+#include <span>
 #include <tuple>
 
 #include <oneapi/tbb/parallel_for.h>
@@ -66,33 +67,16 @@ class ArcSimplifier {
  public:
   ArcSimplifier(const std::vector<LatticePoint>& points, std::size_t keep, const SimplifyOptions& options,
                 const detail::LatticeBits& corners)
-      : m_points(points), m_keep(keep), m_options(options), m_corners(corners), m_left(points.size()) {
-    const std::size_t n = points.size();
-    for (std::size_t i = 0; i < n; ++i) {
-      m_previous.push_back(i == 0 ? 0 : i - 1);
-      m_next.push_back(i + 1);
-      m_own.emplace_back(detail::lattice_key(points[i]), i);
-    }
-    m_alive.assign(n, true);
-    m_version.assign(n, 0);
+      : m_points(points), m_keep(keep), m_options(options), m_corners(corners) {
+    for (std::size_t i = 0; i < points.size(); ++i) m_own.emplace_back(detail::lattice_key(points[i]), i);
     std::ranges::sort(m_own);
   }
 
   std::vector<LatticePoint> run() {
-    for (std::size_t i = 1; i + 1 < m_points.size(); ++i) push(i);
-    while (!m_queue.empty() && m_left > m_keep) {
-      const auto [area, i, version] = m_queue.top();
-      m_queue.pop();
-      if (!m_alive[i] || version != m_version[i] || !can_go(i)) continue;
-      m_alive[i] = false;
-      --m_left;
-      const std::size_t before = m_previous[i];
-      const std::size_t after = m_next[i];
-      m_next[before] = after;
-      m_previous[after] = before;
-      if (before != 0) push(before);
-      if (after + 1 != m_points.size()) push(after);
-    }
+    // First aim at the corners that Douglas and Peucker's method would keep; what stands in the way stays.
+    // Where that bends the line out of the tolerance, take corners off one by one within it.
+    drop_corners(best_corners(), false);
+    if (!within_tolerance()) drop_corners(std::vector<bool>(m_points.size(), false), true);
     std::vector<LatticePoint> kept;
     for (std::size_t i = 0; i < m_points.size(); ++i) {
       if (m_alive[i]) kept.push_back(m_points[i]);
@@ -103,22 +87,90 @@ class ArcSimplifier {
  private:
   using Entry = std::tuple<std::int64_t, std::size_t, std::uint32_t>;  // area, corner, version
 
-  void push(std::size_t i) {
+  /// The corner between two others that lies furthest from the line between them; `from` when none lies
+  /// between.
+  [[nodiscard]] std::pair<std::size_t, double> furthest(std::size_t from, std::size_t to) const {
+    std::pair<std::size_t, double> best{from, -1.0};
+    for (std::size_t i = from + 1; i < to; ++i) {
+      const double d = distance(m_points[i], m_points[from], m_points[to]);
+      if (d > best.second) best = {i, d};
+    }
+    return best;
+  }
+
+  /// True for the corners that the method of Douglas and Peucker keeps.
+  [[nodiscard]] std::vector<bool> best_corners() const {
+    std::vector<bool> wanted(m_points.size(), false);
+    std::vector<std::pair<std::size_t, std::size_t>> open{{0, m_points.size() - 1}};
+    wanted.front() = wanted.back() = true;
+    while (!open.empty()) {
+      const auto [from, to] = open.back();
+      open.pop_back();
+      const auto [corner, away] = furthest(from, to);
+      if (away <= m_options.tolerance) continue;
+      wanted[corner] = true;
+      open.emplace_back(from, corner);
+      open.emplace_back(corner, to);
+    }
+    return wanted;
+  }
+
+  /// Drops corners, smallest triangle first, as far as the rules allow.
+  /// @param bounded  check the tolerance for each
+  void drop_corners(const std::vector<bool>& wanted, bool bounded) {
+    start();
+    for (std::size_t i = 1; i + 1 < m_points.size(); ++i) push(i, wanted);
+    while (!m_queue.empty() && m_left > m_keep) {
+      const auto [area, i, version] = m_queue.top();
+      m_queue.pop();
+      if (!m_alive[i] || version != m_version[i] || !can_go(i, bounded)) continue;
+      m_alive[i] = false;
+      --m_left;
+      const std::size_t before = m_previous[i];
+      const std::size_t after = m_next[i];
+      m_next[before] = after;
+      m_previous[after] = before;
+      if (before != 0) push(before, wanted);
+      if (after + 1 != m_points.size()) push(after, wanted);
+    }
+  }
+
+  void start() {
+    const std::size_t n = m_points.size();
+    m_left = n;
+    m_alive.assign(n, true);
+    m_version.assign(n, 0);
+    m_queue = {};
+    m_previous.resize(n);
+    m_next.resize(n);
+    for (std::size_t i = 0; i < n; ++i) {
+      m_previous[i] = i == 0 ? 0 : i - 1;
+      m_next[i] = i + 1;
+    }
+  }
+
+  void push(std::size_t i, const std::vector<bool>& wanted) {
+    if (wanted[i]) return;
     const std::int64_t area = std::abs(cross(m_points[m_previous[i]], m_points[i], m_points[m_next[i]]));
     m_queue.emplace(area, i, ++m_version[i]);
   }
 
-  [[nodiscard]] bool can_go(std::size_t i) const {
+  [[nodiscard]] bool can_go(std::size_t i, bool bounded) const {
     const LatticePoint a = m_points[m_previous[i]];
     const LatticePoint b = m_points[i];
     const LatticePoint c = m_points[m_next[i]];
-    if (distance(b, a, c) > m_options.tolerance) return false;
-    for (std::size_t k = m_previous[i] + 1; k < m_next[i]; ++k) {
-      if (distance(m_points[k], a, c) > m_options.tolerance) return false;
-    }
+    if (bounded && furthest(m_previous[i], m_next[i]).second > m_options.tolerance) return false;
     return !any_in_triangle(a, b, c, [&](LatticePoint p) {
       return p != a && p != b && p != c && m_corners.test(p) && !is_gone(p);
     });
+  }
+
+  /// No traced corner lies further from the line than it may.
+  [[nodiscard]] bool within_tolerance() const {
+    for (std::size_t i = 0; i + 1 < m_points.size(); i = m_next[i]) {
+      if (furthest(i, m_next[i]).second > m_options.tolerance) return false;
+    }
+    return true;
   }
 
   /// A corner of this arc that was dropped.
@@ -143,13 +195,49 @@ class ArcSimplifier {
   std::size_t m_keep;
   const SimplifyOptions& m_options;
   const detail::LatticeBits& m_corners;
-  std::size_t m_left;
+  std::size_t m_left = 0;
   std::vector<std::size_t> m_previous;
   std::vector<std::size_t> m_next;
   std::vector<bool> m_alive;
   std::vector<std::uint32_t> m_version;
   std::vector<std::pair<std::uint64_t, std::size_t>> m_own;
   std::priority_queue<Entry, std::vector<Entry>, std::greater<>> m_queue;
+};
+
+/// Decides which of the arcs that join the same two nodes may become straight: no field may lie between two
+/// that are.
+class StraightArcs {
+ public:
+  explicit StraightArcs(const std::vector<Arc>& arcs) : m_arcs(arcs) {}
+
+  /// @param group  positions of the arcs, ascending
+  void decide(std::span<const std::size_t> group, std::vector<std::size_t>& keep) {
+    m_fields.clear();
+    for (const std::size_t i : group) {
+      if (m_arcs[i].points.size() == 2) take(m_arcs[i]);
+    }
+    for (const std::size_t i : group) {
+      if (m_arcs[i].points.size() == 2) continue;
+      if (is_taken(m_arcs[i].left) || is_taken(m_arcs[i].right)) {
+        keep[i] = 3;
+      } else {
+        take(m_arcs[i]);
+      }
+    }
+  }
+
+ private:
+  void take(const Arc& arc) {
+    for (const std::uint32_t label : {arc.left, arc.right}) {
+      if (is_field(label)) m_fields.push_back(label);
+    }
+  }
+  [[nodiscard]] bool is_taken(std::uint32_t label) const {
+    return std::ranges::find(m_fields, label) != m_fields.end();
+  }
+
+  const std::vector<Arc>& m_arcs;
+  std::vector<std::uint32_t> m_fields;  ///< beside a straight arc of the group
 };
 
 /// The fewest points each arc must keep.
@@ -160,18 +248,22 @@ std::vector<std::size_t> points_to_keep(const std::vector<Arc>& arcs) {
   for (std::size_t i = 0; i < arcs.size(); ++i) {
     const auto from = detail::lattice_key(arcs[i].points.front());
     const auto to = detail::lattice_key(arcs[i].points.back());
-    ends.emplace_back(std::min(from, to), std::max(from, to), i);
-    if (from == to) keep[i] = 4;
+    if (from == to) {
+      keep[i] = 4;
+    } else {
+      ends.emplace_back(std::min(from, to), std::max(from, to), i);
+    }
   }
   std::ranges::sort(ends);
-  const auto same = [](const Ends& x, const Ends& y) {
-    return std::get<0>(x) == std::get<0>(y) && std::get<1>(x) == std::get<1>(y);
-  };
+  StraightArcs straight(arcs);
+  std::vector<std::size_t> group;
   for (std::size_t i = 0; i < ends.size(); ++i) {
-    const bool doubled =
-        (i > 0 && same(ends[i - 1], ends[i])) || (i + 1 < ends.size() && same(ends[i], ends[i + 1]));
-    auto& least = keep[std::get<2>(ends[i])];
-    if (doubled) least = std::max<std::size_t>(least, 3);
+    group.push_back(std::get<2>(ends[i]));
+    const bool last = i + 1 == ends.size() || std::get<0>(ends[i + 1]) != std::get<0>(ends[i]) ||
+                      std::get<1>(ends[i + 1]) != std::get<1>(ends[i]);
+    if (!last) continue;
+    if (group.size() > 1) straight.decide(group, keep);
+    group.clear();
   }
   return keep;
 }

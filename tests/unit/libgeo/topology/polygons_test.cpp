@@ -325,6 +325,63 @@ TEST(Simplify, TwoArcsBetweenTheSameNodesDoNotCollapse) {
   }
 }
 
+TEST(Simplify, StraightEdgesOfAnySlopeLoseTheirStairs) {
+  for (const double slope : {0.13, 0.37, 0.5, 0.81, 1.0, 1.9, 4.4}) {
+    Raster<std::uint32_t> labels(60, 60, 1, 1);
+    for (std::int64_t row = 0; row < 60; ++row) {
+      for (std::int64_t col = 0; col < 60; ++col) {
+        if (static_cast<double>(row) + 0.5 > 3.3 + slope * (static_cast<double>(col) + 0.5))
+          labels.at(col, row) = 2;
+      }
+    }
+    ExecContext exec;
+    for (const auto& arc : simplify_arcs(trace_arcs(labels, exec), {1.5, 1.0, 1.0}, exec).arcs) {
+      if (!is_field(arc.left) || !is_field(arc.right)) continue;
+      EXPECT_EQ(arc.points.size(), 2U) << slope;
+    }
+  }
+}
+
+TEST(Simplify, RoundFieldsKeepTheirArea) {
+  for (const double radius : {6.0, 12.3, 40.7}) {
+    Raster<std::uint32_t> labels(100, 100);
+    for (std::int64_t row = 0; row < 100; ++row) {
+      for (std::int64_t col = 0; col < 100; ++col) {
+        if (std::hypot(static_cast<double>(col) - 49.3, static_cast<double>(row) - 50.1) < radius)
+          labels.at(col, row) = 1;
+      }
+    }
+    const auto shapes = polygons(labels, 1, 1.0);
+    EXPECT_NEAR(area(shapes[1]) / (M_PI * radius * radius), 1.0, 0.02) << radius;
+  }
+}
+
+TEST(Simplify, DiagonalLineOfBackgroundLeavesNoStairs) {
+  const auto labels = labels_of(
+      ".22222\n"
+      "1.2222\n"
+      "11.222\n"
+      "111.22\n"
+      "1111.2\n"
+      "11111.\n");
+  const auto shapes = polygons(labels, 2, 1.0);
+  expect_valid(shapes);
+  expect_no_overlap(shapes);
+  // Each pixel of the line goes to both by halves.
+  EXPECT_EQ(area(shapes[1]), 17.0);
+  EXPECT_EQ(area(shapes[2]), 17.0);
+  for (const auto& p : shapes[1][0].shell) EXPECT_TRUE(p.x == p.y || p.x == 0.0 || p.y == 6.0);
+}
+
+TEST(Simplify, LineOfOneFieldAroundBackgroundNeverCollapses) {
+  // Field 1 runs diagonally between background on both sides: its pixels are what lies between the nodes.
+  const auto labels = labels_of("1..\n.1.\n..1\n");
+  const auto shapes = polygons(labels, 1, 2.0);
+  expect_valid(shapes);
+  ASSERT_EQ(shapes[1].size(), 3U);
+  EXPECT_GT(area(shapes[1]), 1.0);
+}
+
 TEST(Simplify, ToleranceInMetresKnowsThePixelShape) {
   ExecContext exec;
   // A dent of one pixel: 30 m high, 10 m wide.

@@ -5,21 +5,28 @@
 namespace furrow::geo {
 
 struct SimplifyOptions {
-  double tolerance = 1.0;    ///< no traced corner ends up further from the line; 0 = leave all as it is
+  /// No traced corner ends up further from the line; 0 = leave all as it is. The stairs of a straight edge
+  /// lie within 1 px of a line when it runs along an axis or a diagonal, within sqrt(2) px at any slope;
+  /// round outlines lose area as the tolerance grows (a circle 25 px wide: 1 % at 1 px, 4 % at 1.5 px).
+  double tolerance = 1.0;
   double pixel_width = 1.0;  ///< in the tolerance's unit: 1 for pixels, metres for a tolerance in metres
   double pixel_height = 1.0;
 };
 
 /// Drops corners of every arc; what two regions share stays shared, nodes stay where they are.
 ///
-/// Corners go in the order of Visvalingam and Whyatt (1993): the one that spans the smallest triangle with
-/// its neighbours first (ties: the earlier one). A corner stays when a traced corner between its neighbours
-/// would lie further than the tolerance from the new line (the bound of Douglas and Peucker 1973), or when
-/// the closed triangle holds a corner of any arc: a traced one of another arc, or a remaining one of its own.
-/// The second rule means that no line ever moves over or onto another corner, so that arcs cannot come to
-/// cross or touch, and since it asks for the traced corners of other arcs, not for what is left of them, arcs
-/// can be simplified in any order, or at once. Closed arcs keep 4 points (3 different ones); an arc whose two
-/// nodes are joined by another arc too keeps one corner between them, if it had one.
+/// Which corners stay: those that Douglas and Peucker (1973) would keep, so that no traced corner ends up
+/// further than the tolerance from the line. The others go in the order of Visvalingam and Whyatt (1993): the
+/// one that spans the smallest triangle with its neighbours first (ties: the earlier one), but only while the
+/// closed triangle holds no corner of any arc: no traced one of another arc, no remaining one of its own. So
+/// no line ever moves over or onto another corner, and arcs cannot come to cross or touch; and since the rule
+/// asks for the traced corners of other arcs, not for what is left of them, arcs can be simplified in any
+/// order, or at once. Where corners that must stay bend the line out of the tolerance, the arc starts again,
+/// and a corner goes only when the bound holds after it.
+///
+/// Closed arcs keep 4 points (3 different ones). Of the arcs that join the same two nodes, two beside the
+/// same field never both become straight, so that no field vanishes; background between two fields may, where
+/// it is a pixel wide.
 ///
 /// @throws InvalidArgument  negative or non-finite tolerance, pixel sizes not above 0
 /// @return arcs in the same order with the same ends; `first` and `last` as traced
