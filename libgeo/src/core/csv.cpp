@@ -124,6 +124,8 @@ void write_csv(const CsvTable& table, const std::filesystem::path& path, bool ov
       if (i > 0) text += ',';
       text += escaped(cells[i]);
     }
+    // The empty cell of a table with one column: an empty line would be skipped when read.
+    if (cells.size() == 1 && cells.front().empty()) text += "\"\"";
     text += '\n';
   };
   append(table.columns);

@@ -21,7 +21,8 @@ namespace {
 GDALDatasetUniquePtr open_raster(const std::string& path) {
   register_gdal();
   GdalErrorScope errors;
-  GDALDatasetUniquePtr dataset(GDALDataset::Open(path.c_str(), GDAL_OF_RASTER | GDAL_OF_READONLY | GDAL_OF_VERBOSE_ERROR));
+  GDALDatasetUniquePtr dataset(
+      GDALDataset::Open(path.c_str(), GDAL_OF_RASTER | GDAL_OF_READONLY | GDAL_OF_VERBOSE_ERROR));
   if (dataset) return dataset;
   std::error_code ec;
   const bool is_local = !path.starts_with("/vsi");
@@ -98,6 +99,15 @@ BandInfo band_info(GDALRasterBand* band) {
   info.offset = band->GetOffset();
   info.description = band->GetDescription();
   return info;
+}
+
+/// GDAL before 3.7 reads signed bytes as 0 to 255. Types without a sign get 0 for what is negative.
+template <class T>
+void restore_signs(std::span<T> values) {
+  for (T& value : values) {
+    const int stored = static_cast<int>(value);
+    if (stored > 127) value = std::is_signed_v<T> ? static_cast<T>(stored - 256) : T{0};
+  }
 }
 
 std::string window_text(const Window& w) {
@@ -266,6 +276,13 @@ Raster<T> RasterReader::read(const Window& window, std::span<const int> bands) c
   if (err != CE_None) {
     throw IoError(
         concat("cannot read raster ", quoted(m_impl->path), " (", window_text(window), ")", errors.suffix()));
+  }
+  for (int i = 0; i < pixels.bands(); ++i) {
+    // `list` holds GDAL's numbers, from 1.
+    if (m_impl->bands[static_cast<std::size_t>(list[static_cast<std::size_t>(i)] - 1)].type ==
+        PixelType::kInt8) {
+      restore_signs(pixels.band(i));
+    }
   }
   return pixels;
 }

@@ -279,7 +279,12 @@ MultiPolygon from_wkt(const std::string& wkt) {
   GEOSWKTReader* reader = GEOSWKTReader_create_r(geos::context());
   GEOSGeometry* geometry = GEOSWKTReader_read_r(geos::context(), reader, wkt.c_str());
   GEOSWKTReader_destroy_r(geos::context(), reader);
-  return geos::from_geos(geos::check(geometry, "read WKT").get());
+  const auto owner = geos::check(geometry, "read WKT");
+  const int type = GEOSGeomTypeId_r(geos::context(), owner.get());
+  if (type != GEOS_POLYGON && type != GEOS_MULTIPOLYGON) {
+    throw GeometryError(concat("the text ", quoted(wkt.substr(0, 40)), " is not a POLYGON or MULTIPOLYGON"));
+  }
+  return geos::from_geos(owner.get());
 }
 
 std::string to_wkt(const MultiPolygon& shape) {

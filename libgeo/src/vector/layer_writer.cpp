@@ -167,6 +167,39 @@ class DatasetWriter {
     }
   }
 
+  /// Human titles of fields, where GDAL 3.7 and newer, and QGIS with it, look for them in a GeoPackage
+  /// (GDAL 3.6 does not write them itself).
+  void add_titles(const std::vector<PackagedLayer>& layers) {
+    const auto has_title = [](const PackagedLayer& l) {
+      return std::ranges::any_of(l.layer.fields, [](const FieldDefinition& f) { return !f.alias.empty(); });
+    };
+    if (std::ranges::none_of(layers, has_title)) return;
+    run_sql(
+        "CREATE TABLE IF NOT EXISTS gpkg_data_columns (table_name TEXT NOT NULL, column_name TEXT NOT NULL, "
+        "name TEXT, title TEXT, description TEXT, mime_type TEXT, constraint_name TEXT, "
+        "CONSTRAINT pk_gdc PRIMARY KEY (table_name, column_name), "
+        "CONSTRAINT gdc_tn UNIQUE (table_name, name))");
+    run_sql(
+        "CREATE TABLE IF NOT EXISTS gpkg_data_column_constraints (constraint_name TEXT NOT NULL, "
+        "constraint_type TEXT NOT NULL, value TEXT, min NUMERIC, min_is_inclusive BOOLEAN, max NUMERIC, "
+        "max_is_inclusive BOOLEAN, description TEXT, "
+        "CONSTRAINT gdcc_ntv UNIQUE (constraint_name, constraint_type, value))");
+    for (const char* table : {"gpkg_data_columns", "gpkg_data_column_constraints"}) {
+      run_sql(concat("INSERT OR IGNORE INTO gpkg_extensions VALUES ('", table,
+                     "', NULL, 'gpkg_schema', "
+                     "'http://www.geopackage.org/spec121/#extension_schema', 'read-write')"));
+    }
+    for (const auto& packaged : layers) {
+      for (const auto& field : packaged.layer.fields) {
+        if (field.alias.empty()) continue;
+        run_sql(
+            concat("INSERT OR IGNORE INTO gpkg_data_columns (table_name, column_name, name, title) VALUES (",
+                   sql_text(packaged.layer.name), ", ", sql_text(field.name), ", ", sql_text(field.alias),
+                   ", ", sql_text(field.alias), ")"));
+      }
+    }
+  }
+
   void close(const GdalErrorScope& errors) {
     m_dataset->FlushCache(true);
     m_dataset.reset();
@@ -178,6 +211,20 @@ class DatasetWriter {
  private:
   [[noreturn]] void fail() const {
     throw IoError(concat("cannot write ", quoted(m_name), m_errors == nullptr ? "" : m_errors->suffix()));
+  }
+
+  void run_sql(const std::string& statement) {
+    m_dataset->ReleaseResultSet(m_dataset->ExecuteSQL(statement.c_str(), nullptr, nullptr));
+    if (m_errors != nullptr && m_errors->failed()) fail();
+  }
+
+  static std::string sql_text(const std::string& text) {
+    std::string out = "'";
+    for (const char c : text) {
+      if (c == '\'') out += c;
+      out += c;
+    }
+    return out + "'";
   }
 
   void write_one(OGRLayer& out, const Layer& layer, const Feature& feature,
@@ -284,6 +331,7 @@ void write_geopackage(const std::vector<PackagedLayer>& layers, const std::files
     options.SetNameValue("ASPATIAL_VARIANT", "GPKG_ATTRIBUTES");
     writer.add(packaged, options, true);
   }
+  writer.add_titles(layers);
   writer.add_styles(layers);
   writer.close(errors);
   file.commit();

@@ -1,0 +1,156 @@
+#include <furrow/geo/core/atomic_output.h>
+
+#include <unistd.h>
+
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <furrow/geo/core/error.h>
+
+#include "support.h"
+
+namespace furrow::geo {
+namespace {
+
+namespace fs = std::filesystem;
+using test::TemporaryFolder;
+using testing::HasSubstr;
+
+void put(const fs::path& path, const std::string& text) {
+  std::ofstream(path) << text;
+}
+
+std::vector<std::string> names_in(const fs::path& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder)) names.push_back(entry.path().filename().string());
+  std::ranges::sort(names);
+  return names;
+}
+
+template <class Work>
+std::string error_of(const Work& work) {
+  try {
+    work();
+  } catch (const IoError& e) {
+    return e.what();
+  }
+  return "no error";
+}
+
+TEST(AtomicFile, AppearsAtTheCommitOnly) {
+  const TemporaryFolder folder;
+  AtomicFile file(folder / "out.txt", false);
+  EXPECT_EQ(file.temporary().extension(), ".txt");
+  EXPECT_EQ(file.temporary().parent_path(), folder.path());
+  put(file.temporary(), "whole");
+  EXPECT_FALSE(fs::exists(folder / "out.txt"));
+  file.commit();
+  EXPECT_EQ(test::bytes_of(folder / "out.txt"), "whole");
+  EXPECT_THAT(names_in(folder.path()), testing::ElementsAre("out.txt"));
+}
+
+TEST(AtomicFile, NothingStaysBehindWithoutCommit) {
+  const TemporaryFolder folder;
+  {
+    const AtomicFile file(folder / "out.gpkg", false);
+    put(file.temporary(), "half");
+    for (const char* side : {".aux.xml", "-journal", "-wal", "-shm"})
+      put(file.temporary().string() + side, "x");
+  }
+  EXPECT_TRUE(names_in(folder.path()).empty());
+}
+
+TEST(AtomicFile, SideFilesFollowAndOldOnesGo) {
+  const TemporaryFolder folder;
+  put(folder / "out.tif", "old");
+  put(folder / "out.tif.aux.xml", "old names");
+  {
+    AtomicFile file(folder / "out.tif", true);
+    put(file.temporary(), "new");
+    put(file.temporary().string() + ".aux.xml", "new names");
+    EXPECT_EQ(test::bytes_of(folder / "out.tif"), "old");
+    file.commit();
+  }
+  EXPECT_EQ(test::bytes_of(folder / "out.tif"), "new");
+  EXPECT_EQ(test::bytes_of(folder / "out.tif.aux.xml"), "new names");
+  AtomicFile plain(folder / "out.tif", true);
+  put(plain.temporary(), "newer");
+  plain.commit();
+  EXPECT_THAT(names_in(folder.path()), testing::ElementsAre("out.tif"));
+}
+
+TEST(AtomicFile, RefusesToReplaceWithoutOverwrite) {
+  const TemporaryFolder folder;
+  put(folder / "out.txt", "mine");
+  const std::string path = (folder / "out.txt").string();
+  EXPECT_EQ(error_of([&] { const AtomicFile file(path, false); }),
+            "output '" + path + "' exists; add --overwrite to replace it");
+  EXPECT_EQ(test::bytes_of(path), "mine");
+}
+
+TEST(AtomicFile, SaysWhyAFolderCannotBeWritten) {
+  const TemporaryFolder folder;
+  put(folder / "file", "x");
+  EXPECT_THAT(error_of([&] { const AtomicFile file(folder.path() / "file" / "out.txt", false); }),
+              HasSubstr("is not a folder"));
+  EXPECT_THAT(error_of([&] { const AtomicFile file(folder.path(), true); }),
+              HasSubstr("a folder has that name"));
+  EXPECT_THAT(error_of([&] { check_output_path("", true); }), HasSubstr("empty"));
+}
+
+TEST(AtomicFile, SaysThatAFolderIsNotWritable) {
+  const TemporaryFolder folder;
+  if (::geteuid() == 0) GTEST_SKIP() << "root may write everywhere";
+  fs::create_directory(folder / "closed");
+  fs::permissions(folder / "closed", fs::perms::owner_read | fs::perms::owner_exec);
+  EXPECT_THAT(error_of([&] { const AtomicFile file(folder.path() / "closed" / "out.txt", false); }),
+              HasSubstr("is not writable"));
+  fs::permissions(folder / "closed", fs::perms::owner_all);
+}
+
+TEST(AtomicFile, MakesMissingFolders) {
+  const TemporaryFolder folder;
+  write_text_file(folder.path() / "a" / "b" / "out.txt", "deep", false);
+  EXPECT_EQ(read_text_file(folder.path() / "a" / "b" / "out.txt"), "deep");
+}
+
+TEST(AtomicFolder, AppearsWholeAndReplacesWhole) {
+  const TemporaryFolder folder;
+  {
+    AtomicFolder out(folder / "model", false);
+    put(out.temporary() / "a.json", "1");
+    fs::create_directory(out.temporary() / "sub");
+    put(out.temporary() / "sub" / "b.json", "2");
+    EXPECT_FALSE(fs::exists(folder / "model"));
+    out.commit();
+  }
+  EXPECT_EQ(test::bytes_of(folder.path() / "model" / "sub" / "b.json"), "2");
+  EXPECT_THAT(error_of([&] { const AtomicFolder out(folder / "model", false); }), HasSubstr("--overwrite"));
+  {
+    AtomicFolder out(folder.path() / "model" / "", true);  // a name that ends in a slash
+    put(out.temporary() / "c.json", "3");
+    out.commit();
+  }
+  EXPECT_THAT(names_in(folder / "model"), testing::ElementsAre("c.json"));
+  EXPECT_THAT(names_in(folder.path()), testing::ElementsAre("model"));
+}
+
+TEST(AtomicFolder, NothingStaysBehindWithoutCommit) {
+  const TemporaryFolder folder;
+  {
+    const AtomicFolder out(folder / "model", false);
+    put(out.temporary() / "a.json", "1");
+  }
+  EXPECT_TRUE(names_in(folder.path()).empty());
+}
+
+TEST(TextFile, ReadingSaysWhatIsMissing) {
+  const TemporaryFolder folder;
+  EXPECT_THAT(error_of([&] { (void)read_text_file(folder / "nowhere"); }), HasSubstr("nowhere"));
+  EXPECT_THAT(error_of([&] { (void)read_text_file(folder.path()); }), HasSubstr("it is a folder"));
+}
+
+}  // namespace
+}  // namespace furrow::geo
