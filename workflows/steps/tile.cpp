@@ -125,6 +125,7 @@ class Tile : public Step {
  private:
   [[nodiscard]] geo::ChipOptions chip_options() const {
     geo::ChipOptions options;
+    options.flush = geo::Flush::kLater;  // with the folder
     options.size = {m_tile_px, m_tile_px, m_overlap_px};
     options.side_m = m_tile_m;
     options.edge = m_edge == "pad"       ? geo::ChipEdge::kPad

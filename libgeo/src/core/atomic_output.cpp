@@ -9,6 +9,7 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <vector>
 
 #include <furrow/geo/core/error.h>
 #include <furrow/geo/core/text.h>
@@ -51,6 +52,28 @@ void flush_to_disk(const fs::path& path, int flags) {
 
 void flush_folder(const fs::path& folder) {
   flush_to_disk(folder.empty() ? fs::path(".") : folder, O_RDONLY | O_DIRECTORY);
+}
+
+/// File by file, or the whole file system at once where that is quicker.
+void flush_everything_in(const fs::path& folder) {
+  constexpr std::size_t kFewFiles = 32;
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (entry.is_regular_file()) {
+      files.push_back(entry.path());
+    } else if (entry.is_directory()) {
+      flush_folder(entry.path());
+    }
+  }
+  if (files.size() <= kFewFiles) {
+    for (const auto& file : files) flush_to_disk(file, O_RDONLY);
+    return;
+  }
+  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY);
+  const int rc = fd < 0 ? -1 : ::syncfs(fd);
+  const std::string reason = rc == 0 ? "" : last_error();
+  if (fd >= 0) ::close(fd);
+  if (rc != 0) throw IoError(concat("cannot write ", quoted(folder.string()), " to disk: ", reason));
 }
 
 void make_parent(const fs::path& path) {
@@ -110,8 +133,8 @@ AtomicFile::~AtomicFile() {
   for (const char* side : kSideFiles) fs::remove(m_temporary.string() + side, ec);
 }
 
-void AtomicFile::commit() {
-  flush_to_disk(m_temporary, O_RDONLY);
+void AtomicFile::commit(Flush flush) {
+  if (flush == Flush::kNow) flush_to_disk(m_temporary, O_RDONLY);
   for (const char* side : kSideFiles) {
     std::error_code ec;
     const fs::path from = m_temporary.string() + side;
@@ -124,7 +147,7 @@ void AtomicFile::commit() {
   }
   rename_over(m_temporary, m_path);
   m_open = false;
-  flush_folder(m_path.parent_path());
+  if (flush == Flush::kNow) flush_folder(m_path.parent_path());
 }
 
 AtomicFolder::AtomicFolder(fs::path path, bool overwrite) : m_path(std::move(path)) {
@@ -144,9 +167,7 @@ AtomicFolder::~AtomicFolder() {
 }
 
 void AtomicFolder::commit() {
-  for (const auto& entry : fs::recursive_directory_iterator(m_temporary)) {
-    if (entry.is_regular_file()) flush_to_disk(entry.path(), O_RDONLY);
-  }
+  flush_everything_in(m_temporary);
   std::error_code ec;
   if (fs::exists(m_path, ec)) {
     const fs::path old = temporary_name(m_path);

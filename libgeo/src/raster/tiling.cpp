@@ -212,6 +212,7 @@ class ImageCutter {
     m_spec.offset = first.offset;
     m_spec.cog = m_options.format == ChipFormat::kCog;
     m_spec.overview = Overview::kAverage;
+    m_spec.flush = m_options.flush;
     for (const int b : m_bands) {
       const BandInfo& band = m_reader.band(b);
       if ((!m_options.nodata && !same_nodata(band.nodata, first.nodata)) || band.scale != first.scale ||
@@ -336,6 +337,7 @@ class ImageCutter {
     spec.descriptions = {"label"};
     spec.classes = label_classes();
     spec.cog = m_spec.cog;
+    spec.flush = m_spec.flush;
     spec.overview = Overview::kMode;
     write_raster(m_folder / chip.labels, m_reader.grid().subgrid(chip.place.window), labels, spec, false);
   }

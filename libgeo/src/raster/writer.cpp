@@ -55,13 +55,21 @@ bool is_float(PixelType type) {
   return type == PixelType::kFloat32 || type == PixelType::kFloat64;
 }
 
+/// TIFF fills up the last blocks, so a small raster gets blocks of its own size (in steps of 128, as COG
+/// wants it).
+int block_size(const Grid& grid) {
+  constexpr std::int64_t kStep = 128;
+  constexpr std::int64_t kLargest = 512;
+  const std::int64_t side = (std::max(grid.width, grid.height) + kStep - 1) / kStep * kStep;
+  return static_cast<int>(std::clamp(side, kStep, kLargest));
+}
+
 CPLStringList tiff_options(const RasterSpec& spec, const Grid& grid, bool temporary) {
   CPLStringList options;
-  constexpr int kBlock = 512;
   if (grid.width > 1 && grid.height > 1) {
     options.SetNameValue("TILED", "YES");
-    options.SetNameValue("BLOCKXSIZE", CPLSPrintf("%d", kBlock));
-    options.SetNameValue("BLOCKYSIZE", CPLSPrintf("%d", kBlock));
+    options.SetNameValue("BLOCKXSIZE", CPLSPrintf("%d", block_size(grid)));
+    options.SetNameValue("BLOCKYSIZE", CPLSPrintf("%d", block_size(grid)));
   }
   options.SetNameValue("COMPRESS", "DEFLATE");
   // The temporary file is read once and thrown away: fast beats small.
@@ -163,10 +171,11 @@ struct RasterWriter::Impl {
   std::filesystem::path work;  ///< what is written by windows: the final file, or the source of the COG
   RasterSpec spec;
   GDALDatasetUniquePtr dataset;
+  int block = 512;
   bool finished = false;
 
   Impl(const std::filesystem::path& path, const Grid& grid, const RasterSpec& s, bool overwrite)
-      : file(path, overwrite), work(file.temporary()), spec(s) {
+      : file(path, overwrite), work(file.temporary()), spec(s), block(block_size(grid)) {
     if (spec.cog) work += ".tiles.tif";
     register_gdal();
     GdalErrorScope errors;
@@ -209,7 +218,7 @@ struct RasterWriter::Impl {
     CPLStringList options;
     options.SetNameValue("COMPRESS", "DEFLATE");
     if (spec.classes.empty()) options.SetNameValue("PREDICTOR", "YES");
-    options.SetNameValue("BLOCKSIZE", "512");
+    options.SetNameValue("BLOCKSIZE", CPLSPrintf("%d", block));
     options.SetNameValue("BIGTIFF", "IF_SAFER");
     options.SetNameValue("NUM_THREADS", CPLSPrintf("%d", spec.threads));
     options.SetNameValue("RESAMPLING", overview_name(spec.overview));
@@ -229,7 +238,7 @@ struct RasterWriter::Impl {
       make_cog();
       remove_work();
     }
-    file.commit();
+    file.commit(spec.flush);
     finished = true;
   }
 };

@@ -9,6 +9,12 @@ namespace furrow::geo {
 /// @throws IoError naming the file and what to do
 void check_output_path(const std::filesystem::path& path, bool overwrite);
 
+/// When a file reaches the disk.
+enum class Flush {
+  kNow,   ///< at its commit: it survives a power cut from then on
+  kLater  ///< whenever the system likes, or with the AtomicFolder that it lies in
+};
+
 /// A file that appears whole or not at all: written under a temporary name in the same folder, then flushed
 /// to disk and renamed. Missing parent folders are created. Destroyed without `commit`, it leaves nothing
 /// behind. Side files that GDAL or SQLite put beside the temporary name (.aux.xml, -journal, -wal, -shm)
@@ -26,7 +32,7 @@ class AtomicFile {
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return m_path; }
 
   /// @throws IoError when flushing or renaming fails (disk full, for instance)
-  void commit();
+  void commit(Flush flush = Flush::kNow);
 
  private:
   std::filesystem::path m_path;
@@ -45,6 +51,8 @@ class AtomicFolder {
 
   [[nodiscard]] const std::filesystem::path& temporary() const noexcept { return m_temporary; }
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return m_path; }
+  /// Flushes everything in it to disk (files inside need no flush of their own), then renames it.
+  /// @throws IoError
   void commit();
 
  private:

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include <furrow/geo/core/atomic_output.h>
 #include <furrow/geo/core/exec_context.h>
 #include <furrow/geo/raster/rasterize.h>
 #include <furrow/geo/raster/reader.h>
@@ -57,6 +58,7 @@ struct ChipOptions {
   bool skip_empty = false;       ///< leave out chips without a valid pixel
   double min_valid = 0.0;        ///< leave out chips with a smaller share of valid pixels
   ChipFormat format = ChipFormat::kGeoTiff;
+  Flush flush = Flush::kNow;  ///< kLater when the folder is an AtomicFolder: many times faster
   RasterReadOptions read;
 };
 

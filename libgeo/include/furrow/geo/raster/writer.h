@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include <furrow/geo/core/atomic_output.h>
 #include <furrow/geo/raster/reader.h>
 
 namespace furrow::geo {
@@ -32,15 +33,16 @@ struct RasterSpec {
   std::vector<RasterClass> classes;             ///< names and colours of a class raster (band 0), or empty
   std::map<std::string, std::string> metadata;  ///< default domain
   Overview overview = Overview::kNone;
-  bool cog = true;  ///< cloud-optimised GeoTIFF; false: plain tiled GeoTIFF
-  int threads = 1;  ///< that compress the COG at `finish`; the bytes do not depend on it
+  Flush flush = Flush::kNow;  ///< kLater for files in an AtomicFolder
+  bool cog = true;            ///< cloud-optimised GeoTIFF; false: plain tiled GeoTIFF
+  int threads = 1;            ///< that compress the COG at `finish`; the bytes do not depend on it
 };
 
 /// Classes and colours of the suite's label rasters (0 background, 1 interior, 2 boundary).
 [[nodiscard]] std::vector<RasterClass> label_classes();
 
 /// A GeoTIFF written by windows, then turned into a COG; it appears under its name at `finish`, whole or not
-/// at all. DEFLATE, 512-pixel blocks. One thread at a time.
+/// at all. DEFLATE, blocks of 512 pixels (smaller where the raster is). One thread at a time.
 class RasterWriter {
  public:
   /// @throws IoError   exists without overwrite, folder not writable
