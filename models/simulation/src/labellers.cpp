@@ -5,7 +5,6 @@
 #include <cmath>
 #include <set>
 
-#include <tbb/blocked_range.h>
 #include <tbb/parallel_for.h>
 
 #include <furrow/geo/core/error.h>

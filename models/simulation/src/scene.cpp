@@ -1,7 +1,7 @@
 #include <furrow/simulation/scene.h>
 
 #include <algorithm>
-#include <chrono>
+#include <array>
 #include <cmath>
 
 #include <tbb/parallel_for.h>

@@ -29,12 +29,16 @@ struct SceneOptions {
 ///
 /// Landscape: roads and tracks cut the land into blocks, each block is split recursively along its own axes
 /// into fields of log-normal size, and the whole plane is bent by smooth noise. Between fields lie grass
-/// margins, hedges, tracks, or nothing (about a fifth touch). Some blocks are woodland or settlement; there
-/// are centre pivots, a river, ponds and trees. About a third of neighbours share their crop, so that some
-/// boundaries are weak. Image: each surface mixes the reflectances of green plants, dry plants and soil;
-/// within a field they vary by smooth noise, a gradient, and rows. Sampled 4 x 4 per pixel, blurred with a
-/// Gaussian point spread of 0.5 px, noise added. Every value is a function of place and seed: windows, tiles
-/// and threads do not matter. Immutable after construction; `render` is safe to call concurrently.
+/// margins, hedges, tracks, or nothing (about a fifth of the borders). Some blocks are woodland or settlement;
+/// there are centre pivots, a river, ponds and trees. About a quarter of neighbours share their crop, so that
+/// some boundaries are weak.
+///
+/// Image: each surface mixes the reflectances of green plants, dry plants and soil; within a field they vary
+/// by smooth noise, a gradient, and rows. Sampled 4 x 4 per pixel, blurred with a Gaussian point spread of
+/// 0.5 px, noise added.
+///
+/// Every value is a function of place and seed: windows, tiles and threads do not matter. Immutable after
+/// construction; `render` is safe to call concurrently.
 class SceneSimulator {
  public:
   /// @throws InvalidArgument  a value outside its range, or a date that is none
@@ -58,7 +62,7 @@ class SceneSimulator {
 };
 
 /// Writes scene.tif (COG, uint16, nodata 0, bands named) and truth.gpkg (layer `fields`) into a folder that
-/// appears whole or not at all. Memory does not grow with the scene's height.
+/// appears whole or not at all. Memory: the landscape (some KB per field) and a few tiles.
 /// @throws IoError; as SceneSimulator
 void write_scene(const SceneSimulator& scene, const SceneOptions& options,
                  const std::filesystem::path& folder, bool overwrite, geo::ExecContext& exec);
