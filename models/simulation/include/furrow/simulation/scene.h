@@ -29,9 +29,9 @@ struct SceneOptions {
 ///
 /// Landscape: roads and tracks cut the land into blocks, each block is split recursively along its own axes
 /// into fields of log-normal size, and the whole plane is bent by smooth noise. Between fields lie grass
-/// margins, hedges, tracks, or nothing (about a fifth of the borders). Some blocks are woodland or settlement;
-/// there are centre pivots, a river, ponds and trees. About a quarter of neighbours share their crop, so that
-/// some boundaries are weak.
+/// margins, hedges, tracks, or nothing (about a fifth of the borders). Some blocks are woodland or
+/// settlement; there are centre pivots, a river, ponds and trees. About a quarter of neighbours share their
+/// crop, so that some boundaries are weak.
 ///
 /// Image: each surface mixes the reflectances of green plants, dry plants and soil; within a field they vary
 /// by smooth noise, a gradient, and rows. Sampled 4 x 4 per pixel, blurred with a Gaussian point spread of
