@@ -10,12 +10,19 @@
 namespace furrow::workflow {
 namespace {
 
+/// A brace would begin a variable.
+std::string with_doubled_braces(const std::string& text) {
+  std::string result;
+  for (const char c : text) result.append(c == '{' ? 2 : 1, c);
+  return result;
+}
+
 std::string toml_value(const Option& option, const std::string& text) {
   const std::string type = option.type_name();
   if (option.role() != PathRole::kNone && !is_not_a_plain_path(text)) {
-    return toml_quoted(std::filesystem::absolute(text).lexically_normal().string());
+    return toml_quoted(with_doubled_braces(std::filesystem::absolute(text).lexically_normal().string()));
   }
-  if (type.starts_with("text") || type.starts_with("path")) return toml_quoted(text);
+  if (type.starts_with("text") || type.starts_with("path")) return toml_quoted(with_doubled_braces(text));
   // TOML tells numbers from integers by the point or exponent.
   const bool is_plain_number = text.find_first_not_of("0123456789-") == std::string::npos;
   return type.starts_with("number") && is_plain_number ? text + ".0" : text;

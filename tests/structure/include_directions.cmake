@@ -1,0 +1,60 @@
+# Who may include whom, checked on the #include lines:
+#   tools -> workflows/steps -> models -> libgeo;  workflows/core -> libgeo;  models/labelling never models/segmentation;
+#   each third-party library only where it belongs.
+# Call: cmake -DROOT=<project> -P include_directions.cmake
+set(modules "assessment|labelling|segmentation|simulation")
+
+# forbid(<pattern of files> <pattern of what they must not include> <why>)
+set(rules)
+function(forbid files includes why)
+  list(APPEND rules "${files}" "${includes}" "${why}")
+  set(rules "${rules}" PARENT_SCOPE)
+endfunction()
+
+forbid("^libgeo/" "^furrow/(${modules}|workflow)/" "libgeo knows no other module")
+forbid("^models/" "^furrow/workflow/" "models know no workflows")
+forbid("^models/labelling/" "^furrow/segmentation/" "labelling never sees segmentation")
+forbid("^workflows/core/" "^furrow/(${modules})/|^furrow/workflow/registry.h" "the framework knows no model and no command")
+forbid("^(libgeo|models|workflows)/" "^CLI/" "CLI11 belongs to tools/")
+forbid("^(libgeo|models|tools|workflows/steps)/|/include/" "^toml" "toml++ belongs to .cpp files of workflows/core/")
+forbid("^(libgeo|tools|workflows|models/(assessment|labelling|simulation))/|/include/" "^(torch|ATen|c10|caffe2)/"
+       "LibTorch belongs to models/segmentation/src/")
+forbid("^(models|tools|workflows)/|/include/|^libgeo/src/(crs|raster|vector|topology)/" "^(spdlog|fmt)/"
+       "messages go through furrow/geo/core/log.h")
+forbid("^(models|tools|workflows)/|/include/" "^(gdal|ogr|cpl_|proj\\.|sqlite3)" "GDAL, PROJ and SQLite belong to libgeo/src/")
+forbid("^(models|tools|workflows)/" "^geos" "GEOS is used through furrow/geo/vector/geos.h")
+forbid("/include/" "^nlohmann/" "JSON stays out of public headers")
+
+set(problems)
+set(checked 0)
+file(GLOB_RECURSE sources RELATIVE "${ROOT}" "${ROOT}/libgeo/*.h" "${ROOT}/libgeo/*.cpp" "${ROOT}/models/*.h"
+     "${ROOT}/models/*.cpp" "${ROOT}/workflows/*.h" "${ROOT}/workflows/*.cpp" "${ROOT}/tools/*.h" "${ROOT}/tools/*.cpp")
+list(LENGTH rules rule_values)
+math(EXPR last_value "${rule_values} - 1")
+foreach(source IN LISTS sources)
+  file(STRINGS "${ROOT}/${source}" lines REGEX "^#include")
+  foreach(line IN LISTS lines)
+    math(EXPR checked "${checked} + 1")
+    string(REGEX REPLACE "^#include *[<\"]([^>\"]*).*" "\\1" included "${line}")
+    foreach(i RANGE 0 ${last_value} 3)
+      math(EXPR j "${i} + 1")
+      math(EXPR k "${i} + 2")
+      list(GET rules ${i} files)
+      list(GET rules ${j} includes)
+      list(GET rules ${k} why)
+      if(source MATCHES "${files}" AND included MATCHES "${includes}")
+        list(APPEND problems "${source} includes ${included}: ${why}")
+      endif()
+    endforeach()
+  endforeach()
+endforeach()
+
+if(checked EQUAL 0)
+  message(FATAL_ERROR "no #include line found below '${ROOT}'")
+endif()
+if(problems)
+  list(JOIN problems "\n" text)
+  message(NOTICE "${text}")
+  message(FATAL_ERROR "forbidden includes")
+endif()
+message(STATUS "${checked} #include lines, none forbidden")

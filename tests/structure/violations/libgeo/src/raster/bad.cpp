@@ -1,0 +1,3 @@
+#include <CLI/CLI.hpp>
+#include <furrow/workflow/step.h>
+#include <spdlog/spdlog.h>

@@ -1,0 +1,5 @@
+#include <furrow/segmentation/predictor.h>
+#include <gdal_priv.h>
+#include <nlohmann/json.hpp>
+#include <torch/torch.h>
+#include <toml++/toml.h>
