@@ -14,7 +14,7 @@ class SimulateLabellers final : public Step {
  public:
   [[nodiscard]] StepInfo info() const override {
     return {"simulate labellers",
-            "draw a reference layer as several labellers of stated skill would",
+            "Draw a reference layer as several labellers of stated skill would",
             "Lays square cells (sites) over a polygon layer and lets labellers map them. Each labeller "
             "misses small fields, "
             "invents others, merges and splits, and draws wavering, shifted outlines, at rates that are "

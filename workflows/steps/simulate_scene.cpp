@@ -12,7 +12,7 @@ class SimulateScene final : public Step {
  public:
   [[nodiscard]] StepInfo info() const override {
     return {"simulate scene",
-            "make a synthetic satellite scene with its true fields",
+            "Make a synthetic satellite scene with its true fields",
             "Invents farmland (roads, blocks, fields of log-normal size, margins, hedges, woodland, "
             "settlements, water, centre "
             "pivots) and renders it as a satellite would see it: crops at their stage on the given day, "
