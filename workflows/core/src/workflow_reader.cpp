@@ -65,8 +65,8 @@ class Reader {
     }
     read_overrides();
     read_top(document);
+    read_vars(document);  // first: [run] may use them
     read_run(document);
-    read_vars(document);
     read_steps(document);
     resolve_after();
     report_unused_overrides();
