@@ -129,7 +129,7 @@ Failures run(const Case& test, const std::string& folder) {
   Failures failures;
   for (const auto& field : test.unknown_fields()) failures.push_back("unknown field " + field);
   if (test.has("args") == test.has("command")) failures.emplace_back("give either args or command");
-  const std::string enter = concat("cd ", folder, " && ");
+  const std::string enter = concat("cd ", folder, " || exit 99\n");
   if (test.has("setup")) {
     const auto setup = furrow::test::run_command(concat(enter, "{ ", test.text("setup"), "\n}"));
     if (setup.exit_code != 0)

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include <cpl_conv.h>
+#include <cpl_error.h>
 #include <gdal.h>
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/info.h>
@@ -12,6 +13,8 @@
 #include <oneapi/tbb/task_scheduler_observer.h>
 
 #include <furrow/geo/core/error.h>
+#include <furrow/geo/core/log.h>
+#include <furrow/geo/core/text.h>
 
 namespace furrow::geo {
 namespace {
@@ -28,6 +31,14 @@ class SingleThreadedGdal : public tbb::task_scheduler_observer {
     CPLSetThreadLocalConfigOption("GDAL_NUM_THREADS", nullptr);
   }
 };
+
+/// What GDAL says outside of a GdalErrorScope goes where all messages go, instead of straight to stderr.
+void log_gdal_message(CPLErr level, CPLErrorNum /*number*/, const char* text) {
+  const LogLevel to = level >= CE_Failure   ? LogLevel::kWarning
+                      : level == CE_Warning ? LogLevel::kVerbose
+                                            : LogLevel::kDebug;
+  log(to, concat("GDAL: ", text));
+}
 
 std::size_t physical_memory() {
   const long pages = sysconf(_SC_PHYS_PAGES);
@@ -53,6 +64,7 @@ ExecContext::ExecContext(const ExecOptions& options)
     : m_threads(options.threads > 0 ? options.threads : tbb::info::default_concurrency()),
       m_memory_bytes(options.memory_bytes > 0 ? options.memory_bytes : physical_memory() / 2),
       m_impl(std::make_unique<Impl>(m_threads)) {
+  CPLSetErrorHandler(log_gdal_message);
   GDALAllRegister();
   // GDAL's own block cache is part of the budget, not beside it.
   GDALSetCacheMax64(static_cast<GIntBig>(

@@ -82,6 +82,8 @@ FileRecord record_folder(const std::string& path, bool checksum) {
 FileRecord record_file(const std::string& path, bool checksum) {
   try {
     if (fs::is_directory(path)) return record_folder(path, checksum);
+    // A pipe or a device has no size, and reading it would take away what the step is to read.
+    if (!fs::is_regular_file(path) && fs::exists(path)) return {path, 0, 1, ""};
     FileRecord record{path, fs::file_size(path), 1, ""};
     if (checksum) record.sha256 = geo::sha256_of_file(path);
     return record;
