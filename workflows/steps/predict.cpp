@@ -36,8 +36,8 @@ class Predict final : public Step {
         {{"Score map and entropy of one image",
           "furrow predict sample_data/scene.tif --model out/model --out out/scores.tif --entropy "
           "out/entropy.tif"},
-         {"Several images into a folder",
-          "furrow predict sample_data/scene.tif sample_data/scene2.tif --model out/model --out out/scores"}}};
+         {"Larger tiles, into a folder",
+          "furrow predict sample_data/scene.tif --model out/model --tile-px 512 --out out/scores"}}};
   }
 
   void declare(OptionTable& t) override {

@@ -1,9 +1,9 @@
 #include <furrow/segmentation/predictor.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <filesystem>
-#include <memory>
 #include <optional>
 #include <span>
 #include <utility>
@@ -93,8 +93,25 @@ struct Plan {
   }
 };
 
-/// One tile on its way through the pipeline.
+/// Makes what one thread wrote visible to the next that works on the same object. The pipeline does so
+/// anyway, but inside the TBB library, where a thread sanitizer cannot see it.
+using Turn = std::atomic<int>;
+
+/// Receives what the thread before left, and leaves it to the next at the end of the scope.
+class Held {
+ public:
+  explicit Held(Turn& turn) : m_turn(turn) { (void)turn.load(std::memory_order_acquire); }
+  ~Held() { m_turn.store(1, std::memory_order_release); }
+  Held(const Held&) = delete;
+  Held& operator=(const Held&) = delete;
+
+ private:
+  Turn& m_turn;
+};
+
+/// One tile on its way through the pipeline. Only one stage at a time holds it.
 struct Job {
+  Turn turn = 0;
   Window core;
   Window input;                  ///< seen by the network
   Window share;                  ///< contributed to
@@ -106,7 +123,6 @@ struct Job {
   Raster<std::uint8_t> entropy;  ///< [1, final], or empty
   bool empty = false;            ///< no valid pixel in its share
 };
-using JobPtr = std::shared_ptr<Job>;
 
 /// Turns class probabilities into the stored bytes of one pixel.
 class Quantiser {
@@ -151,28 +167,26 @@ class TileSource {
              std::vector<geo::BandStatistics> statistics)
       : m_reader(reader), m_plan(plan), m_how(how), m_statistics(std::move(statistics)) {}
 
-  [[nodiscard]] JobPtr load(const geo::Tile& tile) const {
-    auto job = std::make_shared<Job>();
-    job->core = tile.core;
-    job->input = m_plan.input_window(tile.core);
-    job->share = geo::blend_window(tile.core, m_plan.grid, m_plan.blend_px);
-    job->final = m_plan.final_window(tile.core);
-    const auto cols = mirrored_range(job->input.col, job->input.width, m_plan.grid.width);
-    const auto rows = mirrored_range(job->input.row, job->input.height, m_plan.grid.height);
+  /// Fills everything of a job but the scores; its core is given.
+  void load(Job& job) const {
+    job.input = m_plan.input_window(job.core);
+    job.share = geo::blend_window(job.core, m_plan.grid, m_plan.blend_px);
+    job.final = m_plan.final_window(job.core);
+    const auto cols = mirrored_range(job.input.col, job.input.width, m_plan.grid.width);
+    const auto rows = mirrored_range(job.input.row, job.input.height, m_plan.grid.height);
     const auto [left, right] = std::ranges::minmax(cols);
     const auto [top, bottom] = std::ranges::minmax(rows);
     const Window window{left, top, right - left + 1, bottom - top + 1};
 
     Raster<std::uint8_t> valid = m_reader.read_valid(window);
-    job->valid = cropped(valid, window, job->share);
-    job->empty = std::ranges::none_of(job->valid.data(), [](std::uint8_t v) { return v != 0; });
-    if (job->empty) return job;
+    job.valid = cropped(valid, window, job.share);
+    job.empty = std::ranges::none_of(job.valid.data(), [](std::uint8_t v) { return v != 0; });
+    if (job.empty) return;
     Raster<float> pixels = m_reader.read<float>(window);
     invalidate_non_finite(pixels, valid);
-    job->valid = cropped(valid, window, job->share);
+    job.valid = cropped(valid, window, job.share);
     geo::normalise(pixels, m_how, m_statistics, valid.data());
-    job->pixels = window == job->input ? std::move(pixels) : arranged(pixels, window, cols, rows);
-    return job;
+    job.pixels = window == job.input ? std::move(pixels) : arranged(pixels, window, cols, rows);
   }
 
  private:
@@ -457,6 +471,91 @@ std::int64_t count_written(const Job& job) {
   return count;
 }
 
+/// The stages of the pipeline and what flows between them.
+class Pipeline {
+ public:
+  Pipeline(const Plan& plan, const TileSource& source, const TileScorer& scorer, Blender& blender,
+           Outputs& outputs, geo::ExecContext& exec)
+      : m_plan(plan),
+        m_source(source),
+        m_scorer(scorer),
+        m_blender(blender),
+        m_outputs(outputs),
+        m_exec(exec),
+        m_jobs(exec.tokens(tile_bytes(plan))) {}
+
+  PredictReport run() {
+    m_report = {static_cast<std::int64_t>(m_plan.tiles.size()), 0, 0, m_plan.halo_px, m_plan.blend_px};
+    geo::Progress progress(m_exec, "predict", m_report.tiles);
+    using tbb::filter_mode;
+    const auto list = tbb::make_filter<void, Job*>(filter_mode::serial_in_order,
+                                                   [&](tbb::flow_control& flow) { return next(flow); });
+    const auto read = tbb::make_filter<Job*, Job*>(filter_mode::parallel, [&](Job* job) {
+      const Held held(job->turn);
+      m_source.load(*job);
+      return job;
+    });
+    const auto infer = tbb::make_filter<Job*, Job*>(filter_mode::parallel, [&](Job* job) {
+      const Held held(job->turn);
+      m_scorer.run(*job);
+      return job;
+    });
+    const auto blend = tbb::make_filter<Job*, Job*>(filter_mode::serial_in_order, [&](Job* job) {
+      const Held stage(m_blend_turn);
+      const Held held(job->turn);
+      m_blender.add(*job);
+      return job;
+    });
+    const auto write = tbb::make_filter<Job*, void>(filter_mode::serial_in_order, [&](Job* job) {
+      const Held stage(m_write_turn);
+      const Held held(job->turn);
+      finish(*job);
+      progress.advance();
+    });
+    const auto stages = list & read & infer & blend & write;
+    for (Turn* turn : {&m_list_turn, &m_blend_turn, &m_write_turn}) turn->store(1, std::memory_order_release);
+    tbb::parallel_pipeline(m_jobs.size(), stages);
+    const Held held(m_write_turn);
+    return m_report;
+  }
+
+ private:
+  /// The next tile in a free slot, or nullptr at the end. Tiles leave the pipeline in order and no more are
+  /// in it than there are slots, so the slot of the tile that many places before is free.
+  Job* next(tbb::flow_control& flow) {
+    const Held stage(m_list_turn);
+    m_exec.check_cancelled();
+    if (m_next == m_plan.tiles.size()) {
+      flow.stop();
+      return nullptr;
+    }
+    Job& job = m_jobs[m_next % m_jobs.size()];
+    const Held held(job.turn);
+    job.core = m_plan.tiles[m_next].core;
+    ++m_next;
+    return &job;
+  }
+
+  void finish(const Job& job) {
+    m_outputs.write(job);
+    m_report.empty_tiles += job.empty ? 1 : 0;
+    m_report.valid_pixels += count_written(job);
+  }
+
+  const Plan& m_plan;
+  const TileSource& m_source;
+  const TileScorer& m_scorer;
+  Blender& m_blender;
+  Outputs& m_outputs;
+  geo::ExecContext& m_exec;
+  std::vector<Job> m_jobs;
+  PredictReport m_report;
+  std::size_t m_next = 0;
+  Turn m_list_turn = 0;
+  Turn m_blend_turn = 0;
+  Turn m_write_turn = 0;
+};
+
 }  // namespace
 
 PredictReport predict_scene(const std::string& image, const std::string& output, const ModelSpec& spec,
@@ -477,36 +576,7 @@ PredictReport predict_scene(const std::string& image, const std::string& output,
   const Quantiser quantiser(plan, image);
   const TileScorer scorer(plan, score, quantiser, !options.entropy_path.empty());
   Blender blender(plan, quantiser);
-  PredictReport report{static_cast<std::int64_t>(plan.tiles.size()), 0, 0, plan.halo_px, plan.blend_px};
-  geo::Progress progress(exec, "predict", report.tiles);
-  std::size_t next = 0;
-
-  const auto list = tbb::make_filter<void, std::size_t>(tbb::filter_mode::serial_in_order,
-                                                        [&](tbb::flow_control& flow) -> std::size_t {
-                                                          exec.check_cancelled();
-                                                          if (next < plan.tiles.size()) return next++;
-                                                          flow.stop();
-                                                          return 0;
-                                                        });
-  const auto read = tbb::make_filter<std::size_t, JobPtr>(
-      tbb::filter_mode::parallel, [&](std::size_t tile) { return source.load(plan.tiles[tile]); });
-  const auto infer = tbb::make_filter<JobPtr, JobPtr>(tbb::filter_mode::parallel, [&](JobPtr job) {
-    scorer.run(*job);
-    return job;
-  });
-  const auto blend = tbb::make_filter<JobPtr, JobPtr>(tbb::filter_mode::serial_in_order, [&](JobPtr job) {
-    blender.add(*job);
-    job->scores = {};
-    return job;
-  });
-  const auto write =
-      tbb::make_filter<JobPtr, void>(tbb::filter_mode::serial_in_order, [&](const JobPtr& job) {
-        outputs.write(*job);
-        report.empty_tiles += job->empty ? 1 : 0;
-        report.valid_pixels += count_written(*job);
-        progress.advance();
-      });
-  tbb::parallel_pipeline(exec.tokens(tile_bytes(plan)), list & read & infer & blend & write);
+  const PredictReport report = Pipeline(plan, source, scorer, blender, outputs, exec).run();
   outputs.finish();
   return report;
 }
