@@ -151,6 +151,24 @@ TEST(Watershed, EqualsKruskalOverAllPixelPairs) {
   }
 }
 
+TEST(Watershed, EqualsKruskalWhereBasinsCrossTheStripsOfRowsThatTasksWorkOn) {
+  ExecContext exec;
+  for (std::uint64_t seed = 200; seed < 206; ++seed) {
+    const Case c = random_case(seed, 5, 150);
+    for (const int cut : {20, 60}) {
+      ASSERT_EQ(watershed(c.boundary, c.mask, cut, exec).labels.data(),
+                slow_watershed(c.boundary, c.mask, cut).data())
+          << "seed " << seed << " cut " << cut;
+    }
+  }
+  // One basin from top to bottom: a slope.
+  Raster<std::uint8_t> slope(3, 190);
+  for (std::int64_t row = 0; row < 190; ++row) {
+    for (std::int64_t col = 0; col < 3; ++col) slope.at(col, row) = static_cast<std::uint8_t>(row);
+  }
+  EXPECT_EQ(watershed(slope, Raster<std::uint8_t>(3, 190, 1, 1), 1, exec).count, 1U);
+}
+
 TEST(Watershed, FieldsAreTheMinimaWhoseDynamicsReachTheCut) {
   // By definition: a minimum is a pixel of which no lower-ranked one lies within a climb of 0; its dynamics
   // are the climb to the nearest lower-ranked pixel, infinite for the lowest of its piece. Each field holds
