@@ -56,6 +56,9 @@ class Predict final : public Step {
         .may_exist()
         .short_name('o')
         .help("Score raster (.tif) for one image, or a folder; files in it are named as the images");
+    t.add("bands", &m_bands)
+        .range(1, 65535)
+        .help("Bands of the images, counted from 1, in the model's order; default: all as they stand");
     t.add("entropy", &m_entropy)
         .output("raster or folder")
         .may_exist()
@@ -87,6 +90,7 @@ class Predict final : public Step {
     const auto score = network.score_function();
     m_options.blend = m_blend == "hann";
     m_options.overwrite = context.overwrite();
+    for (const std::int64_t band : m_bands) m_options.bands.push_back(static_cast<int>(band) - 1);
     if (!m_image_crs.empty()) m_options.image_crs = geo::Crs::from_user_input(m_image_crs);
     const auto outputs = output_names(m_out, "--out");
     const auto entropies =
@@ -146,6 +150,7 @@ class Predict final : public Step {
   std::string m_out;
   std::string m_entropy;
   std::string m_blend = "hann";
+  std::vector<std::int64_t> m_bands;
   std::string m_image_crs;
   segmentation::PredictOptions m_options;
 };

@@ -72,6 +72,7 @@ struct Plan {
   std::int64_t blend_px = 0;
   std::int64_t stride_px = 1;
   int bands = 0;
+  std::vector<int> source_bands;  ///< of the image, in the model's order; empty = all
   int classes = 0;
   double entropy_steps = kEntropySteps;  ///< stored value of an entropy of 1 nat
 
@@ -178,11 +179,11 @@ class TileSource {
     const auto [top, bottom] = std::ranges::minmax(rows);
     const Window window{left, top, right - left + 1, bottom - top + 1};
 
-    Raster<std::uint8_t> valid = m_reader.read_valid(window);
+    Raster<std::uint8_t> valid = m_reader.read_valid(window, m_plan.source_bands);
     job.valid = cropped(valid, window, job.share);
     job.empty = std::ranges::none_of(job.valid.data(), [](std::uint8_t v) { return v != 0; });
     if (job.empty) return;
-    Raster<float> pixels = m_reader.read<float>(window);
+    Raster<float> pixels = m_reader.read<float>(window, m_plan.source_bands);
     invalidate_non_finite(pixels, valid);
     job.valid = cropped(valid, window, job.share);
     geo::normalise(pixels, m_how, m_statistics, valid.data());
@@ -357,6 +358,7 @@ Plan make_plan(const geo::Grid& grid, const ModelSpec& spec, const PredictOption
   plan.tile_px = options.tile_px;
   plan.stride_px = std::max(1, spec.stride_px);
   plan.bands = static_cast<int>(spec.bands.size());
+  plan.source_bands = options.bands;
   plan.classes = static_cast<int>(spec.classes.size());
   const std::int64_t radius = spec.receptive_radius_px;
   plan.halo_px = options.halo_px.value_or(round_up(std::max(radius, kLeastHaloPx), plan.stride_px));
@@ -428,11 +430,17 @@ void check_outputs(const std::string& image, const std::string& output, const st
   }
 }
 
-std::vector<geo::BandStatistics> statistics_for(const geo::RasterReader& reader,
+/// How many bands the model gets to see.
+int chosen_bands(const geo::RasterReader& reader, const PredictOptions& options) {
+  for (const int band : options.bands) (void)reader.band(band);  // throws when it is not there
+  return options.bands.empty() ? reader.bands() : static_cast<int>(options.bands.size());
+}
+
+std::vector<geo::BandStatistics> statistics_for(const geo::RasterReader& reader, std::span<const int> bands,
                                                 const geo::Normalisation& how, geo::ExecContext& exec) {
   if (how.method == geo::NormaliseMethod::kDivide) return {};
   if (how.scope == geo::NormaliseScope::kStored) return how.stored;
-  return geo::scene_statistics(reader, {}, how, exec);
+  return geo::scene_statistics(reader, bands, how, exec);
 }
 
 /// Score map and entropy of one scene, written side by side.
@@ -566,13 +574,14 @@ PredictReport predict_scene(const std::string& image, const std::string& output,
   read_options.crs_switch = options.crs_switch;
   const geo::RasterReader reader(image, read_options);
   const geo::Point pixel_m = reader.grid().pixel_size_m();
-  check_image(spec, image, reader.bands(), std::sqrt(pixel_m.x * pixel_m.y));
+  check_image(spec, image, chosen_bands(reader, options), std::sqrt(pixel_m.x * pixel_m.y));
   check_outputs(image, output, options.entropy_path);
   const Plan plan = make_plan(reader.grid(), spec, options);
   mention_short_halo(plan, spec);
   Outputs outputs(output, reader, spec, plan, options, exec.threads());
 
-  const TileSource source(reader, plan, spec.normalisation, statistics_for(reader, spec.normalisation, exec));
+  const TileSource source(reader, plan, spec.normalisation,
+                          statistics_for(reader, options.bands, spec.normalisation, exec));
   const Quantiser quantiser(plan, image);
   const TileScorer scorer(plan, score, quantiser, !options.entropy_path.empty());
   Blender blender(plan, quantiser);

@@ -102,7 +102,7 @@ Scene make_scene(std::int64_t width, std::int64_t height, bool with_holes) {
 void write_scene(const std::filesystem::path& path, const Scene& scene, const geo::Grid& grid) {
   geo::RasterSpec spec;
   spec.type = geo::PixelType::kFloat32;
-  spec.bands = 2;
+  spec.bands = scene.pixels.bands();
   spec.cog = false;
   spec.metadata["TIFFTAG_DATETIME"] = "2021:07:15 10:30:00";
   geo::write_raster(path, grid, scene.pixels, spec, true);
@@ -277,6 +277,25 @@ TEST(PredictScene, BytesDoNotDependOnThreads) {
   EXPECT_EQ(test::bytes_of(folder / "scores1.tif"), test::bytes_of(folder / "scores4.tif"));
   EXPECT_EQ(test::bytes_of(folder / "entropy1.tif"), test::bytes_of(folder / "entropy4.tif"));
   EXPECT_GT(std::filesystem::file_size(folder / "entropy1.tif"), 0U);
+}
+
+TEST(PredictScene, ChosenBandsComeInTheModelsOrder) {
+  const TemporaryFolder folder;
+  const Scene scene = make_scene(60, 40, true);
+  write_scene(folder / "scene.tif", scene, test::utm_grid(60, 40));
+  // The same pixels with a band in front and the two bands turned round.
+  Scene turned{Raster<float>(60, 40, 3, 7.0F)};
+  for (int b = 0; b < 2; ++b) std::ranges::copy(scene.pixels.band(b), turned.pixels.band(2 - b).begin());
+  write_scene(folder / "turned.tif", turned, test::utm_grid(60, 40));
+  PredictOptions options;
+  predict(folder / "scene.tif", folder / "a.tif", local_spec(), local_filter, options, 2);
+  options.bands = {2, 1};
+  predict(folder / "turned.tif", folder / "b.tif", local_spec(), local_filter, options, 2);
+  EXPECT_EQ(test::bytes_of(folder / "a.tif"), test::bytes_of(folder / "b.tif"));
+  options.bands = {2, 3};
+  EXPECT_THROW(predict(folder / "turned.tif", folder / "c.tif", local_spec(), local_filter, options, 2),
+               geo::InvalidArgument);
+  EXPECT_FALSE(std::filesystem::exists(folder / "c.tif"));
 }
 
 /// Every pixel gets the mean of the whole window: tiles disagree as much as they can.

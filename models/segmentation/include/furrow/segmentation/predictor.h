@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include <furrow/geo/core/exec_context.h>
 #include <furrow/geo/crs/crs.h>
@@ -27,7 +28,8 @@ struct PredictOptions {
   bool blend = true;         ///< Hann-weighted overlap; false: crop to the core
   std::string entropy_path;  ///< also write the entropy raster (nats, uint8, scale 1/180); empty = no
   bool overwrite = false;
-  geo::Crs image_crs;                      ///< whatever the image says; empty = believe the image
+  std::vector<int> bands;  ///< 0-based bands of the image in the model's order; empty = all as they stand
+  geo::Crs image_crs;      ///< whatever the image says; empty = believe the image
   std::string crs_switch = "--image-crs";  ///< the command's option behind it, named in messages
 };
 
