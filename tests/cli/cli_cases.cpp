@@ -85,7 +85,7 @@ class Case {
     const std::array<std::array<std::string, 2>, 4> words{{{"{tmp}", m_folder},
                                                            {"{source}", FURROW_TEST_SOURCE_DIR},
                                                            {"{shared}", FURROW_TEST_SHARED_DIR},
-                                                           {"{furrow}", FURROW_TEST_BINARY}}};
+                                                           {"{furrow}", furrow::test::furrow_program()}}};
     for (const auto& [word, value] : words) {
       for (auto at = text.find(word); at != std::string::npos; at = text.find(word, at + value.size())) {
         text.replace(at, word.size(), value);
@@ -135,8 +135,9 @@ Failures run(const Case& test, const std::string& folder) {
     if (setup.exit_code != 0)
       return {concat("setup failed with ", setup.exit_code, ": ", setup.out, setup.err)};
   }
-  const std::string command =
-      test.has("args") ? concat(FURROW_TEST_BINARY, ' ', test.text("args")) : test.text("command");
+  const std::string command = test.has("args")
+                                  ? concat(furrow::test::furrow_program(), ' ', test.text("args"))
+                                  : test.text("command");
   const auto result = furrow::test::run_command(concat(enter, command));
   if (result.exit_code != test.exit_code()) {
     failures.push_back(concat("exit code ", result.exit_code, " instead of ", test.exit_code()));

@@ -54,7 +54,7 @@ class SampleData : public ::testing::Test {
   static void SetUpTestSuite() {
     s_folder = std::make_unique<test::TemporaryFolder>();
     geo::write_text_file(*s_folder / "commands.sh", commands(), false);
-    const auto program = fs::path(FURROW_TEST_BINARY).parent_path().string();
+    const auto program = fs::path(test::furrow_program()).parent_path().string();
     s_result = test::run_command(
         geo::concat("cd ", s_folder->path().string(), " && PATH=", program, ":$PATH sh -e commands.sh"));
   }

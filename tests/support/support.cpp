@@ -106,8 +106,12 @@ CommandResult run_command(const std::string& command) {
           bytes_of(folder / "err")};
 }
 
+std::string furrow_program() {
+  return FURROW_TEST_BINARY;
+}
+
 CommandResult furrow(const std::string& arguments) {
-  return run_command(std::string(FURROW_TEST_BINARY) + " " + arguments);
+  return run_command(furrow_program() + " " + arguments);
 }
 
 std::string bytes_of(const fs::path& path) {

@@ -47,6 +47,8 @@ struct CommandResult {
   std::string out;
   std::string err;
 };
+/// The furrow program of this build.
+[[nodiscard]] std::string furrow_program();
 /// Runs a shell command line.
 [[nodiscard]] CommandResult run_command(const std::string& command);
 /// Runs the furrow program with the given arguments.
