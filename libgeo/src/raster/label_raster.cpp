@@ -132,7 +132,9 @@ LabelRasterReport write_label_raster(const std::filesystem::path& path, std::vec
   const WindowRasterizer fields(std::move(polygons), grid, options.boundary);
   std::optional<WindowRasterizer> known;
   if (options.known_area) known.emplace(*options.known_area, grid);
-  RasterWriter writer(path, grid, spec_of(options), overwrite);
+  RasterSpec spec = spec_of(options);
+  spec.threads = exec.threads();
+  RasterWriter writer(path, grid, spec, overwrite);
   LabelRasterReport report;
   const std::int64_t rows = rows_at_once(grid, exec);
   Progress progress(exec, "rows", grid.height);

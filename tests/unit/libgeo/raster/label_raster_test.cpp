@@ -78,6 +78,18 @@ TEST(LabelRaster, StripsMakeTheWholeWhateverTheMemory) {
   EXPECT_EQ(report.background_px + report.interior_px + report.boundary_px, grid.window().pixels());
 }
 
+TEST(LabelRaster, SameBytesForAnyNumberOfThreads) {
+  const test::TemporaryFolder folder;
+  const Grid grid = test::utm_grid(1400, 1300);
+  for (const int threads : {1, 4}) {
+    ExecContext exec({.threads = threads, .memory_bytes = 0});
+    exec.execute([&] {
+      (void)write_label_raster(folder / std::to_string(threads), squares(grid, 130.0), grid, {}, false, exec);
+    });
+  }
+  EXPECT_EQ(test::bytes_of(folder / "1"), test::bytes_of(folder / "4"));
+}
+
 TEST(LabelRaster, InstancesKeepTheirNumbersInEveryStrip) {
   const test::TemporaryFolder folder;
   const Grid grid = test::utm_grid(30, 1100);
