@@ -9,6 +9,7 @@
 #include <furrow/geo/core/error.h>
 #include <furrow/geo/core/text.h>
 
+#include "gdal_pixel_type.h"
 #include "gdal_support.h"
 
 namespace furrow::geo {
@@ -125,37 +126,6 @@ void describe_classes(GDALDataset& dataset, const std::vector<RasterClass>& clas
   for (const auto& name : by_value) names.AddString(name.c_str());
   dataset.GetRasterBand(1)->SetColorTable(&colours);
   dataset.GetRasterBand(1)->SetCategoryNames(names.List());
-}
-
-template <class T>
-constexpr GDALDataType gdal_type();
-template <>
-constexpr GDALDataType gdal_type<std::uint8_t>() {
-  return GDT_Byte;
-}
-template <>
-constexpr GDALDataType gdal_type<std::int16_t>() {
-  return GDT_Int16;
-}
-template <>
-constexpr GDALDataType gdal_type<std::uint16_t>() {
-  return GDT_UInt16;
-}
-template <>
-constexpr GDALDataType gdal_type<std::int32_t>() {
-  return GDT_Int32;
-}
-template <>
-constexpr GDALDataType gdal_type<std::uint32_t>() {
-  return GDT_UInt32;
-}
-template <>
-constexpr GDALDataType gdal_type<float>() {
-  return GDT_Float32;
-}
-template <>
-constexpr GDALDataType gdal_type<double>() {
-  return GDT_Float64;
 }
 
 }  // namespace
