@@ -71,7 +71,7 @@ class Assess : public Step {
  public:
   StepInfo info() const override {
     return {"assess",
-            "Accuracy of a map against reference fields: pixels, classes and whole fields",
+            "Compare a map with reference fields: pixels, classes and whole fields",
             "Compares field polygons, or a label raster, with reference polygons. Pixels: IoU, F1, precision "
             "and recall of the "
             "field extent and of the classes background, interior and boundary, on the grid of --grid. "

@@ -22,7 +22,7 @@ class Consensus final : public Step {
   [[nodiscard]] StepInfo info() const override {
     return {
         "consensus",
-        "fuse several labellers' maps of each site into one label with its risk",
+        "Fuse several labellers' maps of each site into one label with its risk",
         "Reads a labelling campaign (catalogue and polygons), lets the labellers vote on every pixel of a "
         "site, and writes the label, the posterior of the classes and the risk, the probability that the "
         "label is wrong. With --grid all sites lie in one raster; else each site has its own.\n\n"

@@ -28,7 +28,7 @@ class Delineate : public Step {
   StepInfo info() const override {
     return {
         "delineate",
-        "Turns score maps into field polygons with attributes",
+        "Turn score maps into field polygons with attributes",
         "Splits the extent of fields along ridges of the boundary score (hierarchical watershed, cut by "
         "dynamics), "
         "cleans up what is too small, traces every edge between two fields once, simplifies it once, and "

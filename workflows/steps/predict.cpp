@@ -23,7 +23,7 @@ class Predict final : public Step {
   [[nodiscard]] StepInfo info() const override {
     return {
         "predict",
-        "Score maps of images: how likely each pixel is background, field interior or field boundary",
+        "Score images: how likely each pixel is background, field interior or boundary",
         "Runs a model folder, as 'train' writes it, over images of any size: reads, normalises, scores, "
         "blends "
         "and writes tile by tile, so that memory does not grow with the image. The result is a "

@@ -48,7 +48,7 @@ class Quality : public Step {
  public:
   StepInfo info() const override {
     return {"quality",
-            "Says for every field how far to trust it, and writes the GeoPackage for analysts",
+            "Say for every field how far to trust it, and write the GeoPackage for analysts",
             "Reads any polygon layer and the score raster that it was made from (or any other), and adds to "
             "every field its size, "
             "shape, mean and least field score, boundary strength along the outline, entropy, label risk, "

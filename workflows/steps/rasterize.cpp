@@ -20,7 +20,7 @@ class Rasterize : public Step {
   StepInfo info() const override {
     return {
         "rasterize",
-        "Field polygons to a label raster on the grid of an image",
+        "Burn field polygons into a label raster on the grid of an image",
         "Writes one of three rasters on the pixel grid of --grid: labels (0 background, 1 interior, 2 "
         "boundary), "
         "extent (0 background, 1 field) or instances (number of the polygon, 0 = none).\n\n"

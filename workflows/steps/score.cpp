@@ -13,7 +13,7 @@ class Score final : public Step {
  public:
   [[nodiscard]] StepInfo info() const override {
     return {"score",
-            "measure every labeller's map against the reference of its site",
+            "Measure every labeller's map against the reference of its site",
             "Joins a catalogue of assignments with the polygons that were drawn, scores every assignment of "
             "a site "
             "that has a reference (class 1a), and sums up per labeller: mean scores, and the skills that "

@@ -17,7 +17,7 @@ class Train final : public Step {
  public:
   [[nodiscard]] StepInfo info() const override {
     return {"train",
-            "A segmentation model from images and labels, weighted by the risk of the labels",
+            "Train a segmentation model on images and labels, weighted by the risk of the labels",
             "Trains a U-Net that gives every pixel the probability of background, field interior and field "
             "boundary, "
             "and writes a model folder for 'predict'. Windows are cut from the scenes while training; there "

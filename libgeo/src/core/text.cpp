@@ -28,7 +28,11 @@ std::string shortest(double value) {
   if (std::isnan(value)) return "nan";
   if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
   std::array<char, 64> buffer{};
-  const auto result = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value);
+  // 600000, not 6e+05: people read these.
+  const double size = std::abs(value);
+  const auto format =
+      size == 0.0 || (size >= 1e-5 && size < 1e15) ? std::chars_format::fixed : std::chars_format::general;
+  const auto result = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, format);
   return {buffer.data(), result.ptr};
 }
 

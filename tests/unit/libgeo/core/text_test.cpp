@@ -38,6 +38,10 @@ TEST(Text, ReadsWholeNumbersOnly) {
 
 TEST(Text, WritesTheShortestNumberThatReadsBack) {
   EXPECT_EQ(shortest(0.1), "0.1");
+  EXPECT_EQ(shortest(600000.0), "600000");
+  EXPECT_EQ(shortest(0.0001), "0.0001");
+  EXPECT_EQ(shortest(1e-7), "1e-07");
+  EXPECT_EQ(shortest(0.0), "0");
   EXPECT_EQ(fixed(2.0 / 3.0, 3), "0.667");
 }
 
