@@ -97,6 +97,7 @@ Description describe_training(const TrainingData& data, const TrainOptions& opti
     labels.push_back(scene.labels);
     if (from.risk.mode != RiskMode::kOff) risks.push_back(scene.risk);
   }
+  all["data_sha256"] = data.summary().sha256;
   all["images"] = geo::join(images, " ");
   all["labels"] = geo::join(labels, " ");
   if (!risks.empty()) all["risk"] = geo::join(risks, " ");
@@ -154,6 +155,10 @@ std::optional<TrainState> read_checkpoint(const fs::path& model, const Descripti
   const fs::path weights = folder / "weights.safetensors";
   from_tensors(*network, read_safetensors(weights), weights.string());
   return state;
+}
+
+bool has_checkpoint(const fs::path& model) {
+  return !find_checkpoints(model).empty();
 }
 
 void remove_checkpoints(const fs::path& model) {

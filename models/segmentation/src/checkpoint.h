@@ -42,6 +42,9 @@ void write_checkpoint(const std::filesystem::path& model,
                                                         const std::map<std::string, std::string>& description,
                                                         UNet& network, torch::optim::Optimizer& optimiser);
 
+/// True when an interrupted training left a checkpoint.
+[[nodiscard]] bool has_checkpoint(const std::filesystem::path& model);
+
 void remove_checkpoints(const std::filesystem::path& model);
 
 }  // namespace furrow::segmentation

@@ -305,6 +305,10 @@ TrainReport Trainer::run() {
   geo::check_output_path(m_folder, m_options.overwrite);
   if (m_options.resume) {
     resume();
+  } else if (has_checkpoint(m_folder) && !m_options.overwrite) {
+    throw geo::IoError(concat("checkpoints of an interrupted training lie in ",
+                              quoted(checkpoint_folder(m_folder).string()),
+                              "; add --resume to go on from there, or --overwrite to start anew"));
   } else {
     remove_checkpoints(m_folder);
   }

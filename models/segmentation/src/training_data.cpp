@@ -6,12 +6,14 @@
 #include <numeric>
 #include <optional>
 #include <set>
+#include <string_view>
 
 #include <oneapi/tbb/parallel_for.h>
 
 #include <furrow/geo/core/error.h>
 #include <furrow/geo/core/log.h>
 #include <furrow/geo/core/random.h>
+#include <furrow/geo/core/sha256.h>
 #include <furrow/geo/core/text.h>
 #include <furrow/geo/raster/rasterize.h>
 #include <furrow/geo/raster/reader.h>
@@ -200,6 +202,18 @@ void check_options(const TrainingDataOptions& options) {
     throw geo::InvalidArgument(concat("the validation share must lie in 0..0.9, got ", options.val_share));
   }
   check_risk_options(options.risk);
+}
+
+/// Checksum of what the network sees of a patch.
+std::string checksum(const Patch& patch) {
+  geo::Sha256 hash;
+  const auto add = [&hash](const auto& values) {
+    hash.update({reinterpret_cast<const char*>(values.data()), values.size() * sizeof(values[0])});
+  };
+  add(patch.pixels.data());
+  add(patch.labels.data());
+  add(patch.weights.data());
+  return hash.hex_digest();
 }
 
 std::string band_name(const geo::RasterReader& reader, int band) {
@@ -445,7 +459,7 @@ void TrainingData::Impl::count_pixels(const Patch& patch) {
   summary.labelled_without_risk_px += patch.labelled_without_risk;
 }
 
-/// Reads every block once, for the counts and for memory if it is large enough.
+/// Reads every block once, for the counts, the checksum, and for memory if it is large enough.
 void TrainingData::Impl::fill_cache(geo::ExecContext& exec) {
   const std::size_t per_pixel = static_cast<std::size_t>(bands()) * sizeof(float) + sizeof(float) + 2;
   std::size_t needed = 0;
@@ -463,9 +477,11 @@ void TrainingData::Impl::fill_cache(geo::ExecContext& exec) {
   train_cache.resize(train.size());
   val_cache.resize(val_windows.size());
   geo::Progress progress(exec, "reading labelled areas", static_cast<std::int64_t>(total));
+  geo::Sha256 all;
   constexpr std::size_t kGroup = 64;
   for (std::size_t start = 0; start < total; start += kGroup) {
     std::vector<std::shared_ptr<const Patch>> group(std::min(kGroup, total - start));
+    std::vector<std::string> checksums(group.size());
     tbb::parallel_for(std::size_t{0}, group.size(), [&](std::size_t i) {
       const std::size_t item = start + i;
       if (item < train.size()) {
@@ -474,15 +490,18 @@ void TrainingData::Impl::fill_cache(geo::ExecContext& exec) {
         const ValWindow& window = val_windows[item - train.size()];
         group[i] = std::make_shared<Patch>(load(val[window.block].scene, window.window, window.own));
       }
+      checksums[i] = checksum(*group[i]);
       progress.advance();
     });
     for (std::size_t i = 0; i < group.size(); ++i) {
+      all.update(checksums[i]);
       count_pixels(*group[i]);
       if (!summary.cached) continue;
       const std::size_t item = start + i;
       (item < train.size() ? train_cache[item] : val_cache[item - train.size()]) = group[i];
     }
   }
+  summary.sha256 = all.hex_digest();
 }
 
 /// A random window of a training block, augmented.

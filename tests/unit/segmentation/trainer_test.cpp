@@ -206,6 +206,36 @@ TEST(Training, RefusesACheckpointOfAnotherTraining) {
   }
 }
 
+TEST(Training, NeverThrowsACheckpointAwayUnasked) {
+  const TemporaryFolder folder;
+  const TrainingScene scene = write_scene(folder, 128, 96);
+  TrainOptions options = tiny_training(2);
+  {
+    geo::ExecContext exec({2, 0});
+    const TrainingData data({scene}, data_options(), exec);
+    StopAt stop(exec, data.train_batches(options.batch_size) + 1);
+    EXPECT_THROW(train_model(data, options, folder / "model", exec), geo::Cancelled);
+  }
+  try {
+    train(scene, data_options(), options, folder / "model");
+    FAIL();
+  } catch (const geo::IoError& error) {
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("model.checkpoint"), HasSubstr("--resume")));
+  }
+  // Other labels under the same name are another training.
+  write(folder, "labels.tif", geo::Raster<std::uint8_t>(128, 96, 1, 1), test::utm_grid(128, 96));
+  options.resume = true;
+  try {
+    train(scene, data_options(), options, folder / "model");
+    FAIL();
+  } catch (const geo::ModelError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("data_sha256 was"));
+  }
+  options.resume = false;
+  options.overwrite = true;
+  EXPECT_EQ(train(scene, data_options(), options, folder / "model").epochs.size(), 2u);
+}
+
 TEST(Training, StopsEarlyWhenNothingGetsBetter) {
   const TemporaryFolder folder;
   TrainOptions options = tiny_training(50);

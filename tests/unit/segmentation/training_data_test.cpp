@@ -163,6 +163,8 @@ TEST(TrainingData, DependsNeitherOnThreadsNorOnMemory) {
   EXPECT_TRUE(one.summary().cached);
   EXPECT_FALSE(streamed.summary().cached);
   EXPECT_EQ(one.summary().labelled_px, streamed.summary().labelled_px);
+  EXPECT_EQ(one.summary().sha256, four.summary().sha256);
+  EXPECT_EQ(one.summary().sha256, streamed.summary().sha256);
   for (std::int64_t i = 0; i < one.train_batches(4); ++i) {
     const Batch expected = one.train_batch(3, i, 4);
     for (const TrainingData* other : {&four, &streamed}) {

@@ -66,13 +66,13 @@ struct TrainReport {
 /// The epoch with the largest mean IoU of extent and interior on the validation blocks is kept (the last one
 /// without validation); then a temperature is fitted on the validation pixels (Guo et al. 2017). Checkpoints
 /// go to `<folder>.checkpoint` and are removed at the end. Training that was interrupted and resumed gives
-/// the same bytes as training in one go.
+/// the same bytes as training in one go; a checkpoint that is there without `resume` or `overwrite` is an
+/// error.
 /// The same data, options, seed and number of threads give the same weights to the bit on the same machine.
 /// Uses `exec.threads()` LibTorch threads in the calling thread; do not run beside other heavy work.
 /// @throws geo::InvalidArgument, geo::IoError, geo::Cancelled
 /// @throws geo::ModelError  the loss is no longer a number, memory ran out (each with advice), or a
-/// checkpoint belongs
-///                          to other options
+///                          checkpoint belongs to other options or data
 TrainReport train_model(const TrainingData& data, const TrainOptions& options,
                         const std::filesystem::path& folder, geo::ExecContext& exec);
 

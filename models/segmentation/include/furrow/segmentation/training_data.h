@@ -25,8 +25,8 @@ struct TrainingScene {
 struct TrainingDataOptions {
   std::int64_t chip_px = 128;  ///< side of the square windows that the network sees
   std::int64_t block_px = 0;   ///< side of the squares that go to training or validation as a whole; 0 = 2
-                              ///< chips, or 1 chip where that would leave fewer than 5 blocks
-  double val_share = 0.2;  ///< share of blocks that validate, 0..0.9; 0 = no validation
+                               ///< chips, or 1 chip where that would leave fewer than 5 blocks
+  double val_share = 0.2;      ///< share of blocks that validate, 0..0.9; 0 = no validation
   std::uint64_t seed = 1;
   geo::Normalisation normalisation;
   RiskOptions risk;
@@ -54,6 +54,7 @@ struct TrainingDataSummary {
   std::int64_t labelled_without_image_px = 0;  ///< label there, image nodata: ignored
   std::int64_t labelled_without_risk_px = 0;   ///< label there, risk nodata: weighs as the riskiest
   bool cached = true;                          ///< all blocks fit in memory
+  std::string sha256;  ///< of all normalised pixels, labels and weights: equal data, equal checksum
 };
 
 /// Labelled windows of whole scenes, cut while training: no chip files.
