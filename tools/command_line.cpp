@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include <CLI/CLI.hpp>
 
@@ -64,11 +65,13 @@ void assign(const Bindings& bindings, ParseResult& result) {
 void name_extras(const Bindings& bindings, ParseResult& result) {
   std::vector<std::string> names;
   for (const auto& [given, option] : bindings) names.push_back("--" + option->name());
+  bool may_be_its_value = false;  // of an unknown option
   for (const auto& extra : result.rest) {
     if (extra.size() > 1 && extra.front() == '-') {
+      may_be_its_value = extra.find('=') == std::string::npos;
       const std::string name = extra.substr(0, extra.find('='));
       result.problems.push_back(concat("unknown option ", quoted(name), geo::did_you_mean(name, names)));
-    } else {
+    } else if (!std::exchange(may_be_its_value, false)) {
       result.problems.push_back(concat("unexpected argument ", quoted(extra)));
     }
   }

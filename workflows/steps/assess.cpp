@@ -11,6 +11,7 @@
 #include <furrow/assessment/pixel_accuracy.h>
 #include <furrow/geo/core/atomic_output.h>
 #include <furrow/geo/core/error.h>
+#include <furrow/geo/core/log.h>
 #include <furrow/geo/core/text.h>
 #include <furrow/geo/raster/reader.h>
 #include <furrow/geo/vector/layer.h>
@@ -99,6 +100,8 @@ class Assess : public Step {
     t.add("grid", &m_grid)
         .input("raster")
         .help("Raster whose grid the pixels are compared on; without it only fields are");
+    t.add("grid-crs", &m_grid_crs)
+        .help("CRS of --grid and --labels whatever they say, for example EPSG:32632");
     t.add("boundary-px", &m_boundary_px)
         .range(0, 1000)
         .unit("px")
@@ -109,6 +112,7 @@ class Assess : public Step {
         .excludes("region")
         .help("Only inside xmin,ymin,xmax,ymax, in the CRS of the reference");
     t.add("region", &m_region).input("vector layer").help("Only inside these polygons");
+    t.add("region-crs", &m_region_crs).help("CRS of the region whatever the file says");
     t.add("out", &m_out)
         .output("file")
         .short_name('o')
@@ -127,7 +131,7 @@ class Assess : public Step {
     geo::Layer reference = geo::read_layer(m_reference, m_vector.read_options("--reference-crs"));
     const std::string grid_path = m_grid.empty() ? m_labels : m_grid;
     std::optional<geo::RasterReader> grid;
-    if (!grid_path.empty()) grid.emplace(grid_path);
+    if (!grid_path.empty()) grid.emplace(grid_path, grid_options());
     const geo::Crs crs = grid ? grid->grid().crs : planar_crs(reference);
     const auto region = region_in(reference.crs, crs);
     const auto reference_shapes = in_crs(reference, crs);
@@ -147,7 +151,7 @@ class Assess : public Step {
       context.record("object_f1", objects.f1());
       result["fields"] = to_json(objects, m_min_iou);
     } else {
-      const geo::RasterReader labels(m_labels);
+      const geo::RasterReader labels(m_labels, grid_options());
       if (!labels.grid().same_as(grid->grid())) {
         throw geo::InvalidArgument(geo::concat("label raster ", geo::quoted(m_labels),
                                                " does not have the grid of ", geo::quoted(grid_path)));
@@ -164,6 +168,13 @@ class Assess : public Step {
   }
 
  private:
+  [[nodiscard]] geo::RasterReadOptions grid_options() const {
+    geo::RasterReadOptions options;
+    options.crs_switch = "--grid-crs";
+    if (!m_grid_crs.empty()) options.override_crs = geo::Crs::from_user_input(m_grid_crs);
+    return options;
+  }
+
   /// Areas need a planar CRS: the layer's own when it is projected, else equal-area around its centre.
   static geo::Crs planar_crs(const geo::Layer& layer) {
     if (!layer.crs.is_geographic()) return layer.crs;
@@ -186,7 +197,10 @@ class Assess : public Step {
       return geo::CoordinateTransform(reference, crs).apply(box);
     }
     if (m_region.empty()) return std::nullopt;
-    geo::LayerReadOptions options;
+    VectorOptions vector = m_vector;
+    vector.layer.clear();
+    vector.crs = m_region_crs;
+    geo::LayerReadOptions options = vector.read_options("--region-crs");
     options.target_crs = crs;
     const geo::Layer layer = geo::read_layer(m_region, options);
     geo::MultiPolygon all;
@@ -201,6 +215,8 @@ class Assess : public Step {
     const auto truth = assessment::polygon_source(reference, grid.grid(), {m_boundary_px, {}});
     const auto accuracy = assessment::assess_pixels(map, truth, grid.grid(), region,
                                                     m_labels.empty() ? &grid : nullptr, context.exec());
+    if (accuracy.pixels == 0)
+      geo::log_warning("no pixel could be compared: the grid has no valid pixel there");
     context.record("extent_iou", accuracy.extent.iou());
     context.record("extent_f1", accuracy.extent.f1());
     return to_json(accuracy);
@@ -216,7 +232,9 @@ class Assess : public Step {
   double m_boundary_px = 2.0;
   double m_min_iou = 0.5;
   std::vector<double> m_bbox;
+  std::string m_grid_crs;
   std::string m_region;
+  std::string m_region_crs;
   std::string m_out;
 };
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -73,6 +74,7 @@ class Consensus final : public Step {
     const auto voters = labelling::choose_voters(campaign, weights, options);
     const auto result =
         labelling::write_consensus(campaign, voters, options, target, folder.temporary(), context.exec());
+    throw_if_nothing_done(result);
     write_tables(campaign, result, folder.temporary());
     folder.commit();
     problems.insert(problems.end(), result.problems.begin(), result.problems.end());
@@ -95,6 +97,7 @@ class Consensus final : public Step {
     t.add("sites", &m_sites)
         .help("Polygons of the sites with a field 'name'; without it squares around the catalogue's x and y")
         .input("vector layer");
+    t.add("sites-crs", &m_sites_crs).help("CRS of --sites whatever the file says, for example EPSG:4326");
     t.add("cell-degrees", &m_cell_degrees)
         .help("Side of those squares")
         .unit("degrees")
@@ -201,6 +204,7 @@ class Consensus final : public Step {
     options.labels_crs = read.override_crs;
     options.invalid = read.invalid;
     options.sites = m_sites;
+    if (!m_sites_crs.empty()) options.sites_crs = geo::Crs::from_user_input(m_sites_crs);
     options.cell_degrees = m_cell_degrees;
     return options;
   }
@@ -235,6 +239,15 @@ class Consensus final : public Step {
     geo::write_geopackage({sites}, folder / "sites.gpkg", false);
   }
 
+  /// Nothing at all came of it: that is a failure of the command, not of its inputs.
+  static void throw_if_nothing_done(const labelling::ConsensusResult& result) {
+    const bool any = std::ranges::any_of(result.sites, [](const auto& site) { return site.n_pixels > 0; });
+    if (any || result.problems.empty()) return;
+    const auto& first = result.problems.front();
+    throw geo::IoError(geo::concat("no site could be done (", result.problems.size(),
+                                   " problems); the first: ", first.input, ": ", first.message));
+  }
+
   static void record(StepContext& context, const std::vector<labelling::SiteVoters>& voters,
                      const labelling::ConsensusResult& result) {
     std::int64_t maps = 0;
@@ -261,7 +274,7 @@ class Consensus final : public Step {
     if (pixels > 0.0) context.record("mean_risk", risk / pixels);
   }
 
-  std::string m_catalogue, m_labels, m_sites, m_weights, m_grid, m_grid_crs, m_images, m_out;
+  std::string m_catalogue, m_labels, m_sites, m_sites_crs, m_weights, m_grid, m_grid_crs, m_images, m_out;
   VectorOptions m_vector;
   double m_cell_degrees = labelling::CampaignOptions{}.cell_degrees;
   std::string m_method = "majority";

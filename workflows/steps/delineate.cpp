@@ -94,7 +94,9 @@ class Delineate : public Step {
     t.add("boundary-band", &m_boundary_band)
         .at_least(1)
         .help("Band of the boundary score; default with --extent-band: 1 - extent");
-    t.add("scale", &m_scale).help("Score = stored value x scale; default: from the raster's metadata");
+    t.add("scale", &m_scale)
+        .range(1e-12, 1e12)
+        .help("Score = stored value x scale; default: from the raster's metadata");
     t.add("out", &m_out)
         .required()
         .output("vector layer")

@@ -73,6 +73,7 @@ class Quality : public Step {
         .input("raster")
         .help("Entropy raster; without it entropy comes from the scores");
     t.add("risk", &m_options.risk).input("raster").help("Label risk raster, as consensus writes it");
+    t.add("scores-crs", &m_scores_crs).help("CRS of the rasters whatever they say, for example EPSG:32632");
     t.add("scale", &m_options.scale)
         .at_least(0.0)
         .help("Score = stored value x scale; 0 takes it from the raster");
@@ -82,17 +83,21 @@ class Quality : public Step {
         .input("vector layer")
         .group("Also into the GeoPackage")
         .help("Sites with label risk");
+    t.add("sites-crs", &m_sites_crs)
+        .group("Also into the GeoPackage")
+        .help("CRS of the sites whatever the file says");
     t.add("labellers", &m_labellers)
         .input("table")
         .group("Also into the GeoPackage")
         .help("Table of labellers (CSV)");
-    t.add("out", &m_out).required().output("vector layer").short_name('o').help("GeoPackage to write");
+    t.add("out", &m_out).required().output("GeoPackage").short_name('o').help("GeoPackage to write");
   }
 
   void run(StepContext& context) override {
     assessment::MapPackage package;
     package.fields = geo::read_layer(m_fields, m_vector.read_options("--fields-crs", false));
-    if (!m_sites.empty()) package.sites = geo::read_layer(m_sites);
+    if (!m_sites.empty()) package.sites = read_sites();
+    if (!m_scores_crs.empty()) m_options.scores_crs = geo::Crs::from_user_input(m_scores_crs);
     if (!m_labellers.empty()) package.labellers = table_from_csv(m_labellers, "labellers");
     if (!package.fields.features.empty())
       assessment::add_field_quality(package.fields, m_options, context.exec());
@@ -102,10 +107,19 @@ class Quality : public Step {
   }
 
  private:
+  [[nodiscard]] geo::Layer read_sites() const {
+    VectorOptions sites = m_vector;
+    sites.layer.clear();
+    sites.crs = m_sites_crs;
+    return geo::read_layer(m_sites, sites.read_options("--sites-crs"));
+  }
+
   std::string m_fields;
   VectorOptions m_vector;
   assessment::QualityOptions m_options;
+  std::string m_scores_crs;
   std::string m_sites;
+  std::string m_sites_crs;
   std::string m_labellers;
   std::string m_out;
 };

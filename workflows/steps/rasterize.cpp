@@ -115,6 +115,11 @@ class Rasterize : public Step {
 
   void warn_when_nothing_touches(const std::vector<geo::MultiPolygon>& polygons,
                                  const geo::RasterReader& grid) const {
+    if (polygons.empty()) {
+      geo::log_warning(
+          geo::concat("layer ", geo::quoted(m_labels), " has no polygons; the result is all background"));
+      return;
+    }
     const geo::Box box = grid.grid().bounds();
     for (const auto& polygon : polygons) {
       if (geo::bounds(polygon).intersects(box)) return;

@@ -59,6 +59,9 @@ class Score final : public Step {
     t.add("labels-crs", &m_labels_crs)
         .group("Input")
         .help("CRS of the labels whatever the file says, for example EPSG:4326");
+    t.add("sites-crs", &m_sites_crs)
+        .group("Input")
+        .help("CRS of the site cells whatever the file says, for example EPSG:4326");
     t.add("invalid", &m_invalid)
         .choices({"error", "repair", "skip"})
         .group("Input")
@@ -73,10 +76,9 @@ class Score final : public Step {
   }
 
   void run(StepContext& context) override {
-    for (const char* name : {"assignments.csv", "labellers.csv", "scores.gpkg"}) {
-      geo::check_output_path(std::filesystem::path(m_out) / name, context.overwrite());
-    }
+    geo::AtomicFolder folder(m_out, context.overwrite());
     if (!m_labels_crs.empty()) m_campaign.labels_crs = geo::Crs::from_user_input(m_labels_crs);
+    if (!m_sites_crs.empty()) m_campaign.sites_crs = geo::Crs::from_user_input(m_sites_crs);
     m_campaign.invalid = m_invalid == "repair" ? geo::InvalidGeometry::kRepair
                          : m_invalid == "skip" ? geo::InvalidGeometry::kSkip
                                                : geo::InvalidGeometry::kError;
@@ -87,7 +89,8 @@ class Score final : public Step {
     for (auto& name : m_options.reference_classes) name = geo::to_lower(name);
     m_options.corrected.edge_buffer_m = m_options.compatible.edge_buffer_m;
     const auto board = labelling::score_campaign(campaign, m_options, context.exec());
-    labelling::write_scoreboard(campaign, board, m_out, context.overwrite());
+    labelling::write_scoreboard(campaign, board, folder.temporary(), false);
+    folder.commit();
     for (const auto& note : board.notes) geo::log_warning(note);
     for (const auto& p : problems) context.fail(p.input, p.message);
     for (const auto& p : board.problems) context.fail(p.input, p.message);
@@ -129,6 +132,7 @@ class Score final : public Step {
   labelling::CampaignOptions m_campaign;
   labelling::ScoreboardOptions m_options;
   std::string m_labels_crs;
+  std::string m_sites_crs;
   std::string m_invalid = "error";
   std::string m_mode = "corrected";
   std::string m_out;

@@ -59,6 +59,9 @@ class SimulateLabellers final : public Step {
         .help("Polygon layer of cells to use (names from its field 'name') instead of a square grid")
         .input("vector layer")
         .group("Sites");
+    t.add("sites-crs", &m_sites_crs)
+        .help("CRS of --sites whatever the file says, for example EPSG:32632")
+        .group("Sites");
     t.add("cell-m", &m_cell_m)
         .help("Side of a cell when the reference's CRS is projected (500 when not given)")
         .unit("m")
@@ -140,7 +143,10 @@ class SimulateLabellers final : public Step {
     std::vector<labelling::Site> sites;
     if (!m_sites.empty()) {
       geo::LayerReadOptions read;
-      read.crs_switch = "--reference-crs";
+      read.crs_switch = "--sites-crs";
+      if (!m_sites_crs.empty()) read.override_crs = geo::Crs::from_user_input(m_sites_crs);
+      if (m_invalid == "repair") read.invalid = geo::InvalidGeometry::kRepair;
+      if (m_invalid == "skip") read.invalid = geo::InvalidGeometry::kSkip;
       read.target_crs = reference.crs;
       sites = simulation::sites_from_layer(geo::read_layer(m_sites, read), m_prefix);
     } else {
@@ -162,7 +168,7 @@ class SimulateLabellers final : public Step {
     return sites;
   }
 
-  std::string m_reference, m_out, m_layer, m_reference_crs, m_sites, m_skills;
+  std::string m_reference, m_out, m_layer, m_reference_crs, m_sites, m_sites_crs, m_skills;
   std::string m_invalid = "error";
   std::string m_prefix = "XX";
   std::optional<double> m_cell_m, m_cell_degrees;

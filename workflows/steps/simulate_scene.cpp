@@ -69,6 +69,7 @@ class SimulateScene final : public Step {
     options.crs = geo::Crs::from_user_input(m_crs);
     options.origin = {m_origin[0], m_origin[1]};
     options.seed = static_cast<std::uint64_t>(m_seed);
+    simulation::check_scene_memory(options, context.exec());
     const simulation::SceneSimulator scene(options);
     simulation::write_scene(scene, options, m_out, context.overwrite(), context.exec());
     context.record("fields", static_cast<std::int64_t>(scene.truth().features.size()));

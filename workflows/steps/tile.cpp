@@ -50,7 +50,7 @@ class Tile : public Step {
         .choices({"shift", "pad", "partial"})
         .help("The last chips of a row: moved inwards, filled up with nodata, or smaller");
     t.add("bands", &m_bands).at_least(1).help("Bands to keep, in this order, from 1; default: all");
-    t.add("nodata", &m_nodata).help("Nodata value of the images whatever the file says");
+    t.add("nodata", &m_nodata).nan_allowed().help("Nodata value of the images whatever the file says");
     t.add("skip-empty", &m_skip_empty).help("Leave out chips without a valid pixel");
     t.add("min-valid", &m_min_valid).range(0, 1).help("Leave out chips with a smaller share of valid pixels");
     t.add("format", &m_format).choices({"gtiff", "cog"}).help("Plain or cloud-optimised GeoTIFF");

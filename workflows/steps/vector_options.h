@@ -27,10 +27,10 @@ struct VectorOptions {
     }
   }
 
+  /// @param needs_features  false: an empty layer will do; features must have polygons either way
   /// @param grid_crs  what the CRS text "grid" stands for, in commands that have a grid raster
   /// @throws geo::CrsError when the CRS is not understood
-  [[nodiscard]] geo::LayerReadOptions read_options(const std::string& crs_switch,
-                                                   bool require_polygons = true,
+  [[nodiscard]] geo::LayerReadOptions read_options(const std::string& crs_switch, bool needs_features = true,
                                                    const geo::Crs& grid_crs = {}) const {
     geo::LayerReadOptions options;
     options.layer = layer;
@@ -40,7 +40,7 @@ struct VectorOptions {
       options.override_crs = geo::Crs::from_user_input(crs);
     }
     options.crs_switch = crs_switch;
-    options.require_polygons = require_polygons;
+    options.accept_empty = !needs_features;
     options.invalid = invalid == "repair" ? geo::InvalidGeometry::kRepair
                       : invalid == "skip" ? geo::InvalidGeometry::kSkip
                                           : geo::InvalidGeometry::kError;

@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -74,6 +76,26 @@ void flush_everything_in(const fs::path& folder) {
   const std::string reason = rc == 0 ? "" : last_error();
   if (fd >= 0) ::close(fd);
   if (rc != 0) throw IoError(concat("cannot write ", quoted(folder.string()), " to disk: ", reason));
+}
+
+/// Replacing a folder deletes what it holds: never a file of that name, and never a folder that no command
+/// can have made, because the user works in it or lives in it.
+void check_replaceable(const fs::path& path) {
+  std::error_code ec;
+  if (!fs::exists(path, ec)) return;
+  if (!fs::is_directory(path, ec)) {
+    throw IoError(concat("cannot write ", quoted(path.string()), ": a file has that name; give a folder"));
+  }
+  const fs::path folder = fs::weakly_canonical(fs::absolute(path, ec), ec);
+  const char* home = std::getenv("HOME");
+  for (const fs::path& kept : {fs::current_path(ec), fs::path(home == nullptr ? "" : home)}) {
+    if (kept.empty()) continue;
+    const fs::path whole = fs::weakly_canonical(kept, ec);
+    if (std::ranges::mismatch(folder, whole).in1 == folder.end()) {
+      throw IoError(concat("cannot replace ", quoted(path.string()), ": it is or holds the folder ",
+                           quoted(whole.string()), "; give a folder of its own"));
+    }
+  }
 }
 
 void make_parent(const fs::path& path) {
@@ -154,6 +176,7 @@ AtomicFolder::AtomicFolder(fs::path path, bool overwrite) : m_path(std::move(pat
   if (!m_path.has_filename()) m_path = m_path.parent_path();  // "model/"
   m_temporary = temporary_name(m_path);
   check_output_path(m_path, overwrite);
+  check_replaceable(m_path);
   make_parent(m_path);
   std::error_code ec;
   fs::create_directory(m_temporary, ec);

@@ -1,5 +1,7 @@
 #include <furrow/geo/core/csv.h>
 
+#include <algorithm>
+
 #include <furrow/geo/core/atomic_output.h>
 #include <furrow/geo/core/error.h>
 #include <furrow/geo/core/text.h>
@@ -74,6 +76,8 @@ std::string escaped(const std::string& cell) {
 }  // namespace
 
 int CsvTable::find_column(const std::string& name) const {
+  const auto exact = std::ranges::find(columns, name);
+  if (exact != columns.end()) return static_cast<int>(exact - columns.begin());
   const std::string wanted = to_lower(name);
   for (std::size_t i = 0; i < columns.size(); ++i) {
     if (to_lower(columns[i]) == wanted) return static_cast<int>(i);
@@ -106,6 +110,12 @@ CsvTable read_csv(const std::filesystem::path& path) {
     throw IoError(concat("table ", quoted(path.string()), " is empty; it needs a line of column names"));
   table.columns = std::move(records.front().cells);
   for (auto& name : table.columns) name = std::string(trim(name));
+  for (auto name = table.columns.begin(); name != table.columns.end(); ++name) {
+    if (!name->empty() && std::find(table.columns.begin(), name, *name) != name) {
+      throw IoError(concat("table ", quoted(path.string()), " has two columns ", quoted(*name),
+                           "; rename or remove one"));
+    }
+  }
   for (std::size_t i = 1; i < records.size(); ++i) {
     if (records[i].cells.size() != table.columns.size()) {
       throw IoError(concat(path.string(), ":", records[i].line, ": ", records[i].cells.size(),

@@ -36,6 +36,10 @@ std::string shortest(double value) {
   return {buffer.data(), result.ptr};
 }
 
+std::string readable(double value) {
+  return value == std::floor(value) && std::abs(value) < 1e12 ? fixed(value, 0) : shortest(value);
+}
+
 std::string join(std::span<const std::string> parts, std::string_view separator) {
   std::string text;
   for (const auto& part : parts) {

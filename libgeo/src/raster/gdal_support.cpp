@@ -1,12 +1,14 @@
 #include "gdal_support.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <mutex>
 
 #include <cpl_error.h>
 #include <gdal.h>
 
 #include <furrow/geo/core/log.h>
+#include <furrow/geo/core/text.h>
 
 namespace furrow::geo {
 namespace {
@@ -31,6 +33,24 @@ void GdalErrorScope::add(bool is_error, const char* text) {
   } else {
     log_debug("GDAL: " + line);
   }
+}
+
+std::string why_not_opened(const std::string& path, const std::string& kind, const GdalErrorScope& errors) {
+  namespace fs = std::filesystem;
+  std::error_code ec;
+  const std::string start = concat("cannot open ", kind, " ", quoted(path), ": ");
+  const bool is_plain = !path.starts_with("/vsi");
+  if (is_plain && !fs::exists(path, ec)) {
+    if (path.find(':') == std::string::npos) return start + "no such file";
+  } else if (is_plain && fs::is_directory(path, ec)) {
+    return start + "it is a folder that holds no " + kind;
+  } else if (is_plain && fs::is_regular_file(path, ec) && fs::file_size(path, ec) == 0) {
+    return start + "the file is empty (0 bytes)";
+  }
+  const bool unknown =
+      errors.message().find("not recognized as a supported file format") != std::string::npos;
+  if (unknown || !errors.failed()) return concat(start, "it is not a ", kind, " that GDAL can read");
+  return start + errors.message();
 }
 
 void register_gdal() {

@@ -26,6 +26,12 @@ class GdalErrorScope {
   std::string m_error;
 };
 
+/// Why GDAL could not open a file, for people: missing, a folder, empty, of no known format, or GDAL's own
+/// words.
+/// @param kind  "raster", "vector file"; what was expected
+[[nodiscard]] std::string why_not_opened(const std::string& path, const std::string& kind,
+                                         const GdalErrorScope& errors);
+
 /// Registers GDAL's drivers; cheap after the first call.
 void register_gdal();
 

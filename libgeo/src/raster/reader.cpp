@@ -3,7 +3,6 @@
 #include <array>
 #include <cmath>
 #include <cstring>
-#include <filesystem>
 #include <map>
 #include <numeric>
 
@@ -24,16 +23,8 @@ GDALDatasetUniquePtr open_raster(const std::string& path) {
   GdalErrorScope errors;
   GDALDatasetUniquePtr dataset(
       GDALDataset::Open(path.c_str(), GDAL_OF_RASTER | GDAL_OF_READONLY | GDAL_OF_VERBOSE_ERROR));
-  if (dataset) return dataset;
-  std::error_code ec;
-  const bool is_local = !path.starts_with("/vsi");
-  if (is_local && !std::filesystem::exists(path, ec) && path.find(':') == std::string::npos) {
-    throw IoError(concat("cannot open raster ", quoted(path), ": no such file"));
-  }
-  if (errors.message().find("not recognized as a supported file format") != std::string::npos) {
-    throw IoError(concat("cannot open ", quoted(path), ": it is not a raster that GDAL can read"));
-  }
-  throw IoError(concat("cannot open raster ", quoted(path), errors.suffix()));
+  if (!dataset) throw IoError(why_not_opened(path, "raster", errors));
+  return dataset;
 }
 
 PixelType from_gdal(GDALRasterBand* band) {
@@ -79,6 +70,8 @@ void restore_signs(std::span<T> values) {
     if (stored > 127) value = std::is_signed_v<T> ? static_cast<T>(stored - 256) : T{0};
   }
 }
+
+constexpr const char* kDamaged = "; the file may be damaged or incomplete";
 
 std::string window_text(const Window& w) {
   return concat("columns ", w.col, "-", w.end_col() - 1, ", rows ", w.row, "-", w.end_row() - 1);
@@ -244,8 +237,8 @@ Raster<T> RasterReader::read(const Window& window, std::span<const int> bands) c
                        static_cast<int>(window.width), static_cast<int>(window.height), gdal_type<T>(),
                        static_cast<int>(list.size()), list.data(), 0, 0, 0, nullptr);
   if (err != CE_None) {
-    throw IoError(
-        concat("cannot read raster ", quoted(m_impl->path), " (", window_text(window), ")", errors.suffix()));
+    throw IoError(concat("cannot read raster ", quoted(m_impl->path), " (", window_text(window), ")",
+                         errors.suffix(), kDamaged));
   }
   for (int i = 0; i < pixels.bands(); ++i) {
     // `list` holds GDAL's numbers, from 1.
@@ -273,7 +266,7 @@ Raster<std::uint8_t> RasterReader::read_valid(const Window& window, std::span<co
                                         static_cast<int>(window.height), GDT_Byte, 0, 0,
                                         nullptr) != CE_None) {
         throw IoError(concat("cannot read the mask of raster ", quoted(m_impl->path), " (",
-                             window_text(window), ")", errors.suffix()));
+                             window_text(window), ")", errors.suffix(), kDamaged));
       }
       for (std::size_t i = 0; i < mask.size(); ++i)
         valid.data()[i] &= static_cast<std::uint8_t>(mask[i] != 0);

@@ -126,6 +126,10 @@ ChipSize chip_size_of(const Grid& grid, double side_m) {
     throw InvalidArgument(concat("the side of a chip must be above 0 m, got ", side_m));
   }
   const Point pixel = grid.pixel_size_m();
+  if (side_m < 0.5 * std::min(pixel.x, pixel.y)) {
+    throw InvalidArgument(concat("a chip of ", side_m, " m is smaller than a pixel, which has ",
+                                 fixed(pixel.x, 3), " x ", fixed(pixel.y, 3), " m"));
+  }
   const auto pixels = [&](double size) {
     return static_cast<std::int64_t>(std::clamp(std::round(side_m / size), 1.0, 2147483647.0));
   };
@@ -159,7 +163,16 @@ class ImageCutter {
     std::vector<std::optional<Chip>> chips(places.size());
     Progress progress(exec, concat("chips of ", m_stem), std::ssize(places));
     // Values, a copy for padding, mask, labels.
-    const auto bytes = static_cast<std::size_t>(size.width * size.height) * (m_bands.size() * 8 * 2 + 16);
+    const bool pad = m_options.edge == ChipEdge::kPad;
+    const std::int64_t width = pad ? size.width : std::min(size.width, m_reader.grid().width);
+    const std::int64_t height = pad ? size.height : std::min(size.height, m_reader.grid().height);
+    const auto bytes = static_cast<std::size_t>(width * height) * (m_bands.size() * 8 * 2 + 16);
+    if (bytes > exec.memory_bytes()) {
+      throw InvalidArgument(concat(
+          "a chip of ", width, " x ", height, " px needs about ", human_bytes(static_cast<double>(bytes)),
+          ", more than the memory budget of ", human_bytes(static_cast<double>(exec.memory_bytes())),
+          "; make chips smaller or raise --memory"));
+    }
     std::size_t next = 0;
     Cleaner cleaner{*this, places};
     // Isolated: a waiting thread must not start one of the caller's other tasks.
@@ -477,7 +490,9 @@ LabelsOfImage labels_from_polygons(std::vector<MultiPolygon> polygons, Crs crs,
     std::vector<MultiPolygon> here;
     for (const auto& polygon : *shared) here.push_back(transform.apply(polygon));
     auto fields = std::make_shared<const WindowRasterizer>(std::move(here), image.grid(), boundary);
-    if (!fields->touches(image.grid().window())) {
+    if (shared->empty()) {
+      log_warning("the layer of labels has no polygons; all label chips are background");
+    } else if (!fields->touches(image.grid().window())) {
       log_warning(
           concat("none of the ", shared->size(), " label polygons touches image ", quoted(image.path())));
     }

@@ -221,17 +221,32 @@ MultiPolygon buffer(const MultiPolygon& shape, double distance, int quadrant_seg
       geos::check(GEOSBuffer_r(geos::context(), g.get(), distance, quadrant_segments), "buffer").get());
 }
 
+namespace {
+
+/// What GEOS must not see, or empty.
+std::string ring_problem(const Ring& ring) {
+  constexpr double kLargest = 1e12;  // far beyond any CRS, in any unit of length
+  for (const Point& p : ring) {
+    if (!std::isfinite(p.x) || !std::isfinite(p.y))
+      return concat("the coordinate ", p.x, " ", p.y, " is not finite");
+    if (std::abs(p.x) > kLargest || std::abs(p.y) > kLargest)
+      return concat("the coordinate ", p.x, " ", p.y, " is absurdly large");
+  }
+  if (ring.size() < 4) return "a ring has fewer than 4 points";
+  if (!(ring.front() == ring.back())) return "a ring is not closed";
+  return {};
+}
+
+}  // namespace
+
 Validity check_validity(const MultiPolygon& shape) {
   if (shape.empty()) return {};
   for (const auto& polygon : shape) {
-    const auto bad = [](const Ring& ring) {
-      return ring.size() < 4 || !(ring.front() == ring.back()) ||
-             std::ranges::any_of(ring,
-                                 [](const Point& p) { return !std::isfinite(p.x) || !std::isfinite(p.y); });
-    };
-    if (bad(polygon.shell) || std::ranges::any_of(polygon.holes, bad)) {
-      return {false, "a ring has fewer than 4 points, is not closed, or has a coordinate that is no number"};
+    std::string problem = ring_problem(polygon.shell);
+    for (const auto& hole : polygon.holes) {
+      if (problem.empty()) problem = ring_problem(hole);
     }
+    if (!problem.empty()) return {false, problem};
   }
   const auto g = geos::to_geos(shape);
   char* reason = nullptr;
@@ -253,11 +268,7 @@ Validity check_validity(const MultiPolygon& shape) {
 MultiPolygon make_valid(const MultiPolygon& shape) {
   MultiPolygon closed;
   for (const auto& polygon : shape) {
-    const auto usable = [](const Ring& ring) {
-      return ring.size() >= 4 && ring.front() == ring.back() && std::ranges::all_of(ring, [](const Point& p) {
-               return std::isfinite(p.x) && std::isfinite(p.y);
-             });
-    };
+    const auto usable = [](const Ring& ring) { return ring_problem(ring).empty(); };
     if (!usable(polygon.shell)) continue;
     Polygon kept{polygon.shell, {}};
     for (const auto& hole : polygon.holes) {

@@ -1,13 +1,13 @@
 #include <furrow/geo/vector/layer.h>
 
 #include <cmath>
-#include <filesystem>
 #include <limits>
 
 #include <gdal_priv.h>
 #include <ogrsf_frmts.h>
 
 #include <furrow/geo/core/error.h>
+#include <furrow/geo/core/log.h>
 #include <furrow/geo/core/text.h>
 #include <furrow/geo/vector/geos.h>
 
@@ -158,17 +158,10 @@ std::string layer_names(GDALDataset& dataset) {
 GDALDatasetUniquePtr open_vector(const std::string& path) {
   register_gdal();
   GdalErrorScope errors;
-  GDALDatasetUniquePtr dataset(GDALDataset::Open(path.c_str(), GDAL_OF_VECTOR | GDAL_OF_READONLY));
-  if (dataset) return dataset;
-  std::error_code ec;
-  if (!path.starts_with("/vsi") && !std::filesystem::exists(path, ec) &&
-      path.find(':') == std::string::npos) {
-    throw IoError(concat("cannot open vector file ", quoted(path), ": no such file"));
-  }
-  if (errors.message().find("not recognized as a supported file format") != std::string::npos) {
-    throw IoError(concat("cannot open ", quoted(path), ": it is not a vector file that GDAL can read"));
-  }
-  throw IoError(concat("cannot open vector file ", quoted(path), errors.suffix()));
+  GDALDatasetUniquePtr dataset(
+      GDALDataset::Open(path.c_str(), GDAL_OF_VECTOR | GDAL_OF_READONLY | GDAL_OF_VERBOSE_ERROR));
+  if (!dataset) throw IoError(why_not_opened(path, "vector file", errors));
+  return dataset;
 }
 
 OGRLayer& choose_layer(GDALDataset& dataset, const std::string& path, const std::string& wanted) {
@@ -249,6 +242,27 @@ bool accept(Feature& feature, const Layer& layer, const LayerReadOptions& option
   return false;
 }
 
+/// An empty layer may be all right; points, lines or a bare table where polygons belong are not.
+void check_polygons(const Layer& layer, const LayerReadOptions& options, const LayerReadReport& report) {
+  if (report.polygons > 0 || !options.require_polygons) return;
+  if (report.skipped > 0) {
+    throw GeometryError(concat("layer ", quoted(layer.name), " of ", quoted(layer.source), ": all ",
+                               report.skipped, " polygons are invalid and nothing of them could be kept; ",
+                               "correct them first"));
+  }
+  if (options.accept_empty && report.features == 0) return;
+  throw IoError(
+      concat("layer ", quoted(layer.name), " of ", quoted(layer.source), " has no polygons",
+             report.features == 0 ? " (it is empty)" : " (only points, lines or rows without a shape)",
+             "; give a layer of polygons"));
+}
+
+void log_invalid(const Layer& layer, const LayerReadReport& report) {
+  const std::string where = concat("invalid polygons of ", quoted(layer.source));
+  if (report.repaired > 0) log_info(concat(report.repaired, " ", where, " were repaired"));
+  if (report.skipped > 0) log_warning(concat(report.skipped, " ", where, " were left out"));
+}
+
 std::vector<FieldDefinition> fields_of(const OGRFeatureDefn& definition) {
   std::vector<FieldDefinition> fields;
   for (int i = 0; i < definition.GetFieldCount(); ++i) {
@@ -280,7 +294,6 @@ Layer read_layer(const std::string& path, const LayerReadOptions& options, Layer
   }
   layer.fields = fields_of(*source.GetLayerDefn());
 
-  std::int64_t polygons = 0;
   for (auto& ogr : source) {
     ++report.features;
     Feature feature;
@@ -288,10 +301,10 @@ Layer read_layer(const std::string& path, const LayerReadOptions& options, Layer
     if (const OGRGeometry* geometry = ogr->GetGeometryRef()) append_polygons(*geometry, feature.geometry);
     if (feature.geometry.empty()) {
       ++report.without_polygon;
-    } else if (!accept(feature, layer, options, report)) {
-      continue;
+    } else if (accept(feature, layer, options, report)) {
+      ++report.polygons;
     } else {
-      ++polygons;
+      continue;
     }
     for (std::size_t i = 0; i < layer.fields.size(); ++i) {
       feature.values.push_back(value_of(*ogr, static_cast<int>(i), layer.fields[i].type));
@@ -301,10 +314,9 @@ Layer read_layer(const std::string& path, const LayerReadOptions& options, Layer
   if (errors.failed()) {
     throw IoError(concat("cannot read layer ", quoted(layer.name), " of ", quoted(path), errors.suffix()));
   }
-  if (options.require_polygons && polygons == 0) {
-    throw IoError(concat("layer ", quoted(layer.name), " of ", quoted(path), " has no polygons"));
-  }
-  if (polygons > 0) {
+  check_polygons(layer, options, report);
+  if (report_out == nullptr) log_invalid(layer, report);
+  if (report.polygons > 0) {
     if (layer.crs.empty() && options.require_crs) {
       throw CrsError(concat("layer ", quoted(layer.name), " of ", quoted(path),
                             " has no CRS; say which one it is in with ", options.crs_switch, ", for example ",

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cmath>
 #include <map>
 #include <memory>
@@ -13,6 +14,7 @@
 #include <oneapi/tbb/parallel_for.h>
 
 #include <furrow/geo/core/error.h>
+#include <furrow/geo/core/log.h>
 #include <furrow/geo/core/random.h>
 #include <furrow/geo/core/text.h>
 #include <furrow/geo/raster/rasterize.h>
@@ -64,7 +66,8 @@ struct Sources {
   std::optional<geo::RasterReader> entropy;
   std::optional<geo::RasterReader> risk;
 
-  explicit Sources(const QualityOptions& options) : scores(options.scores) {
+  explicit Sources(const QualityOptions& options)
+      : scores(options.scores, reading(options)), m_reading(reading(options)) {
     if (scores.bands() != 3) {
       throw geo::InvalidArgument(geo::concat("score raster ", geo::quoted(options.scores), " has ",
                                              scores.bands(),
@@ -75,8 +78,15 @@ struct Sources {
     if (!options.risk.empty()) risk.emplace(open_aligned(options.risk, "risk"));
   }
 
+  static geo::RasterReadOptions reading(const QualityOptions& options) {
+    geo::RasterReadOptions read;
+    read.override_crs = options.scores_crs;
+    read.crs_switch = "--scores-crs";
+    return read;
+  }
+
   [[nodiscard]] geo::RasterReader open_aligned(const std::string& path, const char* what) const {
-    geo::RasterReader reader(path);
+    geo::RasterReader reader(path, m_reading);
     if (!reader.grid().same_as(scores.grid())) {
       throw geo::InvalidArgument(geo::concat(what, " raster ", geo::quoted(path),
                                              " does not have the grid of score raster ",
@@ -84,6 +94,9 @@ struct Sources {
     }
     return reader;
   }
+
+ private:
+  geo::RasterReadOptions m_reading;
 };
 
 /// Everything about one field's surroundings in memory.
@@ -165,6 +178,19 @@ double raster_mean(const geo::RasterReader& reader, const FieldWindow& f,
   return mean.value();
 }
 
+/// Stored values without their scale would pass for certain scores.
+void check_scores(const FieldWindow& f, std::int64_t col, std::int64_t row, const Sources& sources) {
+  constexpr double kSlack = 0.01;  // of rounding
+  for (int b = 0; b < 3; ++b) {
+    const double score = static_cast<double>(f.scores.at(col, row, b)) * sources.scale;
+    if (score >= -kSlack && score <= 1.0 + kSlack) continue;
+    throw geo::InvalidArgument(geo::concat(
+        "raster ", geo::quoted(sources.scores.path()), " has the score ", score, " in band ", b + 1,
+        " at column ", f.window.col + col, ", row ", f.window.row + row,
+        ", outside 0..1; say how stored values become scores with --scale, for example --scale 0.005"));
+  }
+}
+
 void add_pixel_figures(const FieldWindow& f, const Sources& sources, RasterQuality& q) {
   const auto pixels = own_pixels(f);
   Mean p;
@@ -178,6 +204,7 @@ void add_pixel_figures(const FieldWindow& f, const Sources& sources, RasterQuali
         scene_col == 0 || scene_row == 0 || scene_col == grid.width - 1 || scene_row == grid.height - 1;
     q.cut_by_nodata |= beside_nodata(f, col, row);
     if (f.valid.at(col, row) == 0) continue;
+    check_scores(f, col, row, sources);
     const double field = 1.0 - score_at(f, col, row, 0, sources.scale);
     p.add(field);
     least = std::min(least, field);
@@ -188,6 +215,11 @@ void add_pixel_figures(const FieldWindow& f, const Sources& sources, RasterQuali
   if (p.count() > 0) q.p_min = least;
   q.entropy_mean = sources.entropy ? raster_mean(*sources.entropy, f, pixels) : entropy.value();
   if (sources.risk) q.risk_mean = raster_mean(*sources.risk, f, pixels);
+  if (q.risk_mean < 0.0 || q.risk_mean > 1.0) {
+    throw geo::InvalidArgument(geo::concat("risk raster ", geo::quoted(sources.risk->path()),
+                                           " has a mean risk of ", q.risk_mean,
+                                           " in a field; risks lie in 0..1"));
+  }
 }
 
 /// Collects boundary scores along the outline, per neighbour and in all.
@@ -343,7 +375,26 @@ std::string iso_date(std::string text) {
   text = text.substr(0, 10);
   text[4] = '-';
   text[7] = '-';
-  return text;
+  long long year = 0;
+  long long month = 0;
+  long long day = 0;
+  const bool numbers = geo::parse_number(text.substr(0, 4), year) &&
+                       geo::parse_number(text.substr(5, 2), month) &&
+                       geo::parse_number(text.substr(8, 2), day);
+  const std::chrono::year_month_day date{std::chrono::year(static_cast<int>(year)),
+                                         std::chrono::month(static_cast<unsigned>(month)),
+                                         std::chrono::day(static_cast<unsigned>(day))};
+  return numbers && date.ok() ? text : std::string{};
+}
+
+std::string date_of(const QualityOptions& options, const geo::RasterReader& scores) {
+  if (options.image_date.empty()) return iso_date(scores.metadata("TIFFTAG_DATETIME"));
+  const std::string date = iso_date(options.image_date);
+  if (date.empty()) {
+    throw geo::InvalidArgument(
+        geo::concat("--image-date ", geo::quoted(options.image_date), " is not a date; write YYYY-MM-DD"));
+  }
+  return date;
 }
 
 std::string id_of(const geo::MultiPolygon& shape) {
@@ -430,8 +481,7 @@ void set_attributes(geo::Feature& feature, const RasterQuality& q, const geo::Ge
 void add_field_quality(geo::Layer& fields, const QualityOptions& options, geo::ExecContext& exec) {
   const Sources sources(options);
   const FieldSet set(fields, sources.scores.grid());
-  const std::string date =
-      iso_date(options.image_date.empty() ? sources.scores.metadata("TIFFTAG_DATETIME") : options.image_date);
+  const std::string date = date_of(options, sources.scores);
   arrange_fields(fields);
   geo::Progress progress(exec, "quality of fields", static_cast<std::int64_t>(fields.features.size()));
   tbb::parallel_for(tbb::blocked_range<std::size_t>(0, fields.features.size(), 16), [&](const auto& range) {
@@ -441,6 +491,13 @@ void add_field_quality(geo::Layer& fields, const QualityOptions& options, geo::E
       progress.advance();
     }
   });
+  const bool any = std::ranges::any_of(fields.features, [&](const geo::Feature& f) {
+    return geo::as_integer(f.values[static_cast<std::size_t>(fields.find_field("n_pixels"))]) > 0;
+  });
+  if (!any) {
+    geo::log_warning(geo::concat("no field has a valid pixel of raster ", geo::quoted(options.scores),
+                                 "; are they of the same place?"));
+  }
 }
 
 }  // namespace furrow::assessment

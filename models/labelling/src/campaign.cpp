@@ -183,7 +183,8 @@ void find_left_out(const CampaignOptions& options, const geo::Layer& kept, std::
   for (const auto& feature : kept.features) fids.insert(feature.fid);
   geo::LayerReadOptions read = labels_options(options);
   read.invalid = geo::InvalidGeometry::kRepair;
-  for (const auto& feature : geo::read_layer(options.labels, read).features) {
+  geo::LayerReadReport unused;  // the repairs of this second look concern nobody
+  for (const auto& feature : geo::read_layer(options.labels, read, &unused).features) {
     if (!fids.contains(feature.fid)) labels.left_out[id_of(feature.values[id_field])].push_back(feature.fid);
   }
 }
@@ -226,7 +227,8 @@ Labels read_labels(const CampaignOptions& options, std::vector<CampaignProblem>&
 /// Cells by site name.
 std::map<std::string, geo::MultiPolygon> read_sites(const CampaignOptions& options, geo::Crs& campaign_crs) {
   geo::LayerReadOptions read;
-  read.crs_switch = "--labels-crs";
+  read.override_crs = options.sites_crs;
+  read.crs_switch = "--sites-crs";
   read.invalid = options.invalid;
   read.target_crs = campaign_crs;
   geo::Layer layer = geo::read_layer(options.sites, read);
@@ -314,6 +316,24 @@ void report_unknown(const Labels& labels, const std::set<std::string>& known, co
   }
 }
 
+/// Polygons that all miss their sites are in another CRS than somebody said.
+void check_places(const Campaign& campaign, const CampaignOptions& options) {
+  std::size_t polygons = 0;
+  for (const Assignment& a : campaign.assignments) {
+    const Site* site = campaign.find_site(a.site);
+    const geo::Box cell = geo::bounds(site->cell);
+    for (const auto& polygon : a.polygons) {
+      if (geo::bounds(polygon.shape).intersects(cell)) return;
+      ++polygons;
+    }
+  }
+  if (polygons == 0) return;
+  throw geo::CrsError(concat("none of the ", polygons, " polygons of ", quoted(options.labels),
+                             " touches the cell of its site; they are taken to be in ", campaign.crs.name(),
+                             ": correct that with --labels-crs",
+                             options.sites.empty() ? ", or x and y of the catalogue" : " or --sites-crs"));
+}
+
 }  // namespace
 
 Campaign read_campaign(const CampaignOptions& options, std::vector<CampaignProblem>& problems) {
@@ -358,6 +378,7 @@ Campaign read_campaign(const CampaignOptions& options, std::vector<CampaignProbl
   std::ranges::sort(campaign.assignments, [](const Assignment& a, const Assignment& b) {
     return a.site != b.site ? a.site < b.site : a.id < b.id;
   });
+  check_places(campaign, options);
   return campaign;
 }
 

@@ -238,6 +238,20 @@ geo::Raster<std::uint16_t> SceneSimulator::render(const geo::Window& window) con
   return result;
 }
 
+void check_scene_memory(const SceneOptions& options, const geo::ExecContext& exec) {
+  check(options);
+  constexpr double kBytesPerField = 20000.0;  // measured 14 KB with default options
+  const double area_ha = static_cast<double>(options.width_px) * static_cast<double>(options.height_px) *
+                         options.pixel_m * options.pixel_m / 1e4;
+  const double needed = kBytesPerField * area_ha / options.mean_field_ha;
+  if (needed <= static_cast<double>(exec.memory_bytes())) return;
+  throw geo::InvalidArgument(geo::concat(
+      "a scene of ", options.width_px, " x ", options.height_px, " px with fields of ",
+      geo::readable(options.mean_field_ha), " ha needs about ", geo::human_bytes(needed),
+      ", more than the memory budget of ", geo::human_bytes(static_cast<double>(exec.memory_bytes())),
+      "; raise --memory or make it smaller"));
+}
+
 void write_scene(const SceneSimulator& scene, const SceneOptions& options,
                  const std::filesystem::path& folder, bool overwrite, geo::ExecContext& exec) {
   constexpr std::int64_t kTile_px = 128;

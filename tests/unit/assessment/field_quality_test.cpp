@@ -3,6 +3,7 @@
 #include <cmath>
 #include <numbers>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <furrow/geo/core/error.h>
@@ -139,6 +140,29 @@ TEST_F(FieldQuality, AFieldOutsideTheRasterSaysSo) {
   add_field_quality(layer, {(m_folder / "scores.tif").string(), "", "", 0.0, ""}, exec);
   EXPECT_EQ(text(layer, 0, "flag"), "no_data");
   EXPECT_TRUE(std::isnan(real(layer, 0, "confidence")));
+}
+
+TEST_F(FieldQuality, RefusesStoredValuesAsScoresAndDatesThatAreNone) {
+  write_scores(0.5);
+  geo::ExecContext exec;
+  const auto error = [&](const QualityOptions& options) -> std::string {
+    geo::Layer layer = fields();
+    try {
+      add_field_quality(layer, options, exec);
+    } catch (const geo::Error& e) {
+      return e.what();
+    }
+    return "no error";
+  };
+  QualityOptions options{(m_folder / "scores.tif").string(), "", "", 1.0, ""};
+  EXPECT_THAT(error(options),
+              ::testing::AllOf(::testing::HasSubstr("outside 0..1"), ::testing::HasSubstr("--scale")));
+  options.scale = 0.0;
+  EXPECT_EQ(error(options), "no error");
+  for (const char* date : {"soon", "2021-02-30", "2021-06-xx"}) {
+    options.image_date = date;
+    EXPECT_THAT(error(options), ::testing::HasSubstr("is not a date; write YYYY-MM-DD")) << date;
+  }
 }
 
 TEST_F(FieldQuality, KeepsWhatItDoesNotKnow) {

@@ -101,7 +101,7 @@ TEST_F(CampaignFiles, JoinsRowsPolygonsAndCells) {
 
 TEST_F(CampaignFiles, CellsFollowTheLabelsCrs) {
   write_catalogue("name,Class,assignment_id,Labeller,x,y\nA1,2,1,x,9.0,54.0\n");
-  write_labels({{"1", "f", "POLYGON ((500000 5983000, 500100 5983000, 500100 5983100, 500000 5983000))"}},
+  write_labels({{"1", "f", "POLYGON ((500000 5983500, 500100 5983500, 500100 5983600, 500000 5983500))"}},
                "EPSG:32632");
   const Campaign campaign = read();
   EXPECT_EQ(campaign.crs.epsg(), 32632);
@@ -110,6 +110,13 @@ TEST_F(CampaignFiles, CellsFollowTheLabelsCrs) {
   EXPECT_NEAR(cell.centre().x, 500000.0, 0.1);
   EXPECT_NEAR(cell.width(), 328.0, 1.0);
   EXPECT_NEAR(cell.height(), 556.4, 1.0);
+}
+
+TEST_F(CampaignFiles, PolygonsThatAllMissTheirSitesAreInAnotherCrs) {
+  write_catalogue("name,Class,assignment_id,Labeller,x,y\nA1,2,1,x,9.0,54.0\n");
+  write_labels({{"1", "f", "POLYGON ((9 50, 9.001 50, 9.001 50.001, 9 50))"}});
+  EXPECT_THAT(error(),
+              AllOf(HasSubstr("none of the 1 polygons"), HasSubstr("EPSG:4326"), HasSubstr("--labels-crs")));
 }
 
 TEST_F(CampaignFiles, SiteLayerGivesTheCells) {

@@ -82,9 +82,21 @@ TEST(Option, NotANumberIsInNoRange) {
   Option bounded("x", &value);
   bounded.range(0, 1);
   EXPECT_EQ(assign_text(bounded, {"nan"}), "must be a number from 0 to 1, got nan");
-  Option free("nodata", &value);
-  EXPECT_EQ(assign_text(free, {"nan"}), "");
+  Option unbounded("y", &value);
+  EXPECT_EQ(assign_text(unbounded, {"nan"}), "must be a number, got nan");
+  EXPECT_EQ(assign_text(unbounded, {"inf"}), "must be a number, got inf");
+  Option nodata("nodata", &value);
+  nodata.nan_allowed();
+  EXPECT_EQ(assign_text(nodata, {"inf"}), "must be a number, got inf");
+  EXPECT_EQ(assign_text(nodata, {"nan"}), "");
   EXPECT_TRUE(std::isnan(value));
+}
+
+TEST(Option, BoundsAreWrittenWithoutExponents) {
+  std::int64_t value = 0;
+  Option option("epochs", &value);
+  option.range(1, 100000);
+  EXPECT_EQ(assign_text(option, {"0"}), "must be an integer from 1 to 100000, got 0");
 }
 
 TEST(Option, ChoicesSuggestTheNearest) {

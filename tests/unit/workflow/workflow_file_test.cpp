@@ -139,7 +139,7 @@ id = "c"
 use = "copy files"
 after = "b"
 )"),
-              HasSubstr("w.toml:2:1: these steps wait for each other: 'a' -> 'b' -> 'c' -> 'a'\n1 problem;"));
+              HasSubstr("w.toml:2:1: these steps wait for each other: 'a' -> 'b' -> 'c' -> 'a' (1 problem;"));
   EXPECT_THAT(problems("version = 1\n[[step]]\nid = \"a\"\nuse = \"copy files\"\nafter = \"a\"\n"),
               HasSubstr("wait for each other: 'a' -> 'a'"));
 }
@@ -179,7 +179,7 @@ TEST_F(WorkflowFile, WhatAnUnreadableStepNamesIsNotReportedAsMissing) {
   const std::string text = problems(
       "version = 1\n[[step]]\nuse = \"foldr\"\nout = \"made\"\n[[step]]\nuse = \"copy files\"\nin = "
       "\"made/x\"\n");
-  EXPECT_THAT(text, EndsWith("1 problem; nothing was run"));
+  EXPECT_THAT(text, EndsWith("(1 problem; nothing was run)"));
 }
 
 TEST_F(WorkflowFile, SetReplacesAndIsChecked) {

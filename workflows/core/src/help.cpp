@@ -121,9 +121,9 @@ std::string value_word(const Option& option) {
 std::string bounds_note(const Option& option) {
   const bool has_low = std::isfinite(option.low());
   const bool has_high = std::isfinite(option.high());
-  if (has_low && has_high) return concat(geo::shortest(option.low()), " to ", geo::shortest(option.high()));
-  if (has_low) return ">= " + geo::shortest(option.low());
-  if (has_high) return "<= " + geo::shortest(option.high());
+  if (has_low && has_high) return concat(geo::readable(option.low()), " to ", geo::readable(option.high()));
+  if (has_low) return ">= " + geo::readable(option.low());
+  if (has_high) return "<= " + geo::readable(option.high());
   return {};
 }
 

@@ -64,7 +64,7 @@ std::string text_of(std::int64_t value) {
   return concat(value);
 }
 std::string text_of(double value) {
-  return geo::shortest(value);
+  return geo::readable(value);
 }
 std::string text_of(const std::string& value) {
   return value;
@@ -101,9 +101,9 @@ std::string described_with_type(const Given& given) {
 std::string bounds_text(double low, double high) {
   const bool has_low = std::isfinite(low);
   const bool has_high = std::isfinite(high);
-  if (has_low && has_high) return concat(" from ", geo::shortest(low), " to ", geo::shortest(high));
-  if (has_low) return concat(" >= ", geo::shortest(low));
-  if (has_high) return concat(" <= ", geo::shortest(high));
+  if (has_low && has_high) return concat(" from ", geo::readable(low), " to ", geo::readable(high));
+  if (has_low) return concat(" >= ", geo::readable(low));
+  if (has_high) return concat(" <= ", geo::readable(high));
   return {};
 }
 
@@ -132,9 +132,9 @@ std::optional<double> number_of(const Given& given, Kind kind) {
 std::string number_problem(const Option& option, Kind kind, const Given& given) {
   const auto number = number_of(given, kind);
   if (!number) return concat(expectation(option, kind), ", got ", described_with_type(given));
-  const bool bounded = std::isfinite(option.low()) || std::isfinite(option.high());
   const bool inside = *number >= option.low() && *number <= option.high();
-  if (bounded && !inside) return concat(expectation(option, kind), ", got ", described(given));
+  const bool allowed = std::isfinite(*number) ? inside : option.may_be_nan() && std::isnan(*number);
+  if (!allowed) return concat(expectation(option, kind), ", got ", described(given));
   return {};
 }
 
@@ -234,6 +234,11 @@ Option& Option::required() {
 Option& Option::range(double low, double high) {
   m_low = low;
   m_high = high;
+  return *this;
+}
+
+Option& Option::nan_allowed() {
+  m_nan_allowed = true;
   return *this;
 }
 

@@ -15,8 +15,21 @@ namespace {
 using geo::concat;
 using geo::quoted;
 
+/// Rasters are GeoTIFF whatever their name says, so the name must say it.
+std::string name_problem(const UsedPath& output) {
+  if (output.option->path_kind() != "raster" && output.option->path_kind() != "GeoPackage") return {};
+  const bool raster = output.option->path_kind() == "raster";
+  const std::string extension = geo::to_lower(fs::path(output.text).extension().string());
+  if (raster ? extension == ".tif" || extension == ".tiff" : extension == ".gpkg") return {};
+  return concat(
+      "--", output.option->name(), " ", quoted(output.text), " is written as ",
+      raster ? "GeoTIFF; give it a name that ends in .tif" : "GeoPackage; give it a name that ends in .gpkg");
+}
+
 void check_output(const UsedPath& output, bool overwrite, std::vector<Problem>& problems) {
   if (output.text.starts_with("/dev/")) return;
+  const std::string name = name_problem(output);
+  if (!name.empty()) problems.push_back({name, geo::ExitCode::kUsage, output.option->name(), output.path});
   try {
     geo::check_output_path(output.text, overwrite || output.option->output_may_exist());
   } catch (const geo::Error& e) {

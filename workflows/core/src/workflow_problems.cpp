@@ -20,10 +20,10 @@ void WorkflowProblems::throw_if_any(const std::filesystem::path& file) const {
   std::string text;
   for (const auto& [position, message] : items) {
     if (position.line > 0) text += geo::concat(file.string(), ':', position.line, ':', position.column, ": ");
-    text += message + '\n';
+    text += message + (items.size() == 1 ? " (" : "\n");
   }
-  throw geo::ConfigError(
-      geo::concat(text, items.size(), items.size() == 1 ? " problem" : " problems", "; nothing was run"));
+  throw geo::ConfigError(items.size() == 1 ? text + "1 problem; nothing was run)"
+                                           : geo::concat(text, items.size(), " problems; nothing was run"));
 }
 
 }  // namespace furrow::workflow

@@ -146,6 +146,23 @@ TEST(AtomicFolder, NothingStaysBehindWithoutCommit) {
   EXPECT_TRUE(names_in(folder.path()).empty());
 }
 
+TEST(AtomicFolder, NeverReplacesAFileOrWhatTheUserWorksIn) {
+  const TemporaryFolder folder;
+  put(folder / "file", "mine");
+  EXPECT_THAT(error_of([&] { const AtomicFolder out(folder / "file", true); }),
+              HasSubstr("a file has that name"));
+  EXPECT_EQ(test::bytes_of(folder / "file"), "mine");
+  fs::create_directories(folder.path() / "work" / "sub");
+  const fs::path before = fs::current_path();
+  fs::current_path(folder.path() / "work" / "sub");
+  for (const fs::path& path : {fs::path("."), fs::path(".."), folder / "work", folder.path()}) {
+    EXPECT_THAT(error_of([&] { const AtomicFolder out(path, true); }), HasSubstr("it is or holds the folder"))
+        << path;
+  }
+  EXPECT_EQ(error_of([&] { const AtomicFolder out("out", true); }), "no error");
+  fs::current_path(before);
+}
+
 TEST(TextFile, ReadingSaysWhatIsMissing) {
   const TemporaryFolder folder;
   EXPECT_THAT(error_of([&] { (void)read_text_file(folder / "nowhere"); }), HasSubstr("nowhere"));

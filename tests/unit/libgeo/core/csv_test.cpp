@@ -62,6 +62,8 @@ TEST(Csv, ColumnsAreFoundWithoutCaseAndTypingErrorsHelped) {
   const auto table = parsed("Name,Score\nx,1\n");
   EXPECT_EQ(table.column("score"), 1U);
   EXPECT_EQ(table.find_column("nothing"), -1);
+  EXPECT_EQ(parsed("Name,name\nx,1\n").column("name"), 1U);
+  EXPECT_THAT(error_of("a,b,a\n1,2,3\n"), HasSubstr("has two columns 'a'"));
   try {
     (void)table.column("scor");
     FAIL() << "no error";

@@ -155,6 +155,36 @@ TEST(Layer, LayerWithoutAnyPolygonIsAnErrorUnlessAllowed) {
   EXPECT_TRUE(read_layer((folder / "a.gpkg").string(), options).features.empty());
 }
 
+TEST(Layer, AnEmptyLayerMayBeAllRightButPointsAreNot) {
+  const TemporaryFolder folder;
+  LayerReadOptions options;
+  options.accept_empty = true;
+  const auto written = [&](const std::string& features) {
+    std::ofstream(folder / "a.geojson") << R"({"type":"FeatureCollection","features":[)" << features << "]}";
+    return (folder / "a.geojson").string();
+  };
+  EXPECT_TRUE(read_layer(written(""), options).features.empty());
+  EXPECT_THAT(error_of(written("")), HasSubstr("(it is empty)"));
+  const std::string point =
+      R"({"type":"Feature","properties":{},"geometry":{"type":"Point","coordinates":[1,2]}})";
+  EXPECT_THAT(error_of(written(point), options), testing::AllOf(HasSubstr("has no polygons (only points"),
+                                                                HasSubstr("give a layer of polygons")));
+}
+
+TEST(Layer, CoordinatesThatCannotBeAreInvalid) {
+  const TemporaryFolder folder;
+  for (const std::string y : {"NaN", "Infinity", "1e13"}) {
+    std::ofstream(folder / "a.geojson")
+        << R"({"type":"FeatureCollection","features":[{"type":"Feature","properties":{},"geometry":)"
+        << R"({"type":"Polygon","coordinates":[[[0,0],[1,0],[1,)" << y << R"(],[0,1],[0,0]]]}}]})";
+    const std::string path = (folder / "a.geojson").string();
+    EXPECT_THAT(error_of(path), testing::AllOf(HasSubstr("fid 0"), HasSubstr("the coordinate 1 "))) << y;
+    LayerReadOptions options;
+    options.invalid = InvalidGeometry::kRepair;
+    EXPECT_THAT(error_of(path, options), HasSubstr("all 1 polygons are invalid")) << y;
+  }
+}
+
 TEST(Layer, InvalidPolygonsFollowThePolicy) {
   const TemporaryFolder folder;
   const char* bow_tie =
@@ -269,7 +299,11 @@ TEST(Layer, SaysWhatIsWrongWithAFile) {
   const std::string missing = (folder / "nowhere.gpkg").string();
   EXPECT_EQ(error_of(missing), "cannot open vector file '" + missing + "': no such file");
   std::ofstream(folder / "text.gpkg") << "hello";
-  EXPECT_THAT(error_of((folder / "text.gpkg").string()), HasSubstr("text.gpkg"));
+  EXPECT_THAT(error_of((folder / "text.gpkg").string()),
+              testing::AllOf(HasSubstr("text.gpkg"), HasSubstr("not a vector file that GDAL can read")));
+  std::ofstream(folder / "empty.gpkg").close();
+  EXPECT_THAT(error_of((folder / "empty.gpkg").string()), HasSubstr("the file is empty (0 bytes)"));
+  EXPECT_THAT(error_of(folder.path().string()), HasSubstr("it is a folder"));
   EXPECT_THROW(write_layer(sample(), folder / "a.docx", false), IoError);
 }
 

@@ -37,6 +37,8 @@ template <class... Ts>
 
 /// The shortest text that reads back as exactly `value`, independent of the locale.
 [[nodiscard]] std::string shortest(double value);
+/// The same for people: whole numbers below 1e12 without an exponent (200000, not 2e+05).
+[[nodiscard]] std::string readable(double value);
 
 [[nodiscard]] std::string join(std::span<const std::string> parts, std::string_view separator);
 [[nodiscard]] std::vector<std::string> split(std::string_view text, char separator);

@@ -60,6 +60,7 @@ struct LayerReadOptions {
   Crs target_crs;                    ///< reproject to this; empty = as in the file
   bool require_crs = true;           ///< false: a layer without CRS is accepted
   bool require_polygons = true;      ///< false: a layer without any polygon is accepted
+  bool accept_empty = false;         ///< with require_polygons: a layer without any feature is accepted
   InvalidGeometry invalid = InvalidGeometry::kError;
   std::string where;        ///< OGR SQL attribute filter; empty = all
   std::optional<Box> bbox;  ///< only features whose box intersects it, in the file's CRS
@@ -67,6 +68,7 @@ struct LayerReadOptions {
 
 struct LayerReadReport {
   std::int64_t features = 0;
+  std::int64_t polygons = 0;         ///< features with a polygon that was kept
   std::int64_t without_polygon = 0;  ///< null, empty, point or line geometry
   std::int64_t repaired = 0;
   std::int64_t skipped = 0;
@@ -76,7 +78,8 @@ struct LayerReadReport {
 /// opens).
 ///
 /// Curves are linearised, Z and M dropped, multi-part shapes kept as one feature. Attribute types outside
-/// FieldType become text.
+/// FieldType become text. Coordinates beyond 1e12 count as invalid. Without `report`, what was repaired or
+/// left out is logged.
 /// @throws IoError   file missing or no vector file; layer missing (with the names that are there); no
 /// polygon in it
 /// @throws CrsError  no CRS, or a geographic CRS although the coordinates are not degrees (GeoJSON without

@@ -3,6 +3,7 @@
 #include <string>
 
 #include <furrow/geo/core/exec_context.h>
+#include <furrow/geo/crs/crs.h>
 #include <furrow/geo/vector/layer.h>
 
 namespace furrow::assessment {
@@ -13,6 +14,8 @@ struct QualityOptions {
   std::string risk;        ///< risk raster, 0..1; empty = risk_mean stays unset
   double scale = 0.0;      ///< score = stored value * scale; 0 = from the metadata of the score raster
   std::string image_date;  ///< ISO 8601; empty = TIFFTAG_DATETIME of the score raster, else unset
+  geo::Crs
+      scores_crs{};  ///< of all three rasters whatever they say; empty = as they say; switch --scores-crs
 };
 
 /// Adds to every field how far to trust it. Fields may come from anywhere; attributes that are there already
@@ -37,7 +40,8 @@ struct QualityOptions {
 /// A field's pixels are those whose centre lies in it; a field too small for that gets the pixel of its
 /// centre.
 /// @param fields  polygons in any CRS; moved to the raster's CRS for the look-ups only
-/// @throws geo::IoError, geo::CrsError; geo::InvalidArgument when the score raster does not have three bands
+/// @throws geo::IoError, geo::CrsError; geo::InvalidArgument when the score raster does not have three bands,
+/// a score or risk lies outside 0..1, or the image date is no date
 /// Reads one window a field, in parallel; the same for any number of threads.
 void add_field_quality(geo::Layer& fields, const QualityOptions& options, geo::ExecContext& exec);
 

@@ -67,6 +67,7 @@ struct CampaignOptions {
   std::string labels_layer;     ///< empty = the only one
   geo::Crs labels_crs;          ///< overrides the file's; switch --labels-crs
   std::string sites;            ///< polygon layer with a field `name`; empty = square cells around x, y
+  geo::Crs sites_crs;           ///< overrides the file's; switch --sites-crs
   double cell_degrees = 0.005;  ///< side of those cells
   geo::InvalidGeometry invalid = geo::InvalidGeometry::kError;
 };
@@ -81,7 +82,7 @@ struct CampaignOptions {
 /// labels).
 /// @throws IoError    file or column missing; duplicate assignment_id or site name (both places named); no
 ///                    usable row
-/// @throws CrsError, GeometryError  as geo::read_layer
+/// @throws CrsError, GeometryError  as geo::read_layer; CrsError also when no polygon touches its site's cell
 /// Problems that concern single rows or polygons are appended to `problems`, and the row or polygon is left
 /// out: polygon of an unknown assignment; row without name, assignment_id or Labeller; x or y that is no
 /// position or differs from the site's first row; site that the site layer lacks; nflds > 0 but no polygon

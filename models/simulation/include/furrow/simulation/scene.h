@@ -61,6 +61,10 @@ class SceneSimulator {
   std::unique_ptr<Impl> m_impl;
 };
 
+/// To be called before a SceneSimulator is made: the landscape of a scene lies in memory as a whole.
+/// @throws geo::InvalidArgument when it would need more than the memory budget (about 20 KB per field)
+void check_scene_memory(const SceneOptions& options, const geo::ExecContext& exec);
+
 /// Writes scene.tif (COG, uint16, nodata 0, bands named) and truth.gpkg (layer `fields`) into a folder that
 /// appears whole or not at all. Memory: the landscape (some KB per field) and a few tiles.
 /// @throws IoError; as SceneSimulator

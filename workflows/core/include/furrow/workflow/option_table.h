@@ -38,6 +38,8 @@ class Option {
   /// Inclusive bounds for numbers (each number of a list).
   Option& range(double low, double high);
   Option& at_least(double low) { return range(low, std::numeric_limits<double>::infinity()); }
+  /// Numbers must be finite unless this is said (a nodata value may be NaN).
+  Option& nan_allowed();
   /// The only texts allowed (each text of a list).
   Option& choices(std::vector<std::string> values);
   /// The exact number of values that a list needs.
@@ -71,6 +73,7 @@ class Option {
   [[nodiscard]] const std::vector<std::string>& excluded() const noexcept { return m_excludes; }
   [[nodiscard]] double low() const noexcept { return m_low; }
   [[nodiscard]] double high() const noexcept { return m_high; }
+  [[nodiscard]] bool may_be_nan() const noexcept { return m_nan_allowed; }
   [[nodiscard]] std::optional<std::size_t> value_count() const noexcept { return m_count; }
   /// "flag", "integer", "number", "text", "path", or the same with " list".
   [[nodiscard]] std::string type_name() const;
@@ -109,6 +112,7 @@ class Option {
   bool m_required = false;
   bool m_positional = false;
   bool m_may_exist = false;
+  bool m_nan_allowed = false;
   bool m_set = false;
 };
 
