@@ -1,7 +1,8 @@
 // How long the scores of one assignment take, by number of polygons in each of the two maps.
 //   site_scores
 // A grid of fields of six corners against the same grid with moved corners; best and median
-// processor time of several runs on one thread. The published platform's own code needs 92 s for 100 x 100 polygons.
+// processor time of several runs on one thread. The published platform's own code needs 92 s for 100 x 100
+// polygons.
 #include <algorithm>
 #include <ctime>
 #include <iomanip>

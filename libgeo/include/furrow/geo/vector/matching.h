@@ -24,8 +24,8 @@ struct OverlapPair {
 
 /// The one-to-one assignment of the largest total IoU among pairs with iou >= min_iou (each a and each b at
 /// most once). Method: connected components, then the Hungarian algorithm (Kuhn 1955) in each, on IoU in
-/// steps of 1e-12. Among assignments of the same total the first a has the lowest b that it can have, then the
-/// next a, and so on.
+/// steps of 1e-12. Among assignments of the same total the first a has the lowest b that it can have, then
+/// the next a, and so on.
 /// @return matched pairs ordered by a
 [[nodiscard]] std::vector<OverlapPair> match_one_to_one(std::span<const OverlapPair> pairs, double min_iou);
 
