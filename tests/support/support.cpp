@@ -3,7 +3,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
@@ -18,9 +17,9 @@ namespace fs = std::filesystem;
 namespace furrow::test {
 
 TemporaryFolder::TemporaryFolder() {
-  static std::atomic<int> counter{0};
-  m_path = fs::temp_directory_path() / geo::concat("furrow-test-", getpid(), "-", counter.fetch_add(1));
-  fs::create_directories(m_path);
+  std::string name = (fs::temp_directory_path() / "furrow-test-XXXXXX").string();
+  if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make a temporary folder: " + name);
+  m_path = name;
 }
 
 TemporaryFolder::~TemporaryFolder() {

@@ -77,7 +77,13 @@ class Delineate : public Step {
       geo::log_warning(geo::concat("no field in ", geo::quoted(m_scores), "; the layer is empty"));
     }
     if (!m_instances.empty()) write_instances(result, reader.grid(), context.overwrite());
-    write_fields(result.fields, context.overwrite());
+    try {
+      write_fields(result.fields, context.overwrite());
+    } catch (...) {
+      std::error_code ec;  // one output without the other is of no use
+      if (!m_instances.empty()) std::filesystem::remove(m_instances, ec);
+      throw;
+    }
     record(result.report, context);
   }
 

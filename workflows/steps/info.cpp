@@ -116,6 +116,15 @@ Json workflow_json(const std::string& path) {
   return {{"kind", "workflow"}, {"path", path}, {"steps", std::move(steps)}};
 }
 
+/// What there is to add for a file that is neither raster nor vector.
+std::string reason(const std::string& path, const std::string& problem) {
+  std::error_code ec;
+  if (fs::is_directory(path, ec)) return "; it is a folder, and no model folder (it has no model.json)";
+  if (fs::is_regular_file(path, ec) && fs::file_size(path, ec) == 0) return "; it is empty (0 bytes)";
+  if (problem.find("that GDAL can read") != std::string::npos) return "";
+  return ": " + problem;
+}
+
 /// A file in a format that GDAL knows: polygons and tables before pixels, both when it holds both.
 Json gdal_json(const std::string& path) {
   Json json;
@@ -135,8 +144,8 @@ Json gdal_json(const std::string& path) {
   } catch (const geo::Error& e) {
     if (json.is_null()) {
       throw geo::IoError(geo::concat(geo::quoted(path),
-                                     " is neither a raster nor a vector file that GDAL can read: ",
-                                     vector_problem.empty() ? e.what() : vector_problem));
+                                     " is neither a raster nor a vector file that GDAL can read",
+                                     reason(path, vector_problem.empty() ? e.what() : vector_problem)));
     }
   }
   return json;

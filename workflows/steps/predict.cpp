@@ -109,7 +109,8 @@ class Predict final : public Step {
       } catch (const geo::Cancelled&) {
         throw;
       } catch (const geo::Error& error) {
-        if (m_images.size() == 1) throw;
+        // Nothing at all came of it: that is a failure of the command, not of an input.
+        if (done == 0 && i + 1 == m_images.size()) throw;
         context.fail(m_images[i], error.what());
       }
     }

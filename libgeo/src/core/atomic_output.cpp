@@ -11,6 +11,10 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <map>
+#include <mutex>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include <furrow/geo/core/error.h>
@@ -21,11 +25,12 @@ namespace fs = std::filesystem;
 namespace furrow::geo {
 namespace {
 
+constexpr const char* kTemporaryMark = ".part-";
 constexpr std::array<const char*, 4> kSideFiles{".aux.xml", "-journal", "-wal", "-shm"};
 
 fs::path temporary_name(const fs::path& path) {
   static std::atomic<int> counter{0};
-  const std::string tag = concat(".part-", getpid(), "-", counter.fetch_add(1));
+  const std::string tag = concat(kTemporaryMark, getpid(), "-", counter.fetch_add(1));
   return path.parent_path() / (path.stem().string() + tag + path.extension().string());
 }
 
@@ -43,12 +48,12 @@ std::string last_error() {
 
 void flush_to_disk(const fs::path& path, int flags) {
   const int fd = ::open(path.c_str(), flags);
-  if (fd < 0) throw IoError(concat("cannot open ", quoted(path.string()), ": ", last_error()));
+  if (fd < 0) throw output_error(path, last_error());
   const int rc = ::fsync(fd);
   const std::string reason = rc == 0 ? "" : last_error();
   ::close(fd);
   if (rc != 0 && reason != "Invalid argument") {
-    throw IoError(concat("cannot write ", quoted(path.string()), " to disk: ", reason));
+    throw output_error(path, reason);
   }
 }
 
@@ -75,7 +80,7 @@ void flush_everything_in(const fs::path& folder) {
   const int rc = fd < 0 ? -1 : ::syncfs(fd);
   const std::string reason = rc == 0 ? "" : last_error();
   if (fd >= 0) ::close(fd);
-  if (rc != 0) throw IoError(concat("cannot write ", quoted(folder.string()), " to disk: ", reason));
+  if (rc != 0) throw output_error(folder, reason);
 }
 
 /// Replacing a folder deletes what it holds: never a file of that name, and never a folder that no command
@@ -98,12 +103,32 @@ void check_replaceable(const fs::path& path) {
   }
 }
 
-void make_parent(const fs::path& path) {
-  const fs::path parent = path.parent_path();
-  if (parent.empty()) return;
+/// Folders that open outputs lie in, and those of them that were made here.
+struct FoldersInUse {
+  std::mutex mutex;
+  std::map<fs::path, int> users;
+  std::set<fs::path> made;
+};
+FoldersInUse& folders_in_use() {
+  static FoldersInUse instance;
+  return instance;
+}
+
+/// Removes folders that were made here, from `folder` upwards, as long as they are empty and nobody's.
+void remove_made(FoldersInUse& in_use, fs::path folder) {
   std::error_code ec;
-  fs::create_directories(parent, ec);
-  if (ec) throw IoError(concat("cannot create folder ", quoted(parent.string()), ": ", ec.message()));
+  while (in_use.made.contains(folder) && !in_use.users.contains(folder) && fs::remove(folder, ec)) {
+    in_use.made.erase(folder);
+    folder = folder.parent_path();
+  }
+}
+
+std::vector<fs::path> missing_folders(fs::path folder) {
+  std::vector<fs::path> missing;
+  std::error_code ec;
+  for (; folder.has_relative_path() && !fs::exists(folder, ec); folder = folder.parent_path())
+    missing.push_back(folder);
+  return missing;
 }
 
 void rename_over(const fs::path& from, const fs::path& to) {
@@ -115,6 +140,22 @@ void rename_over(const fs::path& from, const fs::path& to) {
 }
 
 }  // namespace
+
+IoError output_error(const fs::path& path, std::string reason) {
+  constexpr std::uintmax_t kNothing = 128 * 1024;  // what a library asks for at once may be more than is left
+  std::string name = path.string();
+  for (auto mark = name.find(kTemporaryMark); mark != std::string::npos; mark = name.find(kTemporaryMark)) {
+    const auto end = name.find_first_not_of("0123456789-", mark + std::strlen(kTemporaryMark));
+    name.erase(mark, end == std::string::npos ? end : end - mark);
+  }
+  std::error_code ec;
+  const auto space = fs::space(nearest_folder(path), ec);
+  const bool full = !ec && space.available < kNothing;
+  if (full || reason.find("No space left") != std::string::npos ||
+      reason.find("disk is full") != std::string::npos)
+    reason = "No space left on device; free some or write elsewhere";
+  return IoError(concat("cannot write ", quoted(name), reason.empty() ? "" : ": ", reason));
+}
 
 void check_output_path(const fs::path& path, bool overwrite) {
   if (path.empty()) throw IoError("the name of an output is empty");
@@ -133,6 +174,34 @@ void check_output_path(const fs::path& path, bool overwrite) {
   }
 }
 
+ParentFolders::ParentFolders(const fs::path& output) {
+  FoldersInUse& in_use = folders_in_use();
+  const std::scoped_lock lock(in_use.mutex);
+  const fs::path folder = fs::absolute(output).lexically_normal().parent_path();
+  const auto missing = missing_folders(folder);
+  std::error_code ec;
+  fs::create_directories(folder, ec);
+  in_use.made.insert(missing.begin(), missing.end());
+  if (ec) {
+    for (const auto& made : missing) remove_made(in_use, made);
+    throw IoError(concat("cannot create folder ", quoted(output.parent_path().string()), ": ", ec.message()));
+  }
+  ++in_use.users[folder];
+  m_folder = folder;
+}
+
+ParentFolders::ParentFolders(ParentFolders&& other) noexcept
+    : m_folder(std::exchange(other.m_folder, {})), m_keep(other.m_keep) {}
+
+ParentFolders::~ParentFolders() {
+  if (m_folder.empty()) return;
+  FoldersInUse& in_use = folders_in_use();
+  const std::scoped_lock lock(in_use.mutex);
+  const auto user = in_use.users.find(m_folder);
+  if (--user->second == 0) in_use.users.erase(user);
+  if (!m_keep) remove_made(in_use, m_folder);
+}
+
 AtomicFile::AtomicFile(fs::path path, bool overwrite)
     : m_path(std::move(path)), m_temporary(temporary_name(m_path)) {
   check_output_path(m_path, overwrite);
@@ -140,11 +209,14 @@ AtomicFile::AtomicFile(fs::path path, bool overwrite)
   if (fs::is_directory(m_path, ec)) {
     throw IoError(concat("cannot write ", quoted(m_path.string()), ": a folder has that name"));
   }
-  make_parent(m_path);
+  m_parents.emplace(m_path);
 }
 
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept
-    : m_path(std::move(other.m_path)), m_temporary(std::move(other.m_temporary)), m_open(other.m_open) {
+    : m_path(std::move(other.m_path)),
+      m_temporary(std::move(other.m_temporary)),
+      m_parents(std::move(other.m_parents)),
+      m_open(other.m_open) {
   other.m_open = false;
 }
 
@@ -169,6 +241,7 @@ void AtomicFile::commit(Flush flush) {
   }
   rename_over(m_temporary, m_path);
   m_open = false;
+  m_parents->keep();
   if (flush == Flush::kNow) flush_folder(m_path.parent_path());
 }
 
@@ -177,10 +250,10 @@ AtomicFolder::AtomicFolder(fs::path path, bool overwrite) : m_path(std::move(pat
   m_temporary = temporary_name(m_path);
   check_output_path(m_path, overwrite);
   check_replaceable(m_path);
-  make_parent(m_path);
+  m_parents.emplace(m_path);
   std::error_code ec;
   fs::create_directory(m_temporary, ec);
-  if (ec) throw IoError(concat("cannot create folder ", quoted(m_temporary.string()), ": ", ec.message()));
+  if (ec) throw output_error(m_path, ec.message());
 }
 
 AtomicFolder::~AtomicFolder() {
@@ -201,6 +274,7 @@ void AtomicFolder::commit() {
     rename_over(m_temporary, m_path);
   }
   m_open = false;
+  m_parents->keep();
   flush_folder(m_path.parent_path());
 }
 
@@ -210,7 +284,7 @@ void write_text_file(const fs::path& path, std::string_view text, bool overwrite
     std::ofstream out(file.temporary(), std::ios::binary);
     out.write(text.data(), static_cast<std::streamsize>(text.size()));
     out.close();
-    if (!out) throw IoError(concat("cannot write ", quoted(path.string()), ": ", last_error()));
+    if (!out) throw output_error(path, last_error());
   }
   file.commit();
 }

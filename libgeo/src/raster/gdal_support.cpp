@@ -29,7 +29,9 @@ void GdalErrorScope::add(bool is_error, const char* text) {
   std::string line = text;
   std::ranges::replace(line, '\n', ' ');
   if (is_error) {
-    m_error = std::move(line);
+    // What follows a full disk only says that something could not be written.
+    const bool says_why = m_error.find("No space left") != std::string::npos;
+    if (!says_why) m_error = std::move(line);
   } else {
     log_debug("GDAL: " + line);
   }

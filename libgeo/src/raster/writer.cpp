@@ -152,7 +152,10 @@ struct RasterWriter::Impl {
     GDALDriver* driver = GetGDALDriverManager()->GetDriverByName("GTiff");
     dataset.reset(driver->Create(work.c_str(), static_cast<int>(grid.width), static_cast<int>(grid.height),
                                  spec.bands, to_gdal(spec.type), tiff_options(spec, grid, spec.cog).List()));
-    if (!dataset) throw IoError(concat("cannot create ", quoted(path.string()), errors.suffix()));
+    if (!dataset) {
+      remove_work();
+      throw output_error(path, errors.message());
+    }
     describe(*dataset, grid, spec);
     describe_classes(*dataset, spec.classes);
   }
@@ -177,14 +180,13 @@ struct RasterWriter::Impl {
     GdalErrorScope errors;
     dataset->FlushCache(true);
     dataset.reset();
-    if (errors.failed())
-      throw IoError(concat("cannot write ", quoted(file.path().string()), errors.suffix()));
+    if (errors.failed()) throw output_error(file.path(), errors.message());
   }
 
   void make_cog() const {
     GdalErrorScope errors;
     GDALDatasetUniquePtr source(GDALDataset::Open(work.c_str(), GDAL_OF_RASTER));
-    if (!source) throw IoError(concat("cannot reopen ", quoted(work.string()), errors.suffix()));
+    if (!source) throw output_error(file.path(), errors.message());
     CPLStringList options;
     options.SetNameValue("COMPRESS", "DEFLATE");
     if (spec.classes.empty()) options.SetNameValue("PREDICTOR", "YES");
@@ -198,8 +200,7 @@ struct RasterWriter::Impl {
     GDALDatasetUniquePtr cog(
         driver->CreateCopy(file.temporary().c_str(), source.get(), FALSE, options.List(), nullptr, nullptr));
     cog.reset();
-    if (errors.failed())
-      throw IoError(concat("cannot write ", quoted(file.path().string()), errors.suffix()));
+    if (errors.failed()) throw output_error(file.path(), errors.message());
   }
 
   void finish() {
@@ -230,8 +231,7 @@ void RasterWriter::write(const Window& window, const Raster<T>& pixels) {
       GF_Write, static_cast<int>(window.col), static_cast<int>(window.row), static_cast<int>(window.width),
       static_cast<int>(window.height), const_cast<T*>(pixels.data().data()), static_cast<int>(window.width),
       static_cast<int>(window.height), gdal_type<T>(), m_impl->spec.bands, nullptr, 0, 0, 0, nullptr);
-  if (err != CE_None)
-    throw IoError(concat("cannot write ", quoted(m_impl->file.path().string()), errors.suffix()));
+  if (err != CE_None || errors.failed()) throw output_error(m_impl->file.path(), errors.message());
 }
 
 void RasterWriter::finish() {

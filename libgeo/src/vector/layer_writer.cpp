@@ -203,14 +203,19 @@ class DatasetWriter {
   void close(const GdalErrorScope& errors) {
     m_dataset->FlushCache(true);
     m_dataset.reset();
-    if (errors.failed()) throw IoError(concat("cannot write ", quoted(m_name), errors.suffix()));
+    if (errors.failed()) fail();
   }
 
   void set_errors(const GdalErrorScope* errors) { m_errors = errors; }
 
  private:
   [[noreturn]] void fail() const {
-    throw IoError(concat("cannot write ", quoted(m_name), m_errors == nullptr ? "" : m_errors->suffix()));
+    std::string reason = m_errors == nullptr ? "" : m_errors->message();
+    // "sqlite3_exec(<a long statement>) failed: <reason>"
+    constexpr std::string_view kFailed = ") failed: ";
+    if (const auto end = reason.rfind(kFailed); reason.starts_with("sqlite3_") && end != std::string::npos)
+      reason.erase(0, end + kFailed.size());
+    throw output_error(m_name, std::move(reason));
   }
 
   void run_sql(const std::string& statement) {
@@ -268,6 +273,16 @@ class DatasetWriter {
   const GdalErrorScope* m_errors = nullptr;
 };
 
+/// GDAL's GeoJSON driver does not notice a full disk.
+void check_complete(const std::filesystem::path& written, const std::filesystem::path& path,
+                    std::size_t features) {
+  const GDALDatasetUniquePtr dataset(
+      GDALDataset::Open(written.c_str(), GDAL_OF_VECTOR | GDAL_OF_READONLY | GDAL_OF_VERBOSE_ERROR));
+  OGRLayer* layer = dataset && dataset->GetLayerCount() == 1 ? dataset->GetLayer(0) : nullptr;
+  if (layer == nullptr || layer->GetFeatureCount() != static_cast<GIntBig>(features))
+    throw output_error(path, "the file is incomplete");
+}
+
 void write_dataset(const PackagedLayer& packaged, const std::filesystem::path& path, const char* driver,
                    bool overwrite) {
   AtomicFile file(path, overwrite);
@@ -278,6 +293,7 @@ void write_dataset(const PackagedLayer& packaged, const std::filesystem::path& p
   if (std::string(driver) == "GeoJSON") options.SetNameValue("RFC7946", "YES");
   writer.add(packaged, options, false);
   writer.close(errors);
+  check_complete(file.temporary(), path, packaged.layer.features.size());
   file.commit();
 }
 

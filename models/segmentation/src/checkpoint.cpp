@@ -1,6 +1,7 @@
 #include "checkpoint.h"
 
 #include <algorithm>
+#include <sstream>
 
 #include <furrow/geo/core/atomic_output.h>
 #include <furrow/geo/core/error.h>
@@ -116,7 +117,10 @@ void write_checkpoint(const fs::path& model, const Description& description, UNe
   geo::AtomicFolder out(folder, true);
   write_safetensors(out.temporary() / "weights.safetensors", to_tensors(*network));
   write_safetensors(out.temporary() / "best.safetensors", state.best);
-  torch::save(optimiser, (out.temporary() / "optimiser.pt").string());
+  // Into memory first: LibTorch's own file writer ends the program when the disk is full.
+  std::ostringstream file;
+  torch::save(optimiser, file);
+  geo::write_text_file(out.temporary() / "optimiser.pt", file.str(), true);
   json record{{"schema", "furrow/checkpoint/1"},
               {"training", description},
               {"best_epoch", state.best_epoch},

@@ -356,7 +356,8 @@ void check_image(const ModelSpec& spec, const std::string& image, int bands, dou
     for (const auto& band : spec.bands) names.push_back(band.name);
     throw ModelError(concat("model ", geo::quoted(spec.id), " was made for ", wanted,
                             wanted == 1 ? " band (" : " bands (", geo::join(names, ", "), "), image ",
-                            geo::quoted(image), " has ", bands));
+                            geo::quoted(image), " has ", bands,
+                            "; give these bands in this order, or use another model"));
   }
   if (spec.pixel_size_m <= 0.0 || pixel_size_m <= 0.0) return;
   const double ratio = pixel_size_m / spec.pixel_size_m;

@@ -388,6 +388,15 @@ std::size_t tile_bytes(const Plan& plan) {
   return index(input.pixels()) * (2 * sizeof(float) * channels + kNetworkBytesPerPixel);
 }
 
+void check_memory(const Plan& plan, const geo::ExecContext& exec) {
+  const std::size_t bytes = tile_bytes(plan);
+  if (bytes <= exec.memory_bytes()) return;
+  throw geo::InvalidArgument(geo::concat(
+      "a tile of ", plan.tile_px, " px with a halo of ", plan.halo_px, " px needs about ",
+      geo::human_bytes(static_cast<double>(bytes)), ", more than the memory budget of ",
+      geo::human_bytes(static_cast<double>(exec.memory_bytes())), "; lower --tile-px or raise --memory"));
+}
+
 geo::RasterSpec common_spec(const geo::RasterReader& reader, const ModelSpec& spec, int threads) {
   geo::RasterSpec out;
   out.threads = threads;
@@ -448,7 +457,8 @@ class Outputs {
  public:
   Outputs(const std::string& scores, const geo::RasterReader& reader, const ModelSpec& spec, const Plan& plan,
           const PredictOptions& options, int threads)
-      : m_scores(scores, plan.grid, score_spec(reader, spec, threads), options.overwrite) {
+      : m_entropy_path(options.entropy_path),
+        m_scores(scores, plan.grid, score_spec(reader, spec, threads), options.overwrite) {
     if (options.entropy_path.empty()) return;
     m_entropy.emplace(options.entropy_path, plan.grid, entropy_spec(reader, spec, plan, threads),
                       options.overwrite);
@@ -461,10 +471,17 @@ class Outputs {
   }
   void finish() {
     if (m_entropy) m_entropy->finish();
-    m_scores.finish();
+    try {
+      m_scores.finish();
+    } catch (...) {
+      std::error_code ec;  // one output without the other is of no use
+      if (m_entropy) std::filesystem::remove(m_entropy_path, ec);
+      throw;
+    }
   }
 
  private:
+  std::string m_entropy_path;
   geo::RasterWriter m_scores;
   std::optional<geo::RasterWriter> m_entropy;
 };
@@ -577,6 +594,7 @@ PredictReport predict_scene(const std::string& image, const std::string& output,
   check_image(spec, image, chosen_bands(reader, options), std::sqrt(pixel_m.x * pixel_m.y));
   check_outputs(image, output, options.entropy_path);
   const Plan plan = make_plan(reader.grid(), spec, options);
+  check_memory(plan, exec);
   mention_short_halo(plan, spec);
   Outputs outputs(output, reader, spec, plan, options, exec.threads());
 

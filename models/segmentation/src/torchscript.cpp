@@ -1,9 +1,11 @@
 #include "torchscript.h"
 
+#include <sstream>
 #include <string>
 
 #include <torch/script.h>
 
+#include <furrow/geo/core/atomic_output.h>
 #include <furrow/geo/core/error.h>
 #include <furrow/geo/core/text.h>
 
@@ -108,7 +110,10 @@ void check_equal(const UNet& network, const std::filesystem::path& path) {
 void write_torchscript(const UNet& network, const std::filesystem::path& path) {
   try {
     const auto unit = std::make_shared<torch::jit::CompilationUnit>();
-    mirror(*network, "UNet", unit).save(path.string());
+    // Into memory first: LibTorch's own file writer ends the program when the disk is full.
+    std::ostringstream file;
+    mirror(*network, "UNet", unit).save(file);
+    geo::write_text_file(path, file.str(), true);
     check_equal(network, path);
   } catch (const c10::Error& error) {
     throw geo::IoError(

@@ -146,6 +146,23 @@ TEST(AtomicFolder, NothingStaysBehindWithoutCommit) {
   EXPECT_TRUE(names_in(folder.path()).empty());
 }
 
+TEST(AtomicFile, FoldersMadeForNothingGoAgain) {
+  const TemporaryFolder folder;
+  {
+    const AtomicFile file(folder.path() / "a" / "b" / "x.txt", false);
+    EXPECT_TRUE(fs::exists(folder.path() / "a" / "b"));
+    const AtomicFolder model(folder.path() / "a" / "model", false);
+  }
+  EXPECT_TRUE(names_in(folder.path()).empty());
+  {
+    const AtomicFile failing(folder.path() / "a" / "x.txt", false);
+    AtomicFile good(folder.path() / "a" / "b" / "y.txt", false);
+    put(good.temporary(), "y");
+    good.commit();
+  }
+  EXPECT_THAT(names_in(folder / "a"), testing::ElementsAre("b"));
+}
+
 TEST(AtomicFolder, NeverReplacesAFileOrWhatTheUserWorksIn) {
   const TemporaryFolder folder;
   put(folder / "file", "mine");

@@ -1,6 +1,11 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <furrow/geo/core/error.h>
 
 namespace furrow::geo {
 
@@ -9,16 +14,38 @@ namespace furrow::geo {
 /// @throws IoError naming the file and what to do
 void check_output_path(const std::filesystem::path& path, bool overwrite);
 
+/// The error of an output that could not be written: named as the user named it, not by its temporary name,
+/// and "No space left on device" when that is the reason, however a library put it.
+/// @param reason  what the library said; may be empty
+[[nodiscard]] IoError output_error(const std::filesystem::path& path, std::string reason);
+
 /// When a file reaches the disk.
 enum class Flush {
   kNow,   ///< at its commit: it survives a power cut from then on
   kLater  ///< whenever the system likes, or with the AtomicFolder that it lies in
 };
 
+/// Makes the missing folders above an output, and removes them again when nothing came of it. Thread-safe: a
+/// folder that another open output lies in stays.
+class ParentFolders {
+ public:
+  /// @throws IoError when a folder cannot be made
+  explicit ParentFolders(const std::filesystem::path& output);
+  ~ParentFolders();
+  ParentFolders(ParentFolders&& other) noexcept;
+  ParentFolders& operator=(ParentFolders&&) = delete;
+  /// The output is there: the folders stay.
+  void keep() noexcept { m_keep = true; }
+
+ private:
+  std::filesystem::path m_folder;
+  bool m_keep = false;
+};
+
 /// A file that appears whole or not at all: written under a temporary name in the same folder, then flushed
 /// to disk and renamed. Missing parent folders are created. Destroyed without `commit`, it leaves nothing
-/// behind. Side files that GDAL or SQLite put beside the temporary name (.aux.xml, -journal, -wal, -shm)
-/// follow or go. Not thread-safe.
+/// behind, no folder either. Side files that GDAL or SQLite put beside the temporary name (.aux.xml,
+/// -journal, -wal, -shm) follow or go. Not thread-safe.
 class AtomicFile {
  public:
   /// @throws IoError as check_output_path
@@ -37,6 +64,7 @@ class AtomicFile {
  private:
   std::filesystem::path m_path;
   std::filesystem::path m_temporary;
+  std::optional<ParentFolders> m_parents;
   bool m_open = true;
 };
 
@@ -58,6 +86,7 @@ class AtomicFolder {
  private:
   std::filesystem::path m_path;
   std::filesystem::path m_temporary;
+  std::optional<ParentFolders> m_parents;
   bool m_open = true;
 };
 
