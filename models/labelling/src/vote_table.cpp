@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <numeric>
 #include <tuple>
@@ -18,7 +19,12 @@ void join_entries(std::vector<VoteEntry>& votes) {
   std::size_t kept = 0;
   for (std::size_t i = 0; i < votes.size(); ++i) {
     if (kept > 0 && votes[kept - 1].voter == votes[i].voter && votes[kept - 1].outcome == votes[i].outcome) {
-      votes[kept - 1].times = static_cast<std::uint16_t>(votes[kept - 1].times + votes[i].times);
+      const int times = votes[kept - 1].times + votes[i].times;
+      if (times > std::numeric_limits<std::uint16_t>::max()) {
+        throw geo::InvalidArgument(geo::concat("voter ", votes[i].voter, " gave outcome ", votes[i].outcome,
+                                               " more than 65535 times on one item"));
+      }
+      votes[kept - 1].times = static_cast<std::uint16_t>(times);
     } else {
       votes[kept++] = votes[i];
     }

@@ -51,6 +51,7 @@ TEST(VoteTable, RefusesWhatIsOutOfRange) {
   EXPECT_THROW(table.add(Votes{{0, 0}}, -1.0), geo::InvalidArgument);
   EXPECT_THROW(table.add(Votes{{0, 0}}, std::numeric_limits<double>::quiet_NaN()), geo::InvalidArgument);
   EXPECT_THROW(table.add(Votes{{0, 0}}, 1.0, 2), geo::InvalidArgument);
+  EXPECT_THROW(table.add(Votes{{0, 0, 65535}, {0, 0, 1}}), geo::InvalidArgument);
   EXPECT_EQ(table.rows(), 0U);
 }
 

@@ -40,7 +40,8 @@ class VoteTable {
 
   /// Adds `count` items with these votes (any order; equal entries are summed). Rows are kept apart; see
   /// `group`.
-  /// @throws InvalidArgument  a voter, outcome or truth out of range; count negative or not finite
+  /// @throws InvalidArgument  a voter, outcome or truth out of range; count negative or not finite; a vote
+  /// given more than 65535 times on one item
   void add(std::span<const VoteEntry> votes, double count = 1.0, std::int32_t truth = -1,
            std::uint32_t group = 0);
 
