@@ -14,7 +14,8 @@ std::string first_word(const std::string& name) {
   return name.substr(0, name.find(' '));
 }
 
-/// First words of all commands, and for each the second words that there are.
+/// First words of all commands, and for each the second words that there are. A first word may be a command
+/// itself ("score" beside "score site").
 std::map<std::string, std::set<std::string>> words_of(const CommandSet& commands) {
   std::map<std::string, std::set<std::string>> words;
   for (const auto& name : commands.names()) {
@@ -61,7 +62,7 @@ std::string bash_script(const CommandSet& commands, const OptionTable& common) {
   return concat(R"(# Completion of furrow for bash: source <(furrow completion bash)
 _furrow() {
   local current="${COMP_WORDS[COMP_CWORD]}" previous="${COMP_WORDS[COMP_CWORD-1]}"
-  local command="${COMP_WORDS[1]}" words="" values=""
+  local command="${COMP_WORDS[1]}" words="" values="" seconds=()
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
     COMPREPLY=($(compgen -W ")",
@@ -73,10 +74,11 @@ _furrow() {
                 seconds, R"(  esac
   if [ -n "$words" ]; then
     if [ "$COMP_CWORD" -eq 2 ]; then
-      COMPREPLY=($(compgen -W "$words" -- "$current"))
-      return
+      seconds=($(compgen -W "$words" -- "$current"))
+    elif [[ " $words " == *" ${COMP_WORDS[2]} "* ]]; then
+      command="$command ${COMP_WORDS[2]}"
     fi
-    command="$command ${COMP_WORDS[2]}"
+    words=""
   fi
   case "$command $previous" in
 )",
@@ -88,10 +90,14 @@ _furrow() {
   case "$command" in
 )",
                 options, R"(  esac
+  if [ -z "$words" ]; then
+    COMPREPLY=("${seconds[@]}")
+    return
+  fi
   case "$current" in
     -*) COMPREPLY=($(compgen -W "$words )",
                 option_words(common), R"(" -- "$current")) ;;
-    *) COMPREPLY=($(compgen -f -- "$current")) ;;
+    *) COMPREPLY=("${seconds[@]}" $(compgen -f -- "$current")) ;;
   esac
 }
 complete -o filenames -F _furrow furrow
@@ -115,20 +121,29 @@ std::string fish_option(const std::string& condition, const Option& option) {
   return concat(line, " -d ", fish_quoted(option.help_text()), '\n');
 }
 
+/// The command line holds this command: its words, and no second word that would make it another command.
+std::string fish_condition(const std::string& name, const std::set<std::string>& seconds) {
+  const std::string seen = "__fish_seen_subcommand_from ";
+  const std::string first = first_word(name);
+  if (first != name) return concat(seen, first, "; and ", seen, name.substr(first.size() + 1));
+  if (seconds.empty()) return seen + first;
+  const std::vector<std::string> list(seconds.begin(), seconds.end());
+  return concat(seen, first, "; and not ", seen, geo::join(list, " "));
+}
+
 std::string fish_script(const CommandSet& commands, const OptionTable& common) {
   std::string text = "# Completion of furrow for fish: furrow completion fish | source\n";
+  const auto words = words_of(commands);
   for (auto& step : commands.make_all()) {
     const BoundStep bound(std::move(step));
     const StepInfo info = bound.step->info();
     const std::string first = first_word(info.name);
-    std::string condition = "__fish_seen_subcommand_from " + first;
+    const std::string condition = fish_condition(info.name, words.at(first));
     text += concat("complete -c furrow -n __fish_use_subcommand -f -a ", first, " -d ",
                    fish_quoted(info.summary), '\n');
     if (first != info.name) {
-      const std::string second = info.name.substr(first.size() + 1);
-      text += concat("complete -c furrow -n '", condition, "' -f -a ", second, " -d ",
-                     fish_quoted(info.summary), '\n');
-      condition += "; and __fish_seen_subcommand_from " + second;
+      text += concat("complete -c furrow -n '__fish_seen_subcommand_from ", first, "' -f -a ",
+                     info.name.substr(first.size() + 1), " -d ", fish_quoted(info.summary), '\n');
     }
     for (const auto& option : bound.options.options())
       text += fish_option(concat(" -n '", condition, "'"), *option);
