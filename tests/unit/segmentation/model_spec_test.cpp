@@ -205,7 +205,8 @@ TEST(CheckImage, NamesModelImageAndTheDifference) {
   EXPECT_EQ(image_message(4, 0.5 * 4.77), "no error");
   EXPECT_EQ(image_message(4, 0.0), "no error") << "unknown pixel size";
   EXPECT_EQ(image_message(3, 4.77),
-            "model 'unet-0a1b' was made for 4 bands (blue, green, red, nir), image 'a.tif' has 3");
+            "model 'unet-0a1b' was made for 4 bands (blue, green, red, nir), image 'a.tif' has 3; give these "
+            "bands in this order, or use another model");
   EXPECT_THAT(image_message(5, 4.77), HasSubstr("has 5"));
   EXPECT_THAT(image_message(4, 10.0), AllOf(HasSubstr("pixels of 4.77 m"), HasSubstr("'a.tif' has 10.00 m")));
   EXPECT_THAT(image_message(4, 2.0), HasSubstr("factor of 2"));
