@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <furrow/geo/core/csv.h>
+#include <furrow/labelling/dawid_skene.h>
+#include <furrow/labelling/votes_csv.h>
+
+/// Fusing a table of votes by a chosen method, and what is told of it.
+namespace furrow::labelling {
+
+enum class FusionMethod {
+  kMajority,    ///< weighted_vote with equal weights
+  kDawidSkene,  ///< dawid_skene
+  kOneCoin      ///< dawid_skene with one accuracy per voter
+};
+
+struct VoteFusionOptions {
+  FusionMethod method = FusionMethod::kDawidSkene;
+  DawidSkeneOptions dawid_skene;  ///< one_coin is set by the method
+};
+
+/// Fuses the votes. Equal rows are joined for the fit, so that it costs as much as there are distinct rows.
+/// @return with one posterior per row of `votes`
+/// @throws InvalidArgument as the method does
+[[nodiscard]] FusionFit fuse_table(const VoteTable& votes, const VoteFusionOptions& options);
+
+/// One worker as the fit sees it; no value where there is nothing to say.
+struct WorkerSkill {
+  std::string worker;
+  std::int64_t n_items = 0;  ///< voted on
+  std::int64_t n_votes = 0;  ///< with repeated ones
+  /// P(right answer) on an item drawn by the class shares.
+  std::optional<double> accuracy;
+  /// Share of the votes that name the fused label.
+  std::optional<double> agreement;
+  /// Cohen's kappa with the fused labels, which the worker's own votes went into.
+  std::optional<double> kappa;
+  std::vector<double> confusion;  ///< shape [classes, outcomes]; empty for a worker without votes
+};
+
+/// @return one per worker, in their order
+[[nodiscard]] std::vector<WorkerSkill> worker_skills(const NamedVotes& votes, const FusionFit& fit);
+
+/// One line per item: item, label, p_<class> for every class, risk (P(label is wrong)), n_votes.
+[[nodiscard]] geo::CsvTable label_table(const NamedVotes& votes, const FusionFit& fit);
+
+/// One line per worker: worker, n_items, n_votes, accuracy, agreement, kappa, <class>_as_<outcome> for every
+/// class and outcome: P(says outcome | class). Missing = NA.
+[[nodiscard]] geo::CsvTable worker_table(const NamedVotes& votes, const std::vector<WorkerSkill>& skills);
+
+}  // namespace furrow::labelling

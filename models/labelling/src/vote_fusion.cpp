@@ -1,0 +1,124 @@
+#include <furrow/labelling/vote_fusion.h>
+
+#include <algorithm>
+
+#include <furrow/geo/core/text.h>
+#include <furrow/labelling/agreement.h>
+#include <furrow/labelling/weighted_vote.h>
+
+namespace furrow::labelling {
+namespace {
+
+FusionFit fit_rows(const VoteTable& votes, const VoteFusionOptions& options) {
+  DawidSkeneOptions dawid_skene_options = options.dawid_skene;
+  dawid_skene_options.one_coin = options.method == FusionMethod::kOneCoin;
+  switch (options.method) {
+    case FusionMethod::kMajority:
+      return weighted_vote(votes);
+    case FusionMethod::kDawidSkene:
+    case FusionMethod::kOneCoin:
+      break;
+  }
+  return dawid_skene(votes, dawid_skene_options);
+}
+
+std::vector<std::int32_t> labels_of(const VoteTable& votes, const FusionFit& fit) {
+  std::vector<std::int32_t> labels(votes.rows());
+  for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = decide(fit.posterior_of(i)).label;
+  return labels;
+}
+
+double accuracy_of(const FusionFit& fit, std::size_t voter) {
+  double accuracy = 0.0;
+  for (int c = 0; c < fit.classes; ++c)
+    accuracy += fit.class_shares[static_cast<std::size_t>(c)] * fit.confusion_at(voter, c, c);
+  return accuracy;
+}
+
+std::string text_of(const std::optional<double>& value) {
+  return value ? geo::shortest(*value) : "NA";
+}
+
+void count_votes(const VoteTable& votes, std::vector<WorkerSkill>& skills) {
+  std::vector<std::size_t> last(skills.size(), votes.rows());  // row that was counted last
+  for (std::size_t i = 0; i < votes.rows(); ++i) {
+    for (const VoteEntry& vote : votes.row(i).votes) {
+      skills[vote.voter].n_votes += vote.times;
+      if (last[vote.voter] != i) ++skills[vote.voter].n_items;
+      last[vote.voter] = i;
+    }
+  }
+}
+
+}  // namespace
+
+FusionFit fuse_table(const VoteTable& votes, const VoteFusionOptions& options) {
+  std::vector<std::size_t> row_of;
+  FusionFit fit = fit_rows(votes.grouped(&row_of), options);
+  const auto classes = static_cast<std::size_t>(fit.classes);
+  std::vector<double> posterior(row_of.size() * classes);
+  for (std::size_t i = 0; i < row_of.size(); ++i)
+    std::ranges::copy(fit.posterior_of(row_of[i]),
+                      posterior.begin() + static_cast<std::ptrdiff_t>(i * classes));
+  fit.posterior = std::move(posterior);
+  return fit;
+}
+
+std::vector<WorkerSkill> worker_skills(const NamedVotes& votes, const FusionFit& fit) {
+  const std::vector<std::int32_t> labels = labels_of(votes.table, fit);
+  std::vector<WorkerSkill> skills(votes.workers.size());
+  count_votes(votes.table, skills);
+  const std::size_t numbers = static_cast<std::size_t>(fit.classes) * static_cast<std::size_t>(fit.outcomes);
+  for (std::size_t j = 0; j < skills.size(); ++j) {
+    WorkerSkill& skill = skills[j];
+    skill.worker = votes.workers[j];
+    if (skill.n_votes == 0) continue;
+    skill.accuracy = accuracy_of(fit, j);
+    skill.agreement = agreement_with_labels(votes.table, j, labels);
+    skill.kappa = kappa_with_labels(votes.table, j, labels);
+    const auto begin = fit.confusion.begin() + static_cast<std::ptrdiff_t>(j * numbers);
+    skill.confusion.assign(begin, begin + static_cast<std::ptrdiff_t>(numbers));
+  }
+  return skills;
+}
+
+geo::CsvTable label_table(const NamedVotes& votes, const FusionFit& fit) {
+  geo::CsvTable table;
+  table.columns = {"item", "label"};
+  for (const auto& name : votes.class_names()) table.columns.push_back("p_" + name);
+  table.columns.insert(table.columns.end(), {"risk", "n_votes"});
+  for (std::size_t i = 0; i < votes.items.size(); ++i) {
+    const Decision decision = decide(fit.posterior_of(i));
+    auto& row = table.rows.emplace_back();
+    row = {votes.items[i], votes.labels[static_cast<std::size_t>(decision.label)]};
+    for (const double p : fit.posterior_of(i)) row.push_back(geo::shortest(p));
+    std::int64_t times = 0;
+    for (const VoteEntry& vote : votes.table.row(i).votes) times += vote.times;
+    row.push_back(geo::shortest(decision.risk));
+    row.push_back(std::to_string(times));
+  }
+  return table;
+}
+
+geo::CsvTable worker_table(const NamedVotes& votes, const std::vector<WorkerSkill>& skills) {
+  geo::CsvTable table;
+  table.columns = {"worker", "n_items", "n_votes", "accuracy", "agreement", "kappa"};
+  const auto classes = votes.class_names();
+  for (const auto& truth : classes) {
+    for (const auto& outcome : votes.labels) table.columns.push_back(geo::concat(truth, "_as_", outcome));
+  }
+  for (const WorkerSkill& skill : skills) {
+    auto& row = table.rows.emplace_back();
+    row = {skill.worker,
+           std::to_string(skill.n_items),
+           std::to_string(skill.n_votes),
+           text_of(skill.accuracy),
+           text_of(skill.agreement),
+           text_of(skill.kappa)};
+    for (const double p : skill.confusion) row.push_back(geo::shortest(p));
+    row.resize(table.columns.size(), "NA");
+  }
+  return table;
+}
+
+}  // namespace furrow::labelling

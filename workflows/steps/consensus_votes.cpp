@@ -1,0 +1,223 @@
+#include <memory>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <furrow/geo/core/atomic_output.h>
+#include <furrow/geo/core/csv.h>
+#include <furrow/geo/core/error.h>
+#include <furrow/geo/core/log.h>
+#include <furrow/geo/core/text.h>
+#include <furrow/labelling/agreement.h>
+#include <furrow/labelling/vote_fusion.h>
+#include <furrow/labelling/votes_csv.h>
+#include <furrow/workflow/step.h>
+
+namespace furrow::workflow {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using labelling::FusionMethod;
+
+Json number_or_null(const std::optional<double>& value) {
+  return value ? Json(*value) : Json();
+}
+
+class ConsensusVotes final : public Step {
+ public:
+  [[nodiscard]] StepInfo info() const override {
+    return {"consensus votes",
+            "Fuse a table of several people's answers into one label per item, and say how good each is",
+            "Reads a table with one answer a line (item, worker, label), as surveys of points give it, and "
+            "writes the label of every item with its probability, and the skill of every worker.\n\n"
+            "Method 'majority' counts answers. 'dawid-skene' learns how often every worker gives each "
+            "answer for each true class, together with the truth, by maximum likelihood (Dawid and Skene "
+            "1979); 'one-coin' learns one accuracy per worker instead, which needs fewer answers. Known "
+            "truths (--truth, --truth-column) are kept and teach the skills.\n\n"
+            "Answers of different workers are taken as independent given the truth. Workers who copy from "
+            "each other, or all err on the same items, make the probabilities too certain.",
+            {{"Skills and labels from a table with columns item, worker, label",
+              "furrow consensus votes votes.csv --out out/votes"},
+             {"Other column names, an answer that is no class, and the skills as JSON",
+              "furrow consensus votes points.csv --item-column task --worker-column annotator --unsure "
+              "unsure --out out/points --json"}}};
+  }
+
+  void declare(OptionTable& t) override {
+    t.add("csv", &m_csv).help("Table with one answer a line").input("table").positional().required();
+    t.add("item-column", &m_item).help("Column that names the item").group("Table");
+    t.add("worker-column", &m_worker).help("Column that names who answered").group("Table");
+    t.add("label-column", &m_label).help("Column with the answer; empty = none").group("Table");
+    t.add("classes", &m_classes)
+        .help("The classes in their order; default: all labels of the tables, sorted")
+        .group("Table");
+    t.add("unsure", &m_unsure).help("Answers that are no classes, such as 'unsure'").group("Table");
+    t.add("truth", &m_truth)
+        .help("Table with the classes that experts found: the item column and 'truth'")
+        .input("table")
+        .group("Table");
+    t.add("truth-column", &m_truth_column)
+        .help("Column of the table of answers with the class that an expert found")
+        .group("Table");
+    declare_method(t);
+    t.add("json", &m_json).help("Print the skills and the agreement as JSON");
+    t.add("out", &m_out)
+        .help("Folder for labels.csv and workers.csv")
+        .output("folder")
+        .short_name('o')
+        .required();
+  }
+
+  void check() const override {
+    const labelling::DawidSkeneOptions defaults;
+    if (m_method != "majority") return;
+    if (m_restarts != defaults.restarts || m_pseudo_right != 0.0 || m_pseudo_wrong != 0.0)
+      throw geo::UsageError("--restarts and pseudo-counts do nothing with --method majority; leave them out");
+  }
+
+  void run(StepContext& context) override {
+    geo::AtomicFolder folder(m_out, context.overwrite());
+    const labelling::NamedVotes votes = labelling::read_votes_csv(csv_options());
+    if (votes.truth_without_votes > 0) {
+      geo::log_warning(geo::concat(votes.truth_without_votes, " items of ", geo::quoted(m_truth),
+                                   " have no line in ", geo::quoted(m_csv), " and were left out"));
+    }
+    const labelling::FusionFit fit = labelling::fuse_table(votes.table, fusion_options());
+    if (!fit.converged) {
+      geo::log_warning(geo::concat("stopped after ", fit.iterations,
+                                   " iterations before the fit settled; give --max-iterations more"));
+    }
+    const auto skills = labelling::worker_skills(votes, fit);
+    geo::write_csv(labelling::label_table(votes, fit), folder.temporary() / "labels.csv", false);
+    geo::write_csv(labelling::worker_table(votes, skills), folder.temporary() / "workers.csv", false);
+    folder.commit();
+    if (m_json) context.out() << summary(votes, fit, skills).dump(2) << '\n';
+    record(context, votes, fit);
+  }
+
+ private:
+  void declare_method(OptionTable& t) {
+    t.add("method", &m_method)
+        .help("How answers become a label")
+        .choices({"majority", "dawid-skene", "one-coin"})
+        .group("Method");
+    t.add("restarts", &m_restarts)
+        .help("Fits from random starts besides the one from the answers; the likeliest fit wins")
+        .range(0, 100000)
+        .group("Method");
+    t.add("seed", &m_seed).help("Seed of the random starts").at_least(0).group("Method");
+    t.add("pseudo-right", &m_pseudo_right)
+        .help("Right answers, per worker and class, that each is taken to have given beforehand")
+        .range(0.0, 1e9)
+        .group("Method");
+    t.add("pseudo-wrong", &m_pseudo_wrong)
+        .help("The same for every wrong answer; a little of both keeps rare answers from 0 and 1")
+        .range(0.0, 1e9)
+        .group("Method");
+    t.add("max-iterations", &m_max_iterations)
+        .help("Stop there even when the fit still moves")
+        .range(1, 1e9)
+        .group("Method");
+  }
+
+  [[nodiscard]] labelling::VotesCsvOptions csv_options() const {
+    labelling::VotesCsvOptions options;
+    options.path = m_csv;
+    options.item_column = m_item;
+    options.worker_column = m_worker;
+    options.label_column = m_label;
+    options.truth_column = m_truth_column;
+    options.truth_path = m_truth;
+    options.classes = m_classes;
+    options.unsure = m_unsure;
+    return options;
+  }
+
+  [[nodiscard]] FusionMethod method() const {
+    if (m_method == "majority") return FusionMethod::kMajority;
+    return m_method == "one-coin" ? FusionMethod::kOneCoin : FusionMethod::kDawidSkene;
+  }
+
+  [[nodiscard]] labelling::VoteFusionOptions fusion_options() const {
+    labelling::VoteFusionOptions options;
+    options.method = method();
+    options.dawid_skene.restarts = static_cast<int>(m_restarts);
+    options.dawid_skene.seed = static_cast<std::uint64_t>(m_seed);
+    options.dawid_skene.pseudo_right = m_pseudo_right;
+    options.dawid_skene.pseudo_wrong = m_pseudo_wrong;
+    options.dawid_skene.max_iterations = static_cast<int>(m_max_iterations);
+    return options;
+  }
+
+  [[nodiscard]] Json summary(const labelling::NamedVotes& votes, const labelling::FusionFit& fit,
+                             const std::vector<labelling::WorkerSkill>& skills) const {
+    Json shares = Json::object();
+    const auto classes = votes.class_names();
+    for (std::size_t c = 0; c < classes.size(); ++c) shares[classes[c]] = fit.class_shares[c];
+    Json workers = Json::array();
+    for (const auto& skill : skills) {
+      Json confusion = Json::object();
+      for (std::size_t c = 0; c < classes.size() && !skill.confusion.empty(); ++c) {
+        for (std::size_t k = 0; k < votes.labels.size(); ++k)
+          confusion[classes[c]][votes.labels[k]] = skill.confusion[c * votes.labels.size() + k];
+      }
+      workers.push_back({{"worker", skill.worker},
+                         {"n_items", skill.n_items},
+                         {"n_votes", skill.n_votes},
+                         {"accuracy", number_or_null(skill.accuracy)},
+                         {"agreement", number_or_null(skill.agreement)},
+                         {"kappa", number_or_null(skill.kappa)},
+                         {"confusion", std::move(confusion)}});
+    }
+    return {{"method", m_method},
+            {"items", votes.items.size()},
+            {"votes", votes.votes},
+            {"krippendorff_alpha", number_or_null(labelling::krippendorff_alpha(votes.table))},
+            {"fleiss_kappa", number_or_null(labelling::fleiss_kappa(votes.table))},
+            {"mean_top_posterior", number_or_null(labelling::mean_top_posterior(votes.table, fit.posterior))},
+            {"mean_entropy", number_or_null(labelling::mean_entropy(votes.table, fit.posterior))},
+            {"log_likelihood", fit.objective},
+            {"iterations", fit.iterations},
+            {"converged", fit.converged},
+            {"class_shares", std::move(shares)},
+            {"workers", std::move(workers)}};
+  }
+
+  static void record(StepContext& context, const labelling::NamedVotes& votes,
+                     const labelling::FusionFit& fit) {
+    context.record("items", static_cast<std::int64_t>(votes.items.size()));
+    context.record("workers", static_cast<std::int64_t>(votes.workers.size()));
+    context.record("votes", votes.votes);
+    context.record("missing_votes", votes.missing);
+    context.record("repeated_votes", votes.repeated);
+    context.record("known_items", votes.known);
+    context.record("iterations", std::int64_t{fit.iterations});
+    if (const auto alpha = labelling::krippendorff_alpha(votes.table))
+      context.record("krippendorff_alpha", *alpha);
+    if (const auto top = labelling::mean_top_posterior(votes.table, fit.posterior))
+      context.record("mean_risk", 1.0 - *top);
+  }
+
+  std::string m_csv, m_truth, m_truth_column, m_out;
+  std::string m_item = labelling::VotesCsvOptions{}.item_column;
+  std::string m_worker = labelling::VotesCsvOptions{}.worker_column;
+  std::string m_label = labelling::VotesCsvOptions{}.label_column;
+  std::vector<std::string> m_classes, m_unsure;
+  std::string m_method = "dawid-skene";
+  std::int64_t m_restarts = labelling::DawidSkeneOptions{}.restarts;
+  std::int64_t m_seed = static_cast<std::int64_t>(labelling::DawidSkeneOptions{}.seed);
+  double m_pseudo_right = labelling::DawidSkeneOptions{}.pseudo_right;
+  double m_pseudo_wrong = labelling::DawidSkeneOptions{}.pseudo_wrong;
+  std::int64_t m_max_iterations = labelling::DawidSkeneOptions{}.max_iterations;
+  bool m_json = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Step> make_consensus_votes() {
+  return std::make_unique<ConsensusVotes>();
+}
+
+}  // namespace furrow::workflow
