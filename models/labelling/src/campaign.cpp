@@ -12,6 +12,8 @@
 #include <furrow/geo/core/log.h>
 #include <furrow/geo/core/text.h>
 
+#include "labelled_polygon.h"
+
 namespace furrow::labelling {
 
 bool Assignment::is_finished() const {
@@ -212,14 +214,9 @@ Labels read_labels(const CampaignOptions& options, std::vector<CampaignProblem>&
                           "the polygon has no assignment_id; it was left out"});
       continue;
     }
-    LabelledPolygon polygon;
-    polygon.shape = std::move(feature.geometry);
-    if (category_field >= 0) {
-      polygon.category = geo::trim(geo::as_text(feature.values[static_cast<std::size_t>(category_field)]));
-    }
-    polygon.unsure = geo::to_lower(polygon.category).starts_with("unsure");
-    labels.polygons[id].push_back(std::move(polygon));
-    labels.fids[id].push_back(feature.fid);
+    const std::int64_t fid = feature.fid;
+    labels.polygons[id].push_back(labelled_polygon(std::move(feature), category_field));
+    labels.fids[id].push_back(fid);
   }
   return labels;
 }

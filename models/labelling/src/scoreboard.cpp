@@ -11,6 +11,8 @@
 #include <furrow/geo/core/error.h>
 #include <furrow/geo/core/text.h>
 
+#include "metric_frame.h"
+
 namespace furrow::labelling {
 namespace {
 
@@ -20,104 +22,11 @@ bool is_reference_class(const Assignment& a, const ScoreboardOptions& options) {
   return std::ranges::find(options.reference_classes, a.site_class) != options.reference_classes.end();
 }
 
-/// Moves shapes of one site into a planar frame in metres.
-class MetricFrame {
- public:
-  MetricFrame(const geo::Crs& campaign, const geo::MultiPolygon& cell, ScoreMode mode) {
-    geo::Crs target;
-    if (mode == ScoreMode::kCompatible) {
-      if (campaign.is_geographic()) target = africa_albers();
-    } else if (campaign.is_geographic() || distorted(campaign, cell)) {
-      const geo::CoordinateTransform to_degrees(campaign, geo::lonlat_crs());
-      const geo::Point centre = to_degrees.apply(geo::bounds(cell).centre());
-      target = geo::Crs::local_equal_area(centre.x, centre.y);
-    }
-    if (target.empty()) {
-      m_scale = campaign.metres_per_unit();
-    } else {
-      m_transform.emplace(campaign, target);
-    }
-  }
-
-  [[nodiscard]] geo::MultiPolygon apply(geo::MultiPolygon shape) const {
-    if (m_transform) return m_transform->apply(std::move(shape));
-    if (m_scale == 1.0) return shape;
-    for (auto& polygon : shape) {
-      scale(polygon.shell);
-      for (auto& hole : polygon.holes) scale(hole);
-    }
-    return shape;
-  }
-
-  [[nodiscard]] std::vector<LabelledPolygon> apply(const std::vector<LabelledPolygon>& polygons) const {
-    std::vector<LabelledPolygon> moved;
-    moved.reserve(polygons.size());
-    for (const auto& p : polygons) moved.push_back({apply(p.shape), p.category, p.unsure});
-    return moved;
-  }
-
- private:
-  /// The platform's CRS for all measures; its parameters where this PROJ does not know the code.
-  static const geo::Crs& africa_albers() {
-    static const geo::Crs kCrs = [] {
-      try {
-        return geo::Crs::from_user_input("ESRI:102022");
-      } catch (const geo::CrsError&) {
-        return geo::Crs::from_user_input(
-            "+proj=aea +lat_0=0 +lon_0=25 +lat_1=20 +lat_2=-23 +x_0=0 +y_0=0 +datum=WGS84 +units=m +no_defs");
-      }
-    }();
-    return kCrs;
-  }
-
-  /// Planar areas off by more than 1 %, as in Web Mercator: then distances are no metres either.
-  static bool distorted(const geo::Crs& campaign, const geo::MultiPolygon& cell) {
-    const double unit = campaign.metres_per_unit();
-    const double planar_m2 = geo::area(cell) * unit * unit;
-    return std::abs(planar_m2 / geo::GeodesicMeasure(campaign).area_m2(cell) - 1.0) > 0.01;
-  }
-
-  void scale(geo::Ring& ring) const {
-    for (auto& p : ring) p = {p.x * m_scale, p.y * m_scale};
-  }
-
-  std::optional<geo::CoordinateTransform> m_transform;
-  double m_scale = 1.0;
-};
-
 void set_unscorable(AssignmentScore& score, const std::string& why) {
   score.unscorable = why;
   for (Measure* m : {&score.score, &score.n, &score.edge, &score.area, &score.category, &score.field_skill,
                      &score.nofield_skill}) {
     *m = Measure::undefined(why);
-  }
-}
-
-Measure platform_measure(double value) {
-  return std::isnan(value) ? Measure::undefined("the platform gives no number here") : Measure::of(value);
-}
-
-void score_one(AssignmentScore& score, const SiteMaps& maps, const ScoreboardOptions& options) {
-  if (options.mode == ScoreMode::kCorrected) {
-    const CorrectedScores s = score_corrected(maps, options.corrected);
-    score.score = s.score;
-    score.n = s.n;
-    score.edge = s.edge;
-    score.area = s.area;
-    score.category = s.category;
-    score.field_skill = s.field_skill;
-    score.nofield_skill = s.nofield_skill;
-    score.corrected = s;
-  } else {
-    const CompatibleScores s = score_compatible(maps, options.compatible);
-    score.score = platform_measure(s.new_score);
-    score.n = platform_measure(s.n);
-    score.edge = platform_measure(s.edge);
-    score.area = platform_measure(s.in);
-    score.category = platform_measure(s.category);
-    score.field_skill = platform_measure(s.field_skill);
-    score.nofield_skill = platform_measure(s.nofield_skill);
-    score.compatible = s;
   }
 }
 
@@ -150,8 +59,7 @@ class SiteScorer {
       const MetricFrame frame(m_campaign.crs, site.cell, m_options.mode);
       SiteMaps maps{frame.apply(site.cell), frame.apply(truth.polygons), {}};
       for (const std::size_t i : wanted) {
-        m_scores[i].reference = truth.id;
-        score_assignment(i, frame, maps, notes);
+        score_assignment(i, truth.id, frame, maps, notes);
       }
     } catch (const geo::Error& error) {
       // The cell or the reference itself: nobody can be scored here.
@@ -163,15 +71,18 @@ class SiteScorer {
   }
 
  private:
-  void score_assignment(std::size_t i, const MetricFrame& frame, SiteMaps& maps, SiteNotes& notes) const {
+  void score_assignment(std::size_t i, const std::string& reference, const MetricFrame& frame, SiteMaps& maps,
+                        SiteNotes& notes) const {
     const Assignment& a = m_campaign.assignments[i];
     try {
       maps.labeller = frame.apply(a.polygons);
-      score_one(m_scores[i], maps, m_options);
+      m_scores[i] = score_maps(maps, m_options);
+      m_scores[i].assignment = i;
     } catch (const geo::Error& error) {
       notes.problems.push_back({concat("assignment ", a.id, " of site ", a.site), error.what()});
       set_unscorable(m_scores[i], concat("it failed: ", error.what()));
     }
+    m_scores[i].reference = reference;
   }
 
   [[nodiscard]] std::string why_not(const Assignment& a, bool has_reference) const {
@@ -301,7 +212,37 @@ void check(const ScoreboardOptions& o) {
   if (o.reference_classes.empty()) throw geo::InvalidArgument("no class is said to hold the references");
 }
 
+Measure platform_measure(double value) {
+  return std::isnan(value) ? Measure::undefined("the platform gives no number here") : Measure::of(value);
+}
+
 }  // namespace
+
+AssignmentScore score_maps(const SiteMaps& maps, const ScoreboardOptions& options) {
+  AssignmentScore score;
+  if (options.mode == ScoreMode::kCorrected) {
+    const CorrectedScores s = score_corrected(maps, options.corrected);
+    score.score = s.score;
+    score.n = s.n;
+    score.edge = s.edge;
+    score.area = s.area;
+    score.category = s.category;
+    score.field_skill = s.field_skill;
+    score.nofield_skill = s.nofield_skill;
+    score.corrected = s;
+  } else {
+    const CompatibleScores s = score_compatible(maps, options.compatible);
+    score.score = platform_measure(s.new_score);
+    score.n = platform_measure(s.n);
+    score.edge = platform_measure(s.edge);
+    score.area = platform_measure(s.in);
+    score.category = platform_measure(s.category);
+    score.field_skill = platform_measure(s.field_skill);
+    score.nofield_skill = platform_measure(s.nofield_skill);
+    score.compatible = s;
+  }
+  return score;
+}
 
 double beta_quantile(double a, double b, double p) {
   if (!(a > 0.0 && b > 0.0 && p >= 0.0 && p <= 1.0)) {

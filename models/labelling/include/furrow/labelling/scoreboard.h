@@ -79,6 +79,11 @@ struct Scoreboard {
   std::vector<std::string> notes;         ///< sites with several references, and which one was used
 };
 
+/// One map against the reference map of its site, in the mode of the options; `assignment` and `reference`
+/// stay unset. What the platform gives no number for is undefined.
+/// @throws as score_corrected, score_compatible. Threads: safe to call concurrently.
+[[nodiscard]] AssignmentScore score_maps(const SiteMaps& maps, const ScoreboardOptions& options);
+
 /// Scores every assignment against the reference of its site and sums up per labeller.
 ///
 /// Not scored, with the reason: references themselves, sites without a reference, unfinished assignments
