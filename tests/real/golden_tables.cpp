@@ -1,5 +1,6 @@
 #include "golden_tables.h"
 
+#include <filesystem>
 #include <limits>
 #include <stdexcept>
 
@@ -52,6 +53,26 @@ std::vector<double> golden_pixels(const std::string& relative) {
   std::vector<double> pixels;
   for (const auto& row : golden_matrix(relative)) pixels.insert(pixels.end(), row.begin(), row.end());
   return pixels;
+}
+
+GoldenStack golden_stack(const std::string& stem, int count, int classes) {
+  std::vector<std::vector<double>> rasters;
+  for (int j = 1; j <= count; ++j) {
+    const std::string path = geo::concat(stem, j, ".csv");
+    const bool blank = j == count && !std::filesystem::exists(shared("golden/" + path));
+    rasters.push_back(blank ? std::vector<double>(rasters.front().size(), 0.0) : golden_pixels(path));
+  }
+  labelling::VoteTable pixels(classes, classes, rasters.size());
+  for (std::size_t i = 0; i < rasters.front().size(); ++i) {
+    std::vector<labelling::VoteEntry> votes;
+    for (std::uint32_t j = 0; j < rasters.size(); ++j)
+      votes.push_back({j, static_cast<std::uint16_t>(rasters[j][i])});
+    pixels.add(votes);
+  }
+  std::vector<std::size_t> row_of;
+  GoldenStack stack{pixels.grouped(&row_of), {}};
+  for (const std::size_t row : row_of) stack.of_pixel.push_back(static_cast<std::uint32_t>(row));
+  return stack;
 }
 
 }  // namespace furrow::test

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
+
+#include <furrow/labelling/vote_table.h>
 
 /// Readers of the reference results in golden/.
 namespace furrow::test {
@@ -23,5 +26,14 @@ class GoldenTable {
 [[nodiscard]] std::vector<std::vector<double>> golden_matrix(const std::string& relative);
 /// The same, row after row.
 [[nodiscard]] std::vector<double> golden_pixels(const std::string& relative);
+
+/// The votes on every pixel of several label rasters, equal ones joined.
+struct GoldenStack {
+  labelling::VoteTable votes;
+  std::vector<std::uint32_t> of_pixel;  ///< row of the votes
+};
+/// @param stem   path below golden/ without "1.csv"
+/// @param count  labellers; a missing raster of the last one is a blank mask
+[[nodiscard]] GoldenStack golden_stack(const std::string& stem, int count, int classes = 2);
 
 }  // namespace furrow::test

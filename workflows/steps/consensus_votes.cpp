@@ -34,7 +34,8 @@ class ConsensusVotes final : public Step {
             "writes the label of every item with its probability, and the skill of every worker.\n\n"
             "Method 'majority' counts answers. 'dawid-skene' learns how often every worker gives each "
             "answer for each true class, together with the truth, by maximum likelihood (Dawid and Skene "
-            "1979); 'one-coin' learns one accuracy per worker instead, which needs fewer answers. Known "
+            "1979); 'one-coin' learns one accuracy per worker instead, which needs fewer answers. 'staple' "
+            "(two classes) keeps the shares of the classes at those of the answers. Known "
             "truths (--truth, --truth-column) are kept and teach the skills.\n\n"
             "Answers of different workers are taken as independent given the truth. Workers who copy from "
             "each other, or all err on the same items, make the probabilities too certain.",
@@ -72,9 +73,10 @@ class ConsensusVotes final : public Step {
 
   void check() const override {
     const labelling::DawidSkeneOptions defaults;
-    if (m_method != "majority") return;
+    if (m_method != "majority" && m_method != "staple") return;
     if (m_restarts != defaults.restarts || m_pseudo_right != 0.0 || m_pseudo_wrong != 0.0)
-      throw geo::UsageError("--restarts and pseudo-counts do nothing with --method majority; leave them out");
+      throw geo::UsageError(geo::concat("--restarts and pseudo-counts do nothing with --method ", m_method,
+                                        "; leave them out"));
   }
 
   void run(StepContext& context) override {
@@ -101,7 +103,7 @@ class ConsensusVotes final : public Step {
   void declare_method(OptionTable& t) {
     t.add("method", &m_method)
         .help("How answers become a label")
-        .choices({"majority", "dawid-skene", "one-coin"})
+        .choices({"majority", "dawid-skene", "one-coin", "staple"})
         .group("Method");
     t.add("restarts", &m_restarts)
         .help("Fits from random starts besides the one from the answers; the likeliest fit wins")
@@ -137,6 +139,7 @@ class ConsensusVotes final : public Step {
 
   [[nodiscard]] FusionMethod method() const {
     if (m_method == "majority") return FusionMethod::kMajority;
+    if (m_method == "staple") return FusionMethod::kStaple;
     return m_method == "one-coin" ? FusionMethod::kOneCoin : FusionMethod::kDawidSkene;
   }
 
@@ -148,6 +151,7 @@ class ConsensusVotes final : public Step {
     options.dawid_skene.pseudo_right = m_pseudo_right;
     options.dawid_skene.pseudo_wrong = m_pseudo_wrong;
     options.dawid_skene.max_iterations = static_cast<int>(m_max_iterations);
+    options.staple.max_iterations = static_cast<int>(m_max_iterations);
     return options;
   }
 

@@ -15,6 +15,8 @@ FusionFit fit_rows(const VoteTable& votes, const VoteFusionOptions& options) {
   switch (options.method) {
     case FusionMethod::kMajority:
       return weighted_vote(votes);
+    case FusionMethod::kStaple:
+      return staple(votes, options.staple);
     case FusionMethod::kDawidSkene:
     case FusionMethod::kOneCoin:
       break;

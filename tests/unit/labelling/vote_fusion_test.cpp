@@ -42,6 +42,8 @@ TEST(FuseTable, MethodsAreTheirs) {
   options.method = FusionMethod::kOneCoin;
   const FusionFit coin = fuse_table(votes.table, options);
   EXPECT_EQ(coin.confusion_at(0, 0, 0), coin.confusion_at(0, 1, 1));
+  options.method = FusionMethod::kStaple;
+  EXPECT_NEAR(fuse_table(votes.table, options).class_shares[1], 4.0 / 7.0, 1e-15);
 }
 
 TEST(FusionTables, LabelsAndWorkers) {

@@ -7,6 +7,7 @@
 
 #include <furrow/geo/core/csv.h>
 #include <furrow/labelling/dawid_skene.h>
+#include <furrow/labelling/staple.h>
 #include <furrow/labelling/votes_csv.h>
 
 /// Fusing a table of votes by a chosen method, and what is told of it.
@@ -15,12 +16,14 @@ namespace furrow::labelling {
 enum class FusionMethod {
   kMajority,    ///< weighted_vote with equal weights
   kDawidSkene,  ///< dawid_skene
-  kOneCoin      ///< dawid_skene with one accuracy per voter
+  kOneCoin,     ///< dawid_skene with one accuracy per voter
+  kStaple       ///< staple; two classes only
 };
 
 struct VoteFusionOptions {
   FusionMethod method = FusionMethod::kDawidSkene;
   DawidSkeneOptions dawid_skene;  ///< one_coin is set by the method
+  StapleOptions staple;
 };
 
 /// Fuses the votes. Equal rows are joined for the fit, so that it costs as much as there are distinct rows.
