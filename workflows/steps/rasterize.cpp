@@ -27,7 +27,7 @@ class Rasterize : public Step {
         "A pixel belongs to the field that holds its centre. Boundaries are burned last: every pixel whose "
         "centre "
         "lies within half the width of an outline. Fields that touch always keep at least one boundary pixel "
-        "between them. Rotated, south-up and geographic grids work; the raster is written in strips, so it "
+        "between them. Rotated, south-up and geographic grids work; the raster is written in windows, so it "
         "may be "
         "larger than the memory.",
         {{"Three-class labels, two pixels of boundary",
@@ -75,7 +75,7 @@ class Rasterize : public Step {
     const geo::RasterReader grid(m_grid, read);
     auto polygons =
         polygons_of(m_labels, m_vector.read_options("--labels-crs", false, grid.grid().crs), grid.grid().crs);
-    warn_when_nothing_touches(polygons, grid);
+    const std::string nothing_touches = why_all_background(polygons, grid);
 
     geo::LabelRasterOptions options;
     options.kind = m_kind == "extent"      ? geo::LabelKind::kExtent
@@ -87,6 +87,7 @@ class Rasterize : public Step {
     const auto count = std::ssize(polygons);
     const auto report = geo::write_label_raster(m_out, std::move(polygons), grid.grid(), options,
                                                 context.overwrite(), context.exec());
+    if (!nothing_touches.empty()) geo::log_warning(nothing_touches);
     context.record("polygons", count);
     context.record("background_px", report.background_px);
     context.record("interior_px", report.interior_px);
@@ -113,19 +114,18 @@ class Rasterize : public Step {
     return polygons_of(m_known_area, vector.read_options("--ignore-outside-crs", true, target), target);
   }
 
-  void warn_when_nothing_touches(const std::vector<geo::MultiPolygon>& polygons,
-                                 const geo::RasterReader& grid) const {
+  /// Why no polygon can show in the result, or empty.
+  [[nodiscard]] std::string why_all_background(const std::vector<geo::MultiPolygon>& polygons,
+                                               const geo::RasterReader& grid) const {
     if (polygons.empty()) {
-      geo::log_warning(
-          geo::concat("layer ", geo::quoted(m_labels), " has no polygons; the result is all background"));
-      return;
+      return geo::concat("layer ", geo::quoted(m_labels), " has no polygons; the result is all background");
     }
     const geo::Box box = grid.grid().bounds();
     for (const auto& polygon : polygons) {
-      if (geo::bounds(polygon).intersects(box)) return;
+      if (geo::bounds(polygon).intersects(box)) return {};
     }
-    geo::log_warning(geo::concat("none of the ", polygons.size(), " polygons of ", geo::quoted(m_labels),
-                                 " touches raster ", geo::quoted(m_grid), "; the result is all background"));
+    return geo::concat("none of the ", polygons.size(), " polygons of ", geo::quoted(m_labels),
+                       " touches raster ", geo::quoted(m_grid), "; the result is all background");
   }
 
   std::string m_labels;

@@ -161,6 +161,9 @@ class SimulateLabellers final : public Step {
       cells.cell_m = m_cell_m.value_or(cells.cell_m);
       cells.cell_degrees = m_cell_degrees.value_or(cells.cell_degrees);
       cells.prefix = m_prefix;
+      // Nobody asked for a campaign over a whole country: it takes long and fills the disk.
+      constexpr std::int64_t kMostUnasked = 10'000;
+      if (!m_cell_m && !m_cell_degrees && m_bbox.empty()) cells.most_sites = kMostUnasked;
       sites = simulation::make_cells(reference, cells);
     }
     if (!m_bbox.empty())

@@ -16,6 +16,8 @@
 #include <furrow/geo/core/log.h>
 #include <furrow/geo/core/text.h>
 
+#include "../raster/gdal_support.h"
+
 namespace furrow::geo {
 namespace {
 
@@ -69,6 +71,7 @@ ExecContext::ExecContext(const ExecOptions& options)
   // GDAL's own block cache is part of the budget, not beside it.
   GDALSetCacheMax64(static_cast<GIntBig>(
       std::clamp<std::size_t>(m_memory_bytes / 8, std::size_t{16} << 20, std::size_t{2} << 30)));
+  set_memory_budget({m_memory_bytes, m_threads});
 }
 
 ExecContext::~ExecContext() = default;

@@ -1,6 +1,7 @@
 #include "gdal_support.h"
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <mutex>
 
@@ -12,6 +13,9 @@
 
 namespace furrow::geo {
 namespace {
+std::atomic<std::size_t> g_memory_bytes{0};
+std::atomic<int> g_threads{1};
+
 void CPL_STDCALL collect(CPLErr level, CPLErrorNum /*number*/, const char* text) {
   auto* scope = static_cast<GdalErrorScope*>(CPLGetErrorHandlerUserData());
   if (scope != nullptr) scope->add(level == CE_Failure || level == CE_Fatal, text);
@@ -58,6 +62,15 @@ std::string why_not_opened(const std::string& path, const std::string& kind, con
 void register_gdal() {
   static std::once_flag once;
   std::call_once(once, [] { GDALAllRegister(); });
+}
+
+MemoryBudget memory_budget() {
+  return {g_memory_bytes.load(), g_threads.load()};
+}
+
+void set_memory_budget(const MemoryBudget& budget) {
+  g_memory_bytes.store(budget.bytes);
+  g_threads.store(budget.threads);
 }
 
 }  // namespace furrow::geo

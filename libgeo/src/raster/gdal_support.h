@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 namespace furrow::geo {
@@ -34,5 +35,13 @@ class GdalErrorScope {
 
 /// Registers GDAL's drivers; cheap after the first call.
 void register_gdal();
+
+/// What the ExecContext made last may use, for readers whose GDAL blocks must fit it; 0 = unknown.
+struct MemoryBudget {
+  std::size_t bytes = 0;
+  int threads = 1;
+};
+[[nodiscard]] MemoryBudget memory_budget();
+void set_memory_budget(const MemoryBudget& budget);
 
 }  // namespace furrow::geo

@@ -96,14 +96,24 @@ RasterSpec spec_of(const LabelRasterOptions& options) {
   return spec;
 }
 
-/// Rows that fit a small share of the memory budget, in whole blocks of the file.
-std::int64_t rows_at_once(const Grid& grid, ExecContext& exec) {
+/// Windows that fit a small share of the memory budget, in whole blocks of the file: strips as wide as the
+/// grid where they fit.
+struct WindowSize {
+  std::int64_t width = 0;
+  std::int64_t height = 0;
+};
+
+WindowSize window_size(const Grid& grid, const ExecContext& exec) {
   constexpr std::int64_t kBlock = 512;
   constexpr std::int64_t kBytesPerPixel = 16;  // labels, instances, boundary marks, mask
   const auto budget =
       static_cast<std::int64_t>(std::min<std::size_t>(exec.memory_bytes() / 8, std::size_t{1} << 29));
-  const std::int64_t rows = budget / std::max<std::int64_t>(1, kBytesPerPixel * grid.width);
-  return std::max<std::int64_t>(1, rows / kBlock) * kBlock;
+  const auto whole_blocks = [](std::int64_t pixels) {
+    return std::max<std::int64_t>(1, pixels / kBlock) * kBlock;
+  };
+  const std::int64_t pixels = budget / kBytesPerPixel;
+  const std::int64_t width = std::min(grid.width, whole_blocks(pixels / std::min(grid.height, kBlock)));
+  return {width, std::min(grid.height, whole_blocks(pixels / std::max<std::int64_t>(1, width)))};
 }
 
 template <class T>
@@ -121,6 +131,18 @@ void count_pixels(const Raster<T>& pixels, LabelKind kind, LabelRasterReport& re
   }
 }
 
+Raster<std::uint8_t> label_window(const WindowRasterizer& fields,
+                                  const std::optional<WindowRasterizer>& known, LabelKind kind,
+                                  const Window& window) {
+  auto pixels = kind == LabelKind::kLabels ? fields.labels(window) : fields.extent(window);
+  if (!known) return pixels;
+  const auto inside = known->extent(window);
+  for (std::size_t i = 0; i < pixels.data().size(); ++i) {
+    if (inside.data()[i] == 0) pixels.data()[i] = kIgnore;
+  }
+  return pixels;
+}
+
 }  // namespace
 
 LabelRasterReport write_label_raster(const std::filesystem::path& path, std::vector<MultiPolygon> polygons,
@@ -136,26 +158,22 @@ LabelRasterReport write_label_raster(const std::filesystem::path& path, std::vec
   spec.threads = exec.threads();
   RasterWriter writer(path, grid, spec, overwrite);
   LabelRasterReport report;
-  const std::int64_t rows = rows_at_once(grid, exec);
-  Progress progress(exec, "rows", grid.height);
-  for (std::int64_t row = 0; row < grid.height; row += rows) {
-    const Window strip = intersection({0, row, grid.width, rows}, grid.window());
-    if (options.kind == LabelKind::kInstances) {
-      const auto pixels = fields.instances(strip);
-      count_pixels(pixels, options.kind, report);
-      writer.write(strip, pixels);
-    } else {
-      auto pixels = options.kind == LabelKind::kLabels ? fields.labels(strip) : fields.extent(strip);
-      if (known) {
-        const auto inside = known->extent(strip);
-        for (std::size_t i = 0; i < pixels.data().size(); ++i) {
-          if (inside.data()[i] == 0) pixels.data()[i] = kIgnore;
-        }
+  const WindowSize size = window_size(grid, exec);
+  Progress progress(exec, "pixels", grid.window().pixels());
+  for (std::int64_t row = 0; row < grid.height; row += size.height) {
+    for (std::int64_t col = 0; col < grid.width; col += size.width) {
+      const Window window = intersection({col, row, size.width, size.height}, grid.window());
+      if (options.kind == LabelKind::kInstances) {
+        const auto pixels = fields.instances(window);
+        count_pixels(pixels, options.kind, report);
+        writer.write(window, pixels);
+      } else {
+        const auto pixels = label_window(fields, known, options.kind, window);
+        count_pixels(pixels, options.kind, report);
+        writer.write(window, pixels);
       }
-      count_pixels(pixels, options.kind, report);
-      writer.write(strip, pixels);
+      progress.advance(window.pixels());
     }
-    progress.advance(strip.height);
   }
   writer.finish();
   return report;

@@ -1,5 +1,6 @@
 #include <furrow/geo/raster/reader.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstring>
@@ -103,6 +104,28 @@ const char* pixel_type_name(PixelType type) {
   return "other";
 }
 
+namespace {
+
+std::size_t block_bytes_of(GDALDataset& dataset) {
+  const char* order = dataset.GetMetadataItem("INTERLEAVE", "IMAGE_STRUCTURE");
+  const bool mixed = order != nullptr && std::strcmp(order, "PIXEL") == 0;
+  std::size_t total = 0;
+  std::size_t largest = 0;
+  for (int b = 1; b <= dataset.GetRasterCount(); ++b) {
+    GDALRasterBand* band = dataset.GetRasterBand(b);
+    int width = 0;
+    int height = 0;
+    band->GetBlockSize(&width, &height);
+    const std::size_t bytes = static_cast<std::size_t>(width) * static_cast<std::size_t>(height) *
+                              static_cast<std::size_t>(GDALGetDataTypeSizeBytes(band->GetRasterDataType()));
+    total += bytes;
+    largest = std::max(largest, bytes);
+  }
+  return mixed ? total : largest;
+}
+
+}  // namespace
+
 struct RasterReader::Impl {
   std::string path;
   Grid grid;
@@ -110,6 +133,7 @@ struct RasterReader::Impl {
   std::map<std::string, std::string> metadata;
   std::int64_t block_width = 0;
   std::int64_t block_height = 0;
+  std::size_t block_bytes = 0;  ///< what GDAL holds of one block at least: all bands when they are mixed
   bool has_mask = false;
   // One handle per thread: GDAL datasets must not be shared.
   mutable tbb::enumerable_thread_specific<GDALDatasetUniquePtr> handles;
@@ -123,6 +147,18 @@ struct RasterReader::Impl {
       throw InvalidArgument(concat("window (", window_text(w), ") lies outside raster ", quoted(path), " of ",
                                    grid.width, " x ", grid.height, " px"));
     }
+  }
+  /// A file of a few huge blocks is read as a whole, whatever the window: every thread holds a block.
+  void check_blocks() const {
+    const MemoryBudget budget = memory_budget();
+    constexpr std::size_t kAlwaysFine = std::size_t{64} << 20;
+    const std::size_t needed = block_bytes * static_cast<std::size_t>(budget.threads);
+    if (budget.bytes == 0 || needed <= std::max(budget.bytes / 2, kAlwaysFine)) return;
+    throw IoError(concat("raster ", quoted(path), " is stored in blocks of ", block_width, " x ",
+                         block_height, " px, of which ", budget.threads, " threads need ",
+                         human_bytes(static_cast<double>(needed)), ", more than half of the memory budget (",
+                         human_bytes(static_cast<double>(budget.bytes)),
+                         "); rewrite it with gdal_translate -co TILED=YES, or change --memory or --threads"));
   }
   [[nodiscard]] std::vector<int> chosen(std::span<const int> wanted) const {
     std::vector<int> list(wanted.begin(), wanted.end());
@@ -182,6 +218,7 @@ RasterReader::RasterReader(const std::string& path, const RasterReadOptions& opt
   dataset.GetRasterBand(1)->GetBlockSize(&block_width, &block_height);
   m_impl->block_width = block_width;
   m_impl->block_height = block_height;
+  m_impl->block_bytes = block_bytes_of(dataset);
   for (CSLConstList item = dataset.GetMetadata(); item != nullptr && *item != nullptr; ++item) {
     char* key = nullptr;
     const char* value = CPLParseNameValue(*item, &key);
@@ -226,6 +263,7 @@ std::string RasterReader::metadata(const std::string& key) const {
 template <class T>
 Raster<T> RasterReader::read(const Window& window, std::span<const int> bands) const {
   m_impl->check_window(window);
+  m_impl->check_blocks();
   std::vector<int> list = m_impl->chosen(bands);
   Raster<T> pixels(window.width, window.height, static_cast<int>(list.size()));
   GDALDataset& dataset = m_impl->local();
@@ -252,6 +290,7 @@ Raster<T> RasterReader::read(const Window& window, std::span<const int> bands) c
 
 Raster<std::uint8_t> RasterReader::read_valid(const Window& window, std::span<const int> bands) const {
   m_impl->check_window(window);
+  m_impl->check_blocks();
   const std::vector<int> list = m_impl->chosen(bands);
   Raster<std::uint8_t> valid(window.width, window.height, 1, 1);
   GDALDataset& dataset = m_impl->local();

@@ -7,6 +7,7 @@
 #include <memory>
 #include <numeric>
 
+#include <oneapi/tbb/concurrent_vector.h>
 #include <oneapi/tbb/parallel_pipeline.h>
 #include <oneapi/tbb/task_arena.h>
 
@@ -22,21 +23,32 @@ namespace furrow::geo {
 namespace {
 
 /// Where the chips begin along one axis.
-std::vector<Window> spans_along(std::int64_t size, std::int64_t chip, std::int64_t overlap, ChipEdge edge) {
-  std::vector<Window> spans;
-  for (std::int64_t begin = 0;; begin += chip - overlap) {
-    const bool last = begin + chip >= size;
-    Window span{begin, 0, chip, 1};
-    if (last && edge == ChipEdge::kShift) {
-      span.col = std::max<std::int64_t>(0, size - chip);
-      span.width = std::min(chip, size);
-    } else if (last && edge == ChipEdge::kPartial) {
-      span.width = size - begin;
-    }
-    spans.push_back(span);
-    if (last) return spans;
+class ChipAxis {
+ public:
+  ChipAxis(std::int64_t size, std::int64_t chip, std::int64_t overlap, ChipEdge edge)
+      : m_size(size),
+        m_chip(chip),
+        m_step(chip - overlap),
+        m_count(1 + (std::max<std::int64_t>(0, size - chip) + m_step - 1) / m_step),
+        m_edge(edge) {}
+
+  [[nodiscard]] std::int64_t count() const { return m_count; }
+  [[nodiscard]] std::int64_t begin(std::int64_t i) const {
+    const bool shifted = m_edge == ChipEdge::kShift && i + 1 == m_count;
+    return shifted ? std::max<std::int64_t>(0, m_size - m_chip) : i * m_step;
   }
-}
+  [[nodiscard]] std::int64_t length(std::int64_t i) const {
+    if (m_edge == ChipEdge::kPad) return m_chip;
+    return std::min(m_chip, m_size - begin(i));
+  }
+
+ private:
+  std::int64_t m_size;
+  std::int64_t m_chip;
+  std::int64_t m_step;
+  std::int64_t m_count;
+  ChipEdge m_edge;
+};
 
 /// Whole numbers that a type holds without loss.
 struct IntegerRange {
@@ -99,25 +111,42 @@ bool holds(PixelType type, double value) {
   return value == std::floor(value) && range_of(type).low <= value && value <= range_of(type).high;
 }
 
+/// The chips of a grid by number, row by row, without a list of them all: there may be very many.
+class ChipRaster {
+ public:
+  ChipRaster(const Grid& grid, const ChipSize& size, ChipEdge edge)
+      : m_rows(grid.height, checked(size).height, size.overlap_px, edge),
+        m_cols(grid.width, size.width, size.overlap_px, edge),
+        m_count(grid.window().empty() ? 0 : m_rows.count() * m_cols.count()) {}
+
+  [[nodiscard]] std::int64_t count() const { return m_count; }
+  [[nodiscard]] ChipPlace place(std::int64_t number) const {
+    const std::int64_t row = number / m_cols.count();
+    const std::int64_t col = number % m_cols.count();
+    return {row, col, {m_cols.begin(col), m_rows.begin(row), m_cols.length(col), m_rows.length(row)}};
+  }
+
+ private:
+  static const ChipSize& checked(const ChipSize& size) {
+    if (size.width < 1 || size.height < 1) throw InvalidArgument("a chip needs at least 1 pixel");
+    if (size.overlap_px < 0 || size.overlap_px >= std::min(size.width, size.height)) {
+      throw InvalidArgument(concat("an overlap of ", size.overlap_px, " px does not fit chips of ",
+                                   size.width, " x ", size.height, " px"));
+    }
+    return size;
+  }
+
+  ChipAxis m_rows;
+  ChipAxis m_cols;
+  std::int64_t m_count;
+};
+
 }  // namespace
 
 std::vector<ChipPlace> chip_places(const Grid& grid, const ChipSize& size, ChipEdge edge) {
-  if (size.width < 1 || size.height < 1) throw InvalidArgument("a chip needs at least 1 pixel");
-  if (size.overlap_px < 0 || size.overlap_px >= std::min(size.width, size.height)) {
-    throw InvalidArgument(concat("an overlap of ", size.overlap_px, " px does not fit chips of ", size.width,
-                                 " x ", size.height, " px"));
-  }
+  const ChipRaster chips(grid, size, edge);
   std::vector<ChipPlace> places;
-  if (grid.window().empty()) return places;
-  const auto rows = spans_along(grid.height, size.height, size.overlap_px, edge);
-  const auto cols = spans_along(grid.width, size.width, size.overlap_px, edge);
-  for (std::size_t r = 0; r < rows.size(); ++r) {
-    for (std::size_t c = 0; c < cols.size(); ++c) {
-      places.push_back({static_cast<std::int64_t>(r),
-                        static_cast<std::int64_t>(c),
-                        {cols[c].col, rows[r].col, cols[c].width, rows[r].width}});
-    }
-  }
+  for (std::int64_t i = 0; i < chips.count(); ++i) places.push_back(chips.place(i));
   return places;
 }
 
@@ -159,9 +188,9 @@ class ImageCutter {
       size = chip_size_of(m_reader.grid(), *m_options.side_m);
       size.overlap_px = m_options.size.overlap_px;
     }
-    const auto places = chip_places(m_reader.grid(), size, m_options.edge);
-    std::vector<std::optional<Chip>> chips(places.size());
-    Progress progress(exec, concat("chips of ", m_stem), std::ssize(places));
+    const ChipRaster places(m_reader.grid(), size, m_options.edge);
+    ChipReport report;
+    Progress progress(exec, concat("chips of ", m_stem), places.count());
     // Values, a copy for padding, mask, labels.
     const bool pad = m_options.edge == ChipEdge::kPad;
     const std::int64_t width = pad ? size.width : std::min(size.width, m_reader.grid().width);
@@ -173,37 +202,43 @@ class ImageCutter {
           ", more than the memory budget of ", human_bytes(static_cast<double>(exec.memory_bytes())),
           "; make chips smaller or raise --memory"));
     }
-    std::size_t next = 0;
-    Cleaner cleaner{*this, places};
+    std::int64_t next = 0;
+    tbb::concurrent_vector<std::string> begun;
+    Cleaner cleaner{m_folder, begun};
     // Isolated: a waiting thread must not start one of the caller's other tasks.
     tbb::this_task_arena::isolate([&] {
-      tbb::parallel_pipeline(
-          exec.tokens(bytes),
-          tbb::make_filter<void, std::size_t>(tbb::filter_mode::serial_in_order,
-                                              [&](tbb::flow_control& flow) {
-                                                if (next == places.size()) flow.stop();
-                                                return next < places.size() ? next++ : next;
-                                              }) &
-              tbb::make_filter<std::size_t, void>(tbb::filter_mode::parallel, [&](std::size_t i) {
-                chips[i] = cut_chip(places[i]);
-                progress.advance();
-              }));
+      tbb::parallel_pipeline(exec.tokens(bytes),
+                             tbb::make_filter<void, std::int64_t>(tbb::filter_mode::serial_in_order,
+                                                                  [&](tbb::flow_control& flow) {
+                                                                    if (next == places.count()) flow.stop();
+                                                                    return next < places.count() ? next++
+                                                                                                 : next;
+                                                                  }) &
+                                 tbb::make_filter<std::int64_t, std::optional<Chip>>(
+                                     tbb::filter_mode::parallel,
+                                     [&](std::int64_t i) { return cut_chip(places.place(i), begun); }) &
+                                 tbb::make_filter<std::optional<Chip>, void>(
+                                     tbb::filter_mode::serial_in_order, [&](std::optional<Chip> chip) {
+                                       collect(std::move(chip), report);
+                                       progress.advance();
+                                     }));
     });
+    locate(report.chips);
     cleaner.armed = false;
-    return collect(std::move(chips));
+    return report;
   }
 
  private:
   /// Takes the chips of an image that failed half-way out of the folder again.
   struct Cleaner {
-    const ImageCutter& cutter;
-    const std::vector<ChipPlace>& places;
+    const std::filesystem::path& folder;
+    const tbb::concurrent_vector<std::string>& begun;  ///< names
     bool armed = true;
     ~Cleaner() {
       if (!armed) return;
-      for (const ChipPlace& place : places) {
-        const std::string file = cutter.name_of(place) + ".tif";
-        for (const auto& path : {cutter.m_folder / file, cutter.m_folder / "labels" / file}) {
+      for (const std::string& name : begun) {
+        const std::string file = name + ".tif";
+        for (const auto& path : {folder / file, folder / "labels" / file}) {
           std::error_code ec;
           std::filesystem::remove(path, ec);
           std::filesystem::remove(path.string() + ".aux.xml", ec);
@@ -282,7 +317,8 @@ class ImageCutter {
     return valid;
   }
 
-  [[nodiscard]] std::optional<Chip> cut_chip(const ChipPlace& place) const {
+  [[nodiscard]] std::optional<Chip> cut_chip(const ChipPlace& place,
+                                             tbb::concurrent_vector<std::string>& begun) const {
     const Window& window = place.window;
     const Window inside = intersection(window, m_reader.grid().window());
     const auto valid = valid_pixels(window, inside);
@@ -295,6 +331,7 @@ class ImageCutter {
     chip.name = name_of(place);
     chip.scene = m_stem;
     chip.image = chip.name + ".tif";
+    begun.push_back(chip.name);
     write_image(chip, inside);
     if (m_labels) {
       chip.labels = "labels/" + chip.image;
@@ -355,30 +392,32 @@ class ImageCutter {
     write_raster(m_folder / chip.labels, m_reader.grid().subgrid(chip.place.window), labels, spec, false);
   }
 
-  [[nodiscard]] ChipReport collect(std::vector<std::optional<Chip>> chips) const {
+  static void collect(std::optional<Chip> chip, ChipReport& report) {
+    if (chip) {
+      report.chips.push_back(std::move(*chip));
+    } else {
+      ++report.left_out;
+    }
+  }
+
+  /// Says where on the ground the chips lie.
+  void locate(std::vector<Chip>& chips) const {
     const CoordinateTransform to_degrees(m_reader.grid().crs, lonlat_crs());
     const GeoTransform& t = m_reader.grid().transform;
-    ChipReport report;
-    for (auto& chip : chips) {
-      if (!chip) {
-        ++report.left_out;
-        continue;
-      }
-      const Window& w = chip->place.window;
-      const auto corner = [&](std::int64_t col, std::int64_t row) {
-        return t.to_world({static_cast<double>(col), static_cast<double>(row)});
-      };
-      chip->crs = m_reader.grid().crs;
-      chip->footprint.shell = {corner(w.col, w.row), corner(w.col, w.end_row()),
-                               corner(w.end_col(), w.end_row()), corner(w.end_col(), w.row),
-                               corner(w.col, w.row)};
+    const auto corner = [&](std::int64_t col, std::int64_t row) {
+      return t.to_world({static_cast<double>(col), static_cast<double>(row)});
+    };
+    for (Chip& chip : chips) {
+      const Window& w = chip.place.window;
+      chip.crs = m_reader.grid().crs;
+      chip.footprint.shell = {corner(w.col, w.row), corner(w.col, w.end_row()),
+                              corner(w.end_col(), w.end_row()), corner(w.end_col(), w.row),
+                              corner(w.col, w.row)};
       const Point centre = to_degrees.apply(t.to_world(
           {0.5 * static_cast<double>(w.col + w.end_col()), 0.5 * static_cast<double>(w.row + w.end_row())}));
-      chip->lon_deg = centre.x;
-      chip->lat_deg = centre.y;
-      report.chips.push_back(std::move(*chip));
+      chip.lon_deg = centre.x;
+      chip.lat_deg = centre.y;
     }
-    return report;
   }
 
   RasterReader m_reader;

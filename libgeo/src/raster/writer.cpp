@@ -1,6 +1,7 @@
 #include <furrow/geo/raster/writer.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include <cpl_string.h>
 #include <gdal_priv.h>
@@ -65,13 +66,25 @@ int block_size(const Grid& grid) {
   return static_cast<int>(std::clamp(side, kStep, kLargest));
 }
 
+/// Square blocks blow up a raster of a few rows (or columns) that is very long.
+void check_shape(const std::filesystem::path& path, const Grid& grid, const RasterSpec& spec) {
+  constexpr double kMostPadding = 16.0;
+  constexpr double kMostPixels = 4e9;
+  const int block = block_size(grid);
+  const auto blocks = [block](std::int64_t size) { return std::ceil(static_cast<double>(size) / block); };
+  const double padded = blocks(grid.width) * blocks(grid.height) * block * block * spec.bands;
+  const double pixels = static_cast<double>(grid.width) * static_cast<double>(grid.height) * spec.bands;
+  if (padded <= kMostPixels || padded <= kMostPadding * pixels) return;
+  throw IoError(concat("cannot write ", quoted(path.string()), ": a raster of ", grid.width, " x ",
+                       grid.height, " px is too narrow for its length to be stored in square blocks; ",
+                       "cut it into pieces first"));
+}
+
 CPLStringList tiff_options(const RasterSpec& spec, const Grid& grid, bool temporary) {
   CPLStringList options;
-  if (grid.width > 1 && grid.height > 1) {
-    options.SetNameValue("TILED", "YES");
-    options.SetNameValue("BLOCKXSIZE", CPLSPrintf("%d", block_size(grid)));
-    options.SetNameValue("BLOCKYSIZE", CPLSPrintf("%d", block_size(grid)));
-  }
+  options.SetNameValue("TILED", "YES");
+  options.SetNameValue("BLOCKXSIZE", CPLSPrintf("%d", block_size(grid)));
+  options.SetNameValue("BLOCKYSIZE", CPLSPrintf("%d", block_size(grid)));
   options.SetNameValue("COMPRESS", "DEFLATE");
   // The temporary file is read once and thrown away: fast beats small.
   options.SetNameValue("ZLEVEL", temporary ? "1" : "6");
@@ -146,6 +159,7 @@ struct RasterWriter::Impl {
 
   Impl(const std::filesystem::path& path, const Grid& grid, const RasterSpec& s, bool overwrite)
       : file(path, overwrite), work(file.temporary()), spec(s), block(block_size(grid)) {
+    check_shape(path, grid, s);
     if (spec.cog) work += ".tiles.tif";
     register_gdal();
     GdalErrorScope errors;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include <cpl_conv.h>
 #include <gdal_priv.h>
@@ -10,6 +11,7 @@
 #include <furrow/geo/core/atomic_output.h>
 #include <furrow/geo/core/csv.h>
 #include <furrow/geo/core/error.h>
+#include <furrow/geo/core/log.h>
 #include <furrow/geo/core/text.h>
 #include <furrow/geo/core/version.h>
 
@@ -95,6 +97,48 @@ void set_value(OGRFeature& feature, int index, const Value& value) {
 
 bool has_polygons(const Layer& layer) {
   return std::ranges::any_of(layer.features, [](const Feature& f) { return !f.geometry.empty(); });
+}
+
+/// A name that is not taken yet, whatever its case: `wanted`, else with a number behind it.
+std::string free_name(const std::string& wanted, const std::set<std::string>& taken) {
+  std::string name = wanted;
+  for (int n = 1; taken.contains(to_lower(name)); ++n) name = concat(wanted, '_', n);
+  return name;
+}
+
+std::set<std::string> lower_names(const Layer& layer) {
+  std::set<std::string> names;
+  for (const auto& field : layer.fields) names.insert(to_lower(field.name));
+  return names;
+}
+
+/// SQLite takes columns that differ only in case for one: later ones get a number behind their name.
+void make_names_differ(Layer& layer) {
+  const std::set<std::string> all = lower_names(layer);
+  std::set<std::string> seen;
+  for (auto& field : layer.fields) {
+    const std::string wanted = field.name.empty() ? "field" : field.name;
+    if (wanted == field.name && seen.insert(to_lower(wanted)).second) continue;
+    std::set<std::string> taken = all;
+    taken.insert(seen.begin(), seen.end());
+    std::string name = free_name(wanted, taken);
+    log_warning(concat(
+        "layer ", quoted(layer.name), " has ",
+        field.name.empty() ? "a field without a name" : concat("another field called ", quoted(field.name)),
+        ", which a GeoPackage cannot hold; it is written as ", quoted(name)));
+    seen.insert(to_lower(name));
+    field.name = std::move(name);
+  }
+}
+
+/// Attributes keep their names; the columns of a GeoPackage's own give way.
+std::string fid_column(const Layer& layer) {
+  return free_name("fid", lower_names(layer));
+}
+std::string geometry_column(const Layer& layer) {
+  std::set<std::string> taken = lower_names(layer);
+  taken.insert(to_lower(fid_column(layer)));
+  return free_name("geom", taken);
 }
 
 class DatasetWriter {
@@ -257,7 +301,7 @@ class DatasetWriter {
     row.SetField("f_table_catalog", "");
     row.SetField("f_table_schema", "");
     row.SetField("f_table_name", packaged.layer.name.c_str());
-    row.SetField("f_geometry_column", "geom");
+    row.SetField("f_geometry_column", geometry_column(packaged.layer).c_str());
     row.SetField("styleName", style.name.c_str());
     row.SetField("styleQML", style.qml.c_str());
     row.SetField("styleSLD", "");
@@ -328,9 +372,11 @@ void write_attributes(const Layer& layer, const std::filesystem::path& path, boo
 
 }  // namespace
 
-void write_geopackage(const std::vector<PackagedLayer>& layers, const std::filesystem::path& path,
+void write_geopackage(const std::vector<PackagedLayer>& layers_in, const std::filesystem::path& path,
                       bool overwrite) {
   AtomicFile file(path, overwrite);
+  std::vector<PackagedLayer> layers = layers_in;
+  for (auto& packaged : layers) make_names_differ(packaged.layer);
   const GdalErrorScope errors;
   std::string now = utc_timestamp();
   now.insert(now.size() - 1, ".000");
@@ -341,7 +387,8 @@ void write_geopackage(const std::vector<PackagedLayer>& layers, const std::files
   writer.set_errors(&errors);
   for (const auto& packaged : layers) {
     CPLStringList options;
-    options.SetNameValue("GEOMETRY_NAME", "geom");
+    options.SetNameValue("FID", fid_column(packaged.layer).c_str());
+    options.SetNameValue("GEOMETRY_NAME", geometry_column(packaged.layer).c_str());
     options.SetNameValue("IDENTIFIER", packaged.layer.name.c_str());
     options.SetNameValue("DESCRIPTION", packaged.description.c_str());
     options.SetNameValue("ASPATIAL_VARIANT", "GPKG_ATTRIBUTES");

@@ -283,11 +283,13 @@ class FieldSet {
   FieldSet(const geo::Layer& fields, const geo::Grid& grid)
       : m_shapes(moved(fields, grid)), m_index(boxes(m_shapes)) {}
 
-  [[nodiscard]] std::optional<FieldWindow> window(std::size_t i, const Sources& sources) const {
+  [[nodiscard]] std::optional<FieldWindow> window(std::size_t i, const Sources& sources,
+                                                  const geo::ExecContext& exec) const {
     const geo::Grid& grid = sources.scores.grid();
     const geo::Window tight = grid.window_of(geo::bounds(m_shapes[i]));
     const geo::Window window = geo::intersection(geo::grow(tight, kMarginPx), grid.window());
     if (m_shapes[i].empty() || tight.empty()) return std::nullopt;
+    check_memory(i, window, exec);
     FieldWindow f;
     f.window = window;
     std::vector<geo::MultiPolygon> near;
@@ -306,6 +308,17 @@ class FieldSet {
   }
 
  private:
+  void check_memory(std::size_t i, const geo::Window& window, const geo::ExecContext& exec) const {
+    constexpr double kBytesPerPixel = 40.0;  // scores, masks, instances, the list of own pixels
+    const double needed =
+        kBytesPerPixel * static_cast<double>(window.width) * static_cast<double>(window.height);
+    if (needed <= static_cast<double>(exec.memory_bytes())) return;
+    throw geo::InvalidArgument(geo::concat("field ", i + 1, " covers ", window.width, " x ", window.height,
+                                           " px of the scores, which needs about ", geo::human_bytes(needed),
+                                           ", more than the memory budget of ",
+                                           geo::human_bytes(static_cast<double>(exec.memory_bytes())),
+                                           "; raise --memory or correct the field"));
+  }
   static std::vector<geo::MultiPolygon> moved(const geo::Layer& fields, const geo::Grid& grid) {
     const geo::CoordinateTransform transform(fields.crs, grid.crs);
     std::vector<geo::MultiPolygon> shapes;
@@ -324,9 +337,10 @@ class FieldSet {
   geo::BoxIndex m_index;
 };
 
-RasterQuality quality_of(std::size_t i, const FieldSet& set, const Sources& sources) {
+RasterQuality quality_of(std::size_t i, const FieldSet& set, const Sources& sources,
+                         const geo::ExecContext& exec) {
   RasterQuality q;
-  const auto f = set.window(i, sources);
+  const auto f = set.window(i, sources, exec);
   if (!f) return q;
   add_pixel_figures(*f, sources, q);
   OutlineWalk outline(*f, sources.scale);
@@ -429,8 +443,39 @@ const std::array<geo::FieldDefinition, 17>& attribute_fields() {
   return kFields;
 }
 
+bool is_text(geo::FieldType type) {
+  return type == geo::FieldType::kString || type == geo::FieldType::kDate ||
+         type == geo::FieldType::kDateTime;
+}
+
+bool has_value(const geo::Layer& layer, std::size_t field) {
+  return std::ranges::any_of(layer.features, [&](const geo::Feature& f) {
+    return !std::holds_alternative<std::monostate>(f.values[field]);
+  });
+}
+
+/// An attribute of the input that has the name of one that is computed here, but holds something else, keeps
+/// its values under another name. What an earlier run computed is replaced.
+void set_aside_foreign(geo::Layer& layer) {
+  for (std::size_t i = 0; i < layer.fields.size(); ++i) {
+    const std::string name = layer.fields[i].name;
+    const auto ours = std::ranges::find_if(attribute_fields(), [&](const geo::FieldDefinition& f) {
+      return geo::to_lower(f.name) == geo::to_lower(name);
+    });
+    if (ours == attribute_fields().end() || ours == attribute_fields().begin()) continue;  // ids are kept
+    if (is_text(ours->type) == is_text(layer.fields[i].type) || !has_value(layer, i)) continue;
+    std::string other;
+    for (int n = 1; other.empty() || layer.find_field(other) >= 0; ++n) other = geo::concat(name, '_', n);
+    geo::log_warning(geo::concat(
+        "field ", geo::quoted(name), " of ", geo::quoted(layer.source),
+        " is not the attribute that quality computes under this name; it is kept as ", geo::quoted(other)));
+    layer.fields[i].name = other;
+  }
+}
+
 /// Puts the attributes of attribute_fields() first, in their order; others of the input follow.
 void arrange_fields(geo::Layer& layer) {
+  set_aside_foreign(layer);
   std::vector<geo::FieldDefinition> fields(attribute_fields().begin(), attribute_fields().end());
   std::vector<int> from;
   for (const auto& f : fields) from.push_back(layer.find_field(f.name));
@@ -487,7 +532,7 @@ void add_field_quality(geo::Layer& fields, const QualityOptions& options, geo::E
   tbb::parallel_for(tbb::blocked_range<std::size_t>(0, fields.features.size(), 16), [&](const auto& range) {
     const geo::GeodesicMeasure measure(fields.crs);
     for (std::size_t i = range.begin(); i < range.end(); ++i) {
-      set_attributes(fields.features[i], quality_of(i, set, sources), measure, date);
+      set_attributes(fields.features[i], quality_of(i, set, sources, exec), measure, date);
       progress.advance();
     }
   });

@@ -9,8 +9,6 @@
 namespace furrow::simulation {
 namespace {
 
-constexpr std::int64_t kMostSites = 9'999'999;  // seven digits
-
 std::string site_name(const std::string& prefix, std::int64_t number) {
   const std::string digits = std::to_string(number);
   return prefix + std::string(digits.size() < 7 ? 7 - digits.size() : 0, '0') + digits;
@@ -35,9 +33,14 @@ std::vector<labelling::Site> make_cells(const geo::Layer& reference, const CellO
   // A field that ends exactly on a border does not reach into the next cell.
   const double cols = std::max(1.0, std::ceil(extent.max_x / side) - first_col);
   const double rows = std::max(1.0, std::ceil(extent.max_y / side) - first_row);
-  if (cols * rows > static_cast<double>(kMostSites)) {
-    throw geo::InvalidArgument(geo::concat("cells of this size would be ", cols, " x ", rows, ", more than ",
-                                           kMostSites, "; make them larger"));
+  if (cols * rows > static_cast<double>(options.most_sites)) {
+    throw geo::InvalidArgument(geo::concat(
+        "cells of ", geo::shortest(reference.crs.is_geographic() ? options.cell_degrees : options.cell_m),
+        reference.crs.is_geographic() ? " degrees" : " m", " over the polygons of ",
+        geo::quoted(reference.source.empty() ? reference.name : reference.source), " would be ",
+        geo::fixed(cols, 0), " x ", geo::fixed(rows, 0), " sites, more than ", options.most_sites,
+        "; choose their size with ", reference.crs.is_geographic() ? "--cell-degrees" : "--cell-m",
+        ", a part of the region with --bbox, or give --sites"));
   }
   std::vector<labelling::Site> sites;
   for (std::int64_t row = 0; row < static_cast<std::int64_t>(rows); ++row) {

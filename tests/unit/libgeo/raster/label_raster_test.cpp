@@ -133,5 +133,28 @@ TEST(LabelRaster, ExistingFileNeedsOverwrite) {
   EXPECT_NO_THROW((void)write_label_raster(folder / "a.tif", {}, test::utm_grid(3, 3), {}, true, exec));
 }
 
+TEST(LabelRaster, WideGridsAreCutIntoBlocksToo) {
+  const test::TemporaryFolder folder;
+  const std::vector<MultiPolygon> polygons{
+      from_wkt("POLYGON((505000 5999000, 530000 5999950, 518000 5999990, 505000 5999000))")};
+  ExecContext small({.threads = 2, .memory_bytes = std::size_t{1} << 20});  // less than one block of rows
+  for (const Grid& grid : {test::utm_grid(3000, 30), test::utm_grid(3000, 1), test::utm_grid(1, 1500)}) {
+    const auto report = write_label_raster(folder / "labels.tif", polygons, grid, {}, true, small);
+    const RasterReader reader((folder / "labels.tif").string());
+    const auto whole = rasterize_labels(polygons, grid);
+    EXPECT_EQ(reader.read<std::uint8_t>(grid.window()).data(), whole.data());
+    EXPECT_EQ(report.interior_px, std::ranges::count(whole.data(), kInterior));
+  }
+}
+
+TEST(LabelRaster, AGridTooNarrowForItsLengthIsRefused) {
+  const test::TemporaryFolder folder;
+  ExecContext exec;
+  EXPECT_THROW(
+      (void)write_label_raster(folder / "a.tif", {}, test::utm_grid(2'000'000'000, 1), {}, false, exec),
+      IoError);
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
 }  // namespace
 }  // namespace furrow::geo

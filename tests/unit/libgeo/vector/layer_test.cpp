@@ -348,5 +348,34 @@ TEST(Wkt, ReadsPolygonsOnly) {
   EXPECT_EQ(to_wkt(from_wkt("POLYGON((0 0, 1 0, 1 1, 0 0))")), "POLYGON ((0 0, 1 0, 1 1, 0 0))");
 }
 
+TEST(GeoPackage, AttributesKeepNamesThatItsOwnColumnsHave) {
+  const TemporaryFolder folder;
+  Layer layer = test::layer_of({kSquare});
+  layer.fields = {{"FID", FieldType::kReal, ""}, {"geom", FieldType::kString, ""}};
+  layer.features[0].values = {2.5, std::string("drawn")};
+  write_layer(layer, folder / "a.gpkg", false);
+  const Layer back = read_layer((folder / "a.gpkg").string());
+  ASSERT_EQ(back.fields.size(), 2U);
+  EXPECT_EQ(back.fields[0].name, "FID");
+  EXPECT_EQ(back.fields[1].name, "geom");
+  EXPECT_EQ(back.features[0].values, layer.features[0].values);
+  EXPECT_DOUBLE_EQ(difference_area(back.features[0].geometry, layer.features[0].geometry), 0.0);
+}
+
+TEST(GeoPackage, NamesThatDifferOnlyInCaseGetANumber) {
+  const TemporaryFolder folder;
+  Layer layer = test::layer_of({kSquare});
+  for (const char* name : {"Name", "name", "NAME_1", "", "field"})
+    layer.fields.push_back({name, FieldType::kInteger, ""});
+  layer.features[0].values = {std::int64_t{1}, std::int64_t{2}, std::int64_t{3}, std::int64_t{4},
+                              std::int64_t{5}};
+  write_layer(layer, folder / "a.gpkg", false);
+  const Layer back = read_layer((folder / "a.gpkg").string());
+  std::vector<std::string> names;
+  for (const auto& field : back.fields) names.push_back(field.name);
+  EXPECT_THAT(names, ElementsAre("Name", "name_2", "NAME_1", "field_1", "field"));
+  EXPECT_EQ(back.features[0].values, layer.features[0].values);
+}
+
 }  // namespace
 }  // namespace furrow::geo

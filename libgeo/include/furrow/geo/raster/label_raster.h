@@ -56,9 +56,9 @@ struct LabelRasterReport {
   std::int64_t ignored_px = 0;
 };
 
-/// Writes a label raster (COG with class names and colours) of any size: strips of rows, one in memory at a
-/// time, each rasterised in parallel. Instance values are positions in `polygons` + 1. The file appears whole
-/// or not at all.
+/// Writes a label raster (COG with class names and colours) of any size: windows of whole blocks, one in
+/// memory at a time, each rasterised in parallel. Instance values are positions in `polygons` + 1. The file
+/// appears whole or not at all.
 /// @throws IoError, GeometryError, InvalidArgument, CrsError, Cancelled
 LabelRasterReport write_label_raster(const std::filesystem::path& path, std::vector<MultiPolygon> polygons,
                                      const Grid& grid, const LabelRasterOptions& options, bool overwrite,

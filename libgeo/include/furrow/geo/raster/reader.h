@@ -57,7 +57,8 @@ class RasterReader {
   /// Reads stored values of some bands (0-based; empty = all), converted to T as GDAL does (clamped,
   /// rounded). `window` must lie inside the grid. T: uint8_t, int16_t, uint16_t, int32_t, uint32_t, float,
   /// double.
-  /// @throws IoError   with file and window when reading fails
+  /// @throws IoError   with file and window when reading fails; the file's blocks, one per thread, do not fit
+  ///                   half of the memory budget of the ExecContext made last
   template <class T>
   [[nodiscard]] Raster<T> read(const Window& window, std::span<const int> bands = {}) const;
 

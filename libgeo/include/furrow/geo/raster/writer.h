@@ -45,7 +45,8 @@ struct RasterSpec {
 /// at all. DEFLATE, blocks of 512 pixels (smaller where the raster is). One thread at a time.
 class RasterWriter {
  public:
-  /// @throws IoError   exists without overwrite, folder not writable
+  /// @throws IoError   exists without overwrite, folder not writable; a raster of a few rows or columns that
+  ///                   is millions of pixels long
   RasterWriter(const std::filesystem::path& path, const Grid& grid, const RasterSpec& spec, bool overwrite);
   ~RasterWriter();
   RasterWriter(RasterWriter&&) noexcept;

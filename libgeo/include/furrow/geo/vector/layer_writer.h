@@ -24,8 +24,11 @@ struct PackagedLayer {
 
 /// Writes layers (tables where no feature has a geometry and the CRS is empty) into one GeoPackage.
 ///
-/// The file appears whole or not at all. Identical input gives identical bytes when SOURCE_DATE_EPOCH is set.
-/// Date-times are UTC. Styles land in `layer_styles` as QGIS reads it (ecosystem.md 2.3).
+/// Attributes keep their names: where one is called "fid" or "geom", the feature ids or the geometries get
+/// another column ("fid_1", "geom_1"). Of fields whose names differ only in case the later ones get a number
+/// behind their name, with a warning. The file appears whole or not at all. Identical input gives identical
+/// bytes when SOURCE_DATE_EPOCH is set. Date-times are UTC. Styles land in `layer_styles` as QGIS reads it
+/// (ecosystem.md 2.3).
 /// @throws IoError   the file exists without `overwrite`, or writing fails
 /// @throws CrsError  a layer with polygons has no CRS
 void write_geopackage(const std::vector<PackagedLayer>& layers, const std::filesystem::path& path,

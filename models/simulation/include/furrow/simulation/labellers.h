@@ -15,14 +15,15 @@ namespace furrow::simulation {
 
 /// Square cells over a reference layer.
 struct CellOptions {
-  double cell_m = 500.0;        ///< side, for a reference in a projected CRS
-  double cell_degrees = 0.005;  ///< side, for a reference in degrees
-  std::string prefix = "XX";    ///< two letters before the seven digits of a site's name
+  double cell_m = 500.0;                ///< side, for a reference in a projected CRS
+  double cell_degrees = 0.005;          ///< side, for a reference in degrees
+  std::int64_t most_sites = 9'999'999;  ///< more cells than this are refused; a name has seven digits
+  std::string prefix = "XX";            ///< two letters before the seven digits of a site's name
 };
 
 /// Cells of one size, with borders at multiples of it, that cover the bounds of all polygons; whole cells,
 /// row by row from the south-west, named prefix + seven digits. Cells without any field belong to it.
-/// @throws InvalidArgument  no polygon, side not > 0, or more than 9,999,999 cells
+/// @throws InvalidArgument  no polygon, side not > 0, or more cells than `most_sites`
 [[nodiscard]] std::vector<labelling::Site> make_cells(const geo::Layer& reference,
                                                       const CellOptions& options);
 
