@@ -119,9 +119,20 @@ int run_step(BoundStep& bound, const CommonOptions& common) {
   const auto start = std::chrono::steady_clock::now();
   exec.execute([&] { bound.step->run(context); });
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-  std::cout.flush();
-  if (!std::cout) throw geo::IoError("cannot write to standard output");
   return report_end(context, elapsed.count());
+}
+
+/// Messages and saved workflows go into files too; never into an input, which they would spoil.
+void check_side_files(const CommonOptions& common, const OptionTable& options) {
+  const auto inputs = workflow::used_paths(options, workflow::PathRole::kInput);
+  const auto check = [&](const char* option, const std::string& text) {
+    if (text.empty()) return;
+    const auto path = workflow::comparable_path(text);
+    if (std::ranges::none_of(inputs, [&](const auto& input) { return input.path == path; })) return;
+    throw geo::UsageError(concat(option, ' ', geo::quoted(text), " is also an input; give it another name"));
+  };
+  check("--log-file", common.log_file);
+  check("--save-workflow", common.save_workflow);
 }
 
 int run_command(const std::string& name, const std::vector<std::string>& arguments,
@@ -141,6 +152,7 @@ int run_command(const std::string& name, const std::vector<std::string>& argumen
     std::cout << version_text();
     return code_of(ExitCode::kDone);
   }
+  check_side_files(common, bound.options);
   set_up_messages(common, std::max(verbosity, line.verbosity));
   for (const auto& option : bound.options.options()) {
     if (option->role() == workflow::PathRole::kInput) option->map_texts(workflow::gdal_path);
@@ -203,7 +215,10 @@ void report(const std::string& message) {
 int run_program(const std::vector<std::string>& arguments) {
   geo::set_log_program("furrow");
   try {
-    return run_arguments(normalised(arguments));
+    const int code = run_arguments(normalised(arguments));
+    std::cout.flush();
+    if (!std::cout) throw geo::IoError("cannot write to standard output; is the disk full?");
+    return code;
   } catch (const geo::Error& e) {
     report(e.what());
     return code_of(e.exit_code());

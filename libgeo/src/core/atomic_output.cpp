@@ -160,6 +160,9 @@ IoError output_error(const fs::path& path, std::string reason) {
 void check_output_path(const fs::path& path, bool overwrite) {
   if (path.empty()) throw IoError("the name of an output is empty");
   std::error_code ec;
+  if (fs::exists(path, ec) && !fs::is_regular_file(path, ec) && !fs::is_directory(path, ec)) {
+    throw IoError(concat("cannot write ", quoted(path.string()), ": it is a device or a pipe; give a file"));
+  }
   if (fs::exists(path, ec) && !overwrite) {
     throw IoError(concat("output ", quoted(path.string()), " exists; add --overwrite to replace it"));
   }

@@ -27,7 +27,6 @@ std::string name_problem(const UsedPath& output) {
 }
 
 void check_output(const UsedPath& output, bool overwrite, std::vector<Problem>& problems) {
-  if (output.text.starts_with("/dev/")) return;
   const std::string name = name_problem(output);
   if (!name.empty()) problems.push_back({name, geo::ExitCode::kUsage, output.option->name(), output.path});
   try {
@@ -37,10 +36,18 @@ void check_output(const UsedPath& output, bool overwrite, std::vector<Problem>& 
   }
 }
 
-void check_against_inputs(const UsedPath& output, const std::vector<UsedPath>& inputs,
+/// Also under another name: a hard link, or a file system that does not tell case apart.
+bool same_file(const UsedPath& a, const UsedPath& b) {
+  std::error_code ec;
+  return a.path == b.path || fs::equivalent(a.path, b.path, ec);
+}
+
+/// @return false = the output is or holds an input: whether it exists no longer matters
+bool check_against_inputs(const UsedPath& output, const std::vector<UsedPath>& inputs,
                           std::vector<Problem>& problems) {
+  const std::size_t before = problems.size();
   for (const auto& input : inputs) {
-    if (input.path == output.path) {
+    if (same_file(input, output)) {
       problems.push_back({concat("output ", quoted(output.text), " is also an input; give it another name"),
                           geo::ExitCode::kUsage, output.option->name(), output.path});
     } else if (lies_in(input.path, output.path)) {
@@ -50,6 +57,7 @@ void check_against_inputs(const UsedPath& output, const std::vector<UsedPath>& i
            geo::ExitCode::kUsage, output.option->name(), output.path});
     }
   }
+  return problems.size() == before;
 }
 
 }  // namespace
@@ -124,8 +132,7 @@ std::vector<Problem> check_outputs(const OptionTable& table, bool overwrite) {
   const auto inputs = used_paths(table, PathRole::kInput);
   const auto outputs = used_paths(table, PathRole::kOutput);
   for (auto output = outputs.begin(); output != outputs.end(); ++output) {
-    check_output(*output, overwrite, problems);
-    check_against_inputs(*output, inputs, problems);
+    if (check_against_inputs(*output, inputs, problems)) check_output(*output, overwrite, problems);
     const bool repeated = std::any_of(outputs.begin(), output,
                                       [&](const auto& earlier) { return earlier.path == output->path; });
     if (repeated) {

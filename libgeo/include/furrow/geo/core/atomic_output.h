@@ -9,7 +9,8 @@
 
 namespace furrow::geo {
 
-/// Says why `path` cannot become an output: it exists without `overwrite`, or its folder cannot be written.
+/// Says why `path` cannot become an output: it is a device or a pipe, it exists without
+/// `overwrite`, or its folder cannot be written.
 /// Creates nothing.
 /// @throws IoError naming the file and what to do
 void check_output_path(const std::filesystem::path& path, bool overwrite);
