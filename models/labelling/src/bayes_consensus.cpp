@@ -105,8 +105,7 @@ class Fitter {
 
   [[nodiscard]] CalibrationReport calibration() const {
     if (!m_options.calibrate || m_views.empty()) return {};
-    return calibrate_risk(
-        bayes::predict_views(m_rows, m_model, m_state, m_views, m_model.dependence));
+    return calibrate_risk(bayes::predict_views(m_rows, m_model, m_state, m_views, m_model.dependence));
   }
 
  private:

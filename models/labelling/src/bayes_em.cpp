@@ -109,7 +109,7 @@ double log_prior(const Rows& rows, const Model& model, const std::vector<double>
     }
   }
   for (std::size_t i = 0; i < log_shares.size(); ++i)
-    sum += model.share_votes[i % rows.classes] * log_shares[i];
+    sum += rows.replicas[i / rows.classes] * model.share_votes[i % rows.classes] * log_shares[i];
   return sum;
 }
 
@@ -133,7 +133,7 @@ void update_shares(const Rows& rows, const Model& model, State& state) {
     double* shares = state.shares.data() + g * rows.classes;
     double total = 0.0;
     for (std::size_t c = 0; c < rows.classes; ++c) {
-      shares[c] = model.share_votes[c] + items[c] * rows.replicas[g] * model.group_scale[g];
+      shares[c] = model.share_votes[c] + items[c] * model.group_scale[g];
       total += shares[c];
     }
     for (std::size_t c = 0; c < rows.classes; ++c) shares[c] /= total;

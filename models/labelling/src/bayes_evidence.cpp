@@ -15,9 +15,9 @@ namespace {
 constexpr double kUsualCorrelation = 0.05;
 constexpr double kLowestCorrelation = 0.002;
 constexpr double kHighestCorrelation = 0.9;
-constexpr double kUsualRight = 0.7;      ///< share of right answers of a pseudo-labeller
-constexpr double kUsualStrength = 8.0;   ///< pseudo-votes per confusion row (as in the R package rater)
-constexpr double kPseudoRows = 2.0;      ///< pseudo-labellers and pseudo-sites behind what is learned
+constexpr double kUsualRight = 0.7;     ///< share of right answers of a pseudo-labeller
+constexpr double kUsualStrength = 8.0;  ///< pseudo-votes per confusion row (as in the R package rater)
+constexpr double kPseudoRows = 2.0;     ///< pseudo-labellers and pseudo-sites behind what is learned
 constexpr double kHighestStrength = 300.0;
 
 bool is_right(std::size_t aspect, std::uint16_t outcome, const Rows& rows) {
@@ -49,8 +49,7 @@ void collect_row(const Rows& rows, const Model& model, const State& state,
     const double votes = rows.count[r] * vote.times;
     for (std::size_t a = 0; a < evidence.aspects; ++a) {
       add_votes(votes, votes * model.group_scale[group] * k, aspect_probability(posterior, a), false,
-                is_right(a, vote.outcome, rows),
-                skill_of[rows.seat_voter[vote.seat] * evidence.aspects + a],
+                is_right(a, vote.outcome, rows), skill_of[rows.seat_voter[vote.seat] * evidence.aspects + a],
                 vote.seat * evidence.aspects + a, evidence);
     }
   }
@@ -96,10 +95,10 @@ std::vector<std::vector<std::size_t>> seats_by_voter(const Rows& rows) {
 
 /// Sums of one voter for Kleinman's moments.
 struct Moments {
-  double squares = 0.0;   ///< sum of weights x squared distance of a site's rate from the voter's
-  double between = 0.0;   ///< its expectation is pq (between x rho + within x (1 - rho))
+  double squares = 0.0;  ///< sum of weights x squared distance of a site's rate from the voter's
+  double between = 0.0;  ///< its expectation is pq (between x rho + within x (1 - rho))
   double within = 0.0;
-  double freedom = 0.0;   ///< sites less one
+  double freedom = 0.0;  ///< sites less one
 };
 
 Moments moments_of_voter(const std::vector<std::size_t>& seats, const SeatEvidence& evidence,
@@ -286,8 +285,7 @@ void scale_groups(const Rows& rows, Model& model) {
 Model initial_model(const Rows& rows, const BayesOptions& options) {
   Model model;
   model.row_votes = options.priors ? options.priors->row_votes : usual_rows(rows);
-  model.share_votes =
-      options.priors ? options.priors->class_votes : std::vector<double>(rows.classes, 1.0);
+  model.share_votes = options.priors ? options.priors->class_votes : std::vector<double>(rows.classes, 1.0);
   model.row_scale.assign(rows.voters * rows.classes, 1.0);
   model.group_scale.assign(rows.groups, 1.0);
   model.is_silenced.assign(rows.voters, 0);

@@ -12,8 +12,8 @@ namespace furrow::labelling::bayes {
 
 /// Draws from the posterior of the model with independent items, its priors held fixed.
 struct GibbsResult {
-  State state;                      ///< posterior means of all that State holds; objective is not set
-  std::vector<Estimate> skills;     ///< shape [voters, 2]: sensitivity, specificity
+  State state;                   ///< posterior means of all that State holds; objective is not set
+  std::vector<Estimate> skills;  ///< shape [voters, 2]: sensitivity, specificity
 };
 
 /// @param start  from run_em: the labelling that the draws begin with

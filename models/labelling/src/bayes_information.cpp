@@ -70,7 +70,8 @@ class ObservedInformation {
       missing_share += add_row(group, r, seats);
     const double field = 1.0 - m_state.shares[group * m_rows.classes];
     const double prior = std::accumulate(m_model.share_votes.begin(), m_model.share_votes.end(), 0.0);
-    const double complete = (m_rows.items[group] * m_model.group_scale[group] + prior) * field * (1.0 - field);
+    const double complete =
+        (m_rows.items[group] * m_model.group_scale[group] + prior) * field * (1.0 - field);
     const double share = std::max(complete - missing_share, 1e-3 * complete);
     const double replicas = m_rows.replicas[group];
     for (std::size_t i = 0; i < 2 * seats; ++i) {

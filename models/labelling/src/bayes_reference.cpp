@@ -50,10 +50,7 @@ class ViewPrediction {
  public:
   ViewPrediction(const Rows& rows, const Model& model, const State& state, const std::vector<double>& totals,
                  const ReferenceView& view, double dependence)
-      : m_rows(rows),
-        m_model(model),
-        m_view(view),
-        m_scale(rows.replicas[view.group] * model.group_scale[view.group]) {
+      : m_rows(rows), m_model(model), m_view(view), m_scale(model.group_scale[view.group]) {
     weigh_rows(learn_without(state, totals), dependence);
     estimate_shares();
   }
@@ -63,7 +60,8 @@ class ViewPrediction {
     std::vector<CalibrationSample> result;
     for (std::size_t r = 0; r < m_view.count.size(); ++r) {
       if (m_view.truth[r] < 0 || m_view.count[r] <= 0.0 || m_voters[r] == 0) continue;
-      result.push_back({posterior(r), m_shares, m_view.truth[r], m_view.count[r] * m_scale * share_of_group,
+      result.push_back({posterior(r), m_shares, m_view.truth[r],
+                        m_view.count[r] * m_scale * m_rows.replicas[m_view.group] * share_of_group,
                         static_cast<std::uint32_t>(m_view.group)});
     }
     return result;
@@ -141,7 +139,7 @@ class ViewPrediction {
   const Rows& m_rows;
   const Model& m_model;
   const ReferenceView& m_view;
-  double m_scale;                     ///< independent items per item
+  double m_scale;  ///< independent items per item
   std::vector<double> m_shares;
   std::vector<double> m_logs;         ///< shape [rows of the view, classes]
   std::vector<std::size_t> m_voters;  ///< shape [rows of the view]

@@ -15,10 +15,10 @@ namespace furrow::labelling::bayes {
 struct ReferenceView {
   std::size_t group = 0;
   std::vector<std::size_t> seats;
-  std::vector<double> count;             ///< items of each row
-  std::vector<std::int32_t> truth;       ///< of each row, or -1
-  std::vector<std::size_t> vote_begin;   ///< first vote of each row, one more than rows
-  std::vector<SeatVote> votes;           ///< SeatVote::seat is a position in `seats`
+  std::vector<double> count;            ///< items of each row
+  std::vector<std::int32_t> truth;      ///< of each row, or -1
+  std::vector<std::size_t> vote_begin;  ///< first vote of each row, one more than rows
+  std::vector<SeatVote> votes;          ///< SeatVote::seat is a position in `seats`
 };
 
 /// Groups that have rows with known truth and votes.

@@ -48,8 +48,7 @@ void add_known(const VoteRow& row, std::size_t group, Rows& rows) {
 
 void add_unknown(const VoteRow& row, std::size_t original, std::size_t group, Rows& rows) {
   for (const VoteEntry& vote : row.votes)
-    rows.votes.push_back(
-        {seat_of(rows, group, vote.voter), vote.outcome, static_cast<double>(vote.times)});
+    rows.votes.push_back({seat_of(rows, group, vote.voter), vote.outcome, static_cast<double>(vote.times)});
   rows.vote_begin.push_back(rows.votes.size());
   rows.count.push_back(row.count);
   rows.original.push_back(original);

@@ -171,8 +171,7 @@ RiskCalibration fit_calibration(std::span<const CalibrationSample> samples) {
   constexpr int kSteps = 12;
   // The lapse lives on a square-root scale: values near zero matter most.
   const auto best_lapse = [](const TruthProbabilities& p) {
-    const double root =
-        lowest_at(0.0, std::sqrt(0.2), kSteps, [&](double r) { return p.loss(r * r); });
+    const double root = lowest_at(0.0, std::sqrt(0.2), kSteps, [&](double r) { return p.loss(r * r); });
     return root * root;
   };
   RiskCalibration best;
@@ -197,8 +196,7 @@ CalibrationReport calibrate_risk(std::span<const CalibrationSample> samples, int
   report.after = report.before;
   report.bins = reliability_curve(samples);
   if (groups.size() < 2) return report;
-  const auto validated =
-      cross_validate(samples, groups, std::min(folds, static_cast<int>(groups.size())));
+  const auto validated = cross_validate(samples, groups, std::min(folds, static_cast<int>(groups.size())));
   const CalibrationMeasures after = measure_calibration(validated);
   if (after.log_loss >= report.before.log_loss) return report;
   report.calibration = fit_calibration(samples);

@@ -26,11 +26,11 @@ struct Simulation {
   std::size_t known = 4;  ///< sites with known truth; everybody votes there
   std::size_t voters_per_site = 5;
   int pixels = 200;
-  double correlation = 0.06;    ///< of a labeller's errors inside a site
-  double copy = 0.0;            ///< chance that a labeller takes over the first labeller's map of the site
-  double sensitivity = 0.85;    ///< of the population
+  double correlation = 0.06;  ///< of a labeller's errors inside a site
+  double copy = 0.0;          ///< chance that a labeller takes over the first labeller's map of the site
+  double sensitivity = 0.85;  ///< of the population
   double specificity = 0.92;
-  double strength = 25.0;       ///< of the population
+  double strength = 25.0;  ///< of the population
 };
 
 struct Simulated {
@@ -100,8 +100,10 @@ Simulated simulate(const Simulation& sim, std::uint64_t seed) {
   Simulated out;
   out.table = VoteTable(2, 2, sim.voters);
   for (std::size_t v = 0; v < sim.voters; ++v) {
-    out.sensitivity.push_back(random.beta(sim.sensitivity * sim.strength, (1 - sim.sensitivity) * sim.strength));
-    out.specificity.push_back(random.beta(sim.specificity * sim.strength, (1 - sim.specificity) * sim.strength));
+    out.sensitivity.push_back(
+        random.beta(sim.sensitivity * sim.strength, (1 - sim.sensitivity) * sim.strength));
+    out.specificity.push_back(
+        random.beta(sim.specificity * sim.strength, (1 - sim.specificity) * sim.strength));
   }
   for (std::uint32_t s = 0; s < sim.sites; ++s) add_site(random, sim, s, out);
   return out;
@@ -117,7 +119,8 @@ VoteTable random_table(std::uint64_t seed) {
     for (std::uint32_t v = 0; v < 4; ++v) {
       if (random.chance(0.2)) continue;
       const bool right = random.chance(0.75);
-      votes.push_back({v, static_cast<std::uint16_t>(right ? static_cast<std::uint64_t>(truth) : random.below(4))});
+      votes.push_back(
+          {v, static_cast<std::uint16_t>(right ? static_cast<std::uint64_t>(truth) : random.below(4))});
     }
     table.add(votes, 1.0 + static_cast<double>(random.below(5)), item % 10 == 0 ? truth : -1,
               static_cast<std::uint32_t>(item % 2));
@@ -141,11 +144,13 @@ TEST(BayesConsensus, PosteriorIsBayesRuleOverEveryTruth) {
       const VoteRow row = table.row(i);
       // The joint probability of truth and votes, multiplied out.
       std::vector<double> joint(3);
-      const double k = row.votes.empty() ? 1.0 : 1.0 / (1.0 + dependence * (static_cast<double>(row.votes.size()) - 1.0));
+      const double k =
+          row.votes.empty() ? 1.0 : 1.0 / (1.0 + dependence * (static_cast<double>(row.votes.size()) - 1.0));
       for (std::size_t c = 0; c < 3; ++c) {
         double likelihood = 1.0;
         for (const auto& vote : row.votes)
-          likelihood *= std::pow(fit.fusion.confusion_at(vote.voter, static_cast<int>(c), vote.outcome), vote.times);
+          likelihood *=
+              std::pow(fit.fusion.confusion_at(vote.voter, static_cast<int>(c), vote.outcome), vote.times);
         joint[c] = fit.group_shares[row.group * 3 + c] * std::pow(likelihood, k);
       }
       const double total = joint[0] + joint[1] + joint[2];
@@ -322,8 +327,8 @@ TEST(BayesConsensus, AWeightOfTwoIsASecondSite) {
   options.group_weights = {1.0, 2.0, 1.0, 1.0};
   const BayesFit weighted = fuse_bayes(make(false), options);
   for (std::size_t i = 0; i < weighted.fusion.confusion.size(); ++i)
-    EXPECT_NEAR(weighted.fusion.confusion[i], two.fusion.confusion[i], 0.01) << i;
-  EXPECT_NEAR(weighted.skills[0].field_units, two.skills[0].field_units, 0.05 * two.skills[0].field_units);
+    EXPECT_NEAR(weighted.fusion.confusion[i], two.fusion.confusion[i], 0.001) << i;
+  EXPECT_NEAR(weighted.skills[0].field_units, two.skills[0].field_units, 0.005 * two.skills[0].field_units);
 }
 
 /// Labellers 0 .. honest - 1 are good, the rest say the opposite of the truth.

@@ -27,7 +27,7 @@ enum class BayesInference {
 /// Priors that are given instead of learned.
 struct BayesPriors {
   std::vector<double> class_votes;  ///< shape [classes], > 0: Dirichlet prior of the class shares
-  std::vector<double> row_votes;  ///< shape [classes, outcomes], > 0: Dirichlet prior of each confusion row
+  std::vector<double> row_votes;    ///< shape [classes, outcomes], > 0: Dirichlet prior of each confusion row
 };
 
 struct BayesOptions {
@@ -61,10 +61,10 @@ struct Estimate {
 
 /// What is known of one labeller. Class 0 is background, all other classes together are field.
 struct VoterSkill {
-  Estimate sensitivity;  ///< P(says any field class | field); "unsure" does not say field
-  Estimate specificity;  ///< P(says background | background)
-  std::size_t sites = 0;  ///< groups with votes of this labeller
-  double effective_sites = 0.0;  ///< the same, weighted by how much each tells (Kish: (sum e)^2 / sum e^2)
+  Estimate sensitivity;           ///< P(says any field class | field); "unsure" does not say field
+  Estimate specificity;           ///< P(says background | background)
+  std::size_t sites = 0;          ///< groups with votes of this labeller
+  double effective_sites = 0.0;   ///< the same, weighted by how much each tells (Kish: (sum e)^2 / sum e^2)
   double field_units = 0.0;       ///< independent observations of field that the votes are worth
   double background_units = 0.0;  ///< and of background
   /// The votes would have to be read as their opposite, but no known truth shows that: they do not count.
@@ -83,10 +83,10 @@ struct BayesFit {
   double share_strength = 0.0;           ///< pseudo-items that tie a site's shares to the overall ones
   std::vector<double> site_correlation;  ///< shape [classes]; zeros with kItem
   double dependence = 0.0;               ///< see BayesOptions::dependence
-  double kappa = 1.0;  ///< kappa_of the mean number of voters of items without known truth
-  std::size_t reference_groups = 0;  ///< groups with known truth and votes
-  CalibrationReport calibration;     ///< of the posteriors of sites held out
-  std::vector<double> trace;         ///< objective after every iteration of the last run (kMode)
+  double kappa = 1.0;                    ///< kappa_of the mean number of voters of items without known truth
+  std::size_t reference_groups = 0;      ///< groups with known truth and votes
+  CalibrationReport calibration;         ///< of the posteriors of sites held out
+  std::vector<double> trace;             ///< objective after every iteration of the last run (kMode)
 
   /// Weight of the votes of an item that n labellers voted on: 1 / (1 + (n - 1) dependence).
   [[nodiscard]] double kappa_of(std::size_t voters) const noexcept;
