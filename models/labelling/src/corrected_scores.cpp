@@ -6,6 +6,7 @@
 #include <furrow/geo/vector/matching.h>
 #include <furrow/labelling/site_scores.h>
 
+#include "disjoint_parts.h"
 #include "outlines.h"
 #include "overlay.h"
 
@@ -138,10 +139,9 @@ class CorrectedSite {
       : m_options(options),
         m_cell(maps.cell),
         m_reference(m_cell.clip(maps.reference, false)),
-        m_labeller(m_cell.clip(maps.labeller, false)),
-        m_united_reference(unite(m_reference)),
-        m_united_labeller(unite(m_labeller)) {
+        m_labeller(m_cell.clip(maps.labeller, false)) {
     exclude_unknown(maps);
+    m_pairs = geo::overlaps(shapes_of(m_reference), shapes_of(m_labeller));
   }
 
   CorrectedScores score() {
@@ -161,17 +161,57 @@ class CorrectedSite {
     const auto unsure = m_cell.clip(maps.labeller, true);
     if (!unsure.empty()) {
       m_scores.unsure_share =
-          overlay::area(overlay::difference(unite(unsure), m_united_labeller)) / m_cell.area_m2();
+          overlay::area(overlay::difference(unite(unsure), unite(m_labeller))) / m_cell.area_m2();
     }
     const auto unknown = m_cell.clip(maps.reference, true);
     if (unknown.empty()) return;
-    m_unknown = overlay::difference(unite(unknown), m_united_reference);
+    m_unknown = overlay::difference(unite(unknown), unite(m_reference));
     m_evaluated_m2 = overlay::area(overlay::difference(m_cell.shape(), m_unknown));
-    m_united_labeller = overlay::difference(m_united_labeller, m_unknown);
+    m_known_labeller = overlay::difference(unite(m_labeller), m_unknown);
     std::erase_if(m_labeller, [&](const Field& field) {
       const Geometry shape = geo::geos::to_geos(field.shape);
       return overlay::area(overlay::intersection(shape, m_unknown)) > 0.5 * field.area_m2;
     });
+  }
+
+  /// Areas of the two maps and of what they share, places covered twice counted once.
+  struct Covered {
+    double reference_m2 = 0.0;
+    double labeller_m2 = 0.0;
+    double shared_m2 = 0.0;
+  };
+
+  static double total_m2(const std::vector<geo::MultiPolygon>& shapes) {
+    double sum = 0.0;
+    for (const auto& shape : shapes) sum += geo::area(shape);
+    return sum;
+  }
+
+  /// Neither list overlaps itself.
+  static double shared_m2(const std::vector<geo::MultiPolygon>& a, const std::vector<geo::MultiPolygon>& b) {
+    double sum = 0.0;
+    for (const auto& pair : geo::overlaps(a, b)) sum += pair.intersection;
+    return sum;
+  }
+
+  [[nodiscard]] Covered covered() const {
+    if (m_unknown) {
+      const Geometry reference = unite(m_reference);
+      return {overlay::area(reference), overlay::area(m_known_labeller),
+              overlay::area(overlay::intersection(reference, m_known_labeller))};
+    }
+    const DisjointParts reference = disjoint_parts(shapes_of(m_reference));
+    const DisjointParts labeller = disjoint_parts(shapes_of(m_labeller));
+    Covered sum;
+    sum.reference_m2 = total_m2(reference.singles) + total_m2(reference.united);
+    sum.labeller_m2 = total_m2(labeller.singles) + total_m2(labeller.united);
+    for (const auto& pair : m_pairs) {
+      if (reference.single[pair.a] && labeller.single[pair.b]) sum.shared_m2 += pair.intersection;
+    }
+    sum.shared_m2 += shared_m2(reference.united, labeller.singles) +
+                     shared_m2(reference.singles, labeller.united) +
+                     shared_m2(reference.united, labeller.united);
+    return sum;
   }
 
   /// What one area has more than another; less than a square millimetre is rounding.
@@ -187,10 +227,10 @@ class CorrectedSite {
       return;
     }
     Confusion& c = m_scores.areas;
-    const double reference_m2 = overlay::area(m_united_reference);
-    c.tp_m2 = overlay::area(overlay::intersection(m_united_reference, m_united_labeller));
-    c.fn_m2 = excess(reference_m2, c.tp_m2);
-    c.fp_m2 = excess(overlay::area(m_united_labeller), c.tp_m2);
+    const auto [reference_m2, labeller_m2, both_m2] = covered();
+    c.tp_m2 = both_m2;
+    c.fn_m2 = excess(reference_m2, both_m2);
+    c.fp_m2 = excess(labeller_m2, both_m2);
     const double nofield_m2 = std::max(m_evaluated_m2 - reference_m2, 0.0);
     c.tn_m2 = std::max(nofield_m2 - c.fp_m2, 0.0);
     // Written from the errors, so that a copy gives 1 to the last bit.
@@ -216,7 +256,6 @@ class CorrectedSite {
     const auto is_counted = [this](const Field& field) { return counts(field); };
     m_scores.reference_fields = std::ranges::count_if(m_reference, is_counted);
     m_scores.labeller_fields = std::ranges::count_if(m_labeller, is_counted);
-    m_pairs = geo::overlaps(shapes_of(m_reference), shapes_of(m_labeller));
     std::vector<geo::OverlapPair> pairs = m_pairs;
     std::erase_if(pairs, [this](const geo::OverlapPair& p) {
       return !counts(m_reference[p.a]) || !counts(m_labeller[p.b]);
@@ -285,7 +324,7 @@ class CorrectedSite {
   static OutlineIndex all_outlines(const std::vector<Field>& fields) {
     std::vector<Segment> segments;
     for (const auto& field : fields) append_segments(field.shape, segments);
-    return OutlineIndex(std::move(segments));
+    return OutlineIndex(segments);
   }
 
   void outlines() {
@@ -395,9 +434,8 @@ class CorrectedSite {
   Cell m_cell;
   std::vector<Field> m_reference;
   std::vector<Field> m_labeller;
-  Geometry m_united_reference;
-  Geometry m_united_labeller;
-  Geometry m_unknown;  ///< only the reference is unsure there; null = nowhere
+  Geometry m_unknown;         ///< only the reference is unsure there; null = nowhere
+  Geometry m_known_labeller;  ///< the labeller's fields elsewhere, united; null without m_unknown
   double m_evaluated_m2 = 0.0;
   std::vector<geo::OverlapPair> m_pairs;  ///< of all polygons, small ones too
   CorrectedScores m_scores;

@@ -42,10 +42,12 @@ void narrow(double c, double k, double low, double high, double& from, double& t
   to = std::min(to, std::max(t1, t2));
 }
 
-/// Where the point at arc length t of a line (start p, unit direction u) is within `distance` of `target`.
+/// Where the point at arc length t of `measured` is within `distance` of `target`.
 /// The points within a distance of a segment form a convex shape (a rectangle and two discs), so this is one
 /// interval.
-Interval near(geo::Point p, geo::Point u, double length, const Segment& target, double distance) {
+Interval within(const Line& measured, const Line& target, double distance) {
+  const geo::Point p = measured.start;
+  const geo::Point u = measured.direction;
   Interval result;
   const auto disc = [&](geo::Point centre) {
     const double dx = centre.x - p.x;
@@ -57,17 +59,16 @@ Interval near(geo::Point p, geo::Point u, double length, const Segment& target, 
     const double half = std::sqrt(half_squared);
     result.add(along - half, along + half);
   };
-  disc(target.a);
-  disc(target.b);
-  const double target_length = length_of(target);
-  if (target_length > 0.0) {
-    const geo::Point v{(target.b.x - target.a.x) / target_length, (target.b.y - target.a.y) / target_length};
-    const geo::Point offset{p.x - target.a.x, p.y - target.a.y};
+  disc(target.start);
+  disc(target.end);
+  if (target.length > 0.0) {
+    const geo::Point v = target.direction;
+    const geo::Point offset{p.x - target.start.x, p.y - target.start.y};
     double from = -std::numeric_limits<double>::infinity();
     double to = std::numeric_limits<double>::infinity();
-    narrow(offset.x * v.x + offset.y * v.y, u.x * v.x + u.y * v.y, 0.0, target_length, from, to);
+    narrow(offset.x * v.x + offset.y * v.y, u.x * v.x + u.y * v.y, 0.0, target.length, from, to);
     narrow(offset.x * v.y - offset.y * v.x, u.x * v.y - u.y * v.x, -distance, distance, from, to);
-    result.add(std::max(from, 0.0), std::min(to, length));
+    result.add(std::max(from, 0.0), std::min(to, measured.length));
   }
   return result;
 }
@@ -125,24 +126,37 @@ double total_length(const std::vector<Segment>& segments) {
   return total;
 }
 
-OutlineIndex::OutlineIndex(std::vector<Segment> segments)
-    : m_segments(std::move(segments)), m_index(boxes_of(m_segments)) {}
+Line::Line(const Segment& segment) : start(segment.a), end(segment.b), length(length_of(segment)) {
+  if (length > 0.0) direction = {(end.x - start.x) / length, (end.y - start.y) / length};
+}
+
+OutlineIndex::OutlineIndex(const std::vector<Segment>& segments)
+    : m_lines(segments.begin(), segments.end()), m_index(boxes_of(segments)) {}
 
 double OutlineIndex::length_beyond(const std::vector<Segment>& measured, double distance) const {
   double total = 0.0;
-  for (const auto& segment : measured) total += length_beyond(segment, distance);
+  for (const auto& segment : measured) total += length_beyond(Line(segment), distance);
   return total;
 }
 
-double OutlineIndex::length_beyond(const Segment& measured, double distance) const {
-  const double length = length_of(measured);
+std::vector<std::size_t> OutlineIndex::near(const Line& measured, double distance) const {
   const double reach = distance + kRounding_m;
-  geo::Box box = box_of(measured);
-  box = {box.min_x - reach, box.min_y - reach, box.max_x + reach, box.max_y + reach};
-  const geo::Point u{(measured.b.x - measured.a.x) / length, (measured.b.y - measured.a.y) / length};
+  const geo::Box box = box_of({measured.start, measured.end});
+  return m_index.query({box.min_x - reach, box.min_y - reach, box.max_x + reach, box.max_y + reach});
+}
+
+double OutlineIndex::length_beyond(const Line& measured, double distance) const {
+  return length_beyond(measured, distance, near(measured, distance));
+}
+
+double OutlineIndex::length_beyond(const Line& measured, double distance,
+                                   const std::vector<std::size_t>& candidates) const {
+  const double length = measured.length;
+  const double reach = distance + kRounding_m;
   std::vector<Interval> covered;
-  for (const std::size_t i : m_index.query(box)) {
-    const Interval interval = near(measured.a, u, length, m_segments[i], reach);
+  covered.reserve(candidates.size());
+  for (const std::size_t i : candidates) {
+    const Interval interval = within(measured, m_lines[i], reach);
     if (interval.from > interval.to || interval.to < 0.0 || interval.from > length) continue;
     if (interval.from <= 0.0 && interval.to >= length) return 0.0;
     covered.push_back({std::max(interval.from, 0.0), std::min(interval.to, length)});
@@ -162,28 +176,49 @@ namespace {
 /// The part of an outline that was not yet within the distances tried.
 class Remaining {
  public:
-  Remaining(const std::vector<Segment>& segments, const OutlineIndex& target)
-      : m_segments(segments), m_target(target) {}
+  Remaining(const std::vector<Segment>& segments, const OutlineIndex& target) : m_target(target) {
+    m_pieces.reserve(segments.size());
+    for (const auto& segment : segments) m_pieces.push_back({Line(segment), {}});
+  }
 
   /// Length beyond `distance`; remembers which segments have any.
   double beyond(double distance) {
     double total = 0.0;
     m_candidates.clear();
-    for (const auto& segment : m_segments) {
-      const double length = m_target.length_beyond(segment, distance);
-      if (length > 0.0) m_candidates.push_back(segment);
+    for (std::size_t i = 0; i < m_pieces.size(); ++i) {
+      const Piece& piece = m_pieces[i];
+      const double length = m_bounded ? m_target.length_beyond(piece.line, distance, piece.near)
+                                      : m_target.length_beyond(piece.line, distance);
+      if (length > 0.0) m_candidates.push_back(i);
       total += length;
     }
     return total;
   }
 
   /// Larger distances follow: segments wholly within the last one stay so.
-  void keep_candidates() { m_segments.swap(m_candidates); }
+  void keep_candidates() {
+    for (std::size_t i = 0; i < m_candidates.size(); ++i) {
+      if (m_candidates[i] != i) m_pieces[i] = std::move(m_pieces[m_candidates[i]]);
+    }
+    m_pieces.erase(m_pieces.begin() + static_cast<std::ptrdiff_t>(m_candidates.size()), m_pieces.end());
+  }
+
+  /// No distance above `high` follows: what is near is looked up once.
+  void bound(double high) {
+    for (auto& piece : m_pieces) piece.near = m_target.near(piece.line, high);
+    m_bounded = true;
+  }
 
  private:
-  std::vector<Segment> m_segments;
-  std::vector<Segment> m_candidates;
+  struct Piece {
+    Line line;
+    std::vector<std::size_t> near;  ///< once bounded
+  };
+
+  std::vector<Piece> m_pieces;
+  std::vector<std::size_t> m_candidates;
   const OutlineIndex& m_target;
+  bool m_bounded = false;
 };
 
 }  // namespace
@@ -207,6 +242,8 @@ double outline_distance(const std::vector<Segment>& first, const OutlineIndex& f
     low = high;
     high *= 2.0;
   }
+  from_first.bound(high);
+  from_second.bound(high);
   while (high - low > kResolution_m) {
     const double middle = 0.5 * (low + high);
     (within(middle) ? high : low) = middle;

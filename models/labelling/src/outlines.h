@@ -20,18 +20,34 @@ void append_segments(const GEOSGeometry* geometry, std::vector<Segment>& segment
 
 [[nodiscard]] double total_length(const std::vector<Segment>& segments);
 
+/// A segment with what distances to it, or along it, need.
+struct Line {
+  explicit Line(const Segment& segment);
+
+  geo::Point start;
+  geo::Point end;
+  geo::Point direction;  ///< unit vector; (0, 0) when the length is 0
+  double length = 0.0;
+};
+
 /// Outlines to measure distances to.
 class OutlineIndex {
  public:
-  explicit OutlineIndex(std::vector<Segment> segments);
+  explicit OutlineIndex(const std::vector<Segment>& segments);
 
   /// Length of the part of `measured` that is farther than `distance` from every segment of this outline.
   /// Exact to rounding: a point is within `distance` of a segment on one interval of the measured segment.
   [[nodiscard]] double length_beyond(const std::vector<Segment>& measured, double distance) const;
-  [[nodiscard]] double length_beyond(const Segment& measured, double distance) const;
+  [[nodiscard]] double length_beyond(const Line& measured, double distance) const;
+
+  /// Positions of the segments that can lie within `distance` of `measured`.
+  [[nodiscard]] std::vector<std::size_t> near(const Line& measured, double distance) const;
+  /// length_beyond with the answer of `near` for this distance or a larger one.
+  [[nodiscard]] double length_beyond(const Line& measured, double distance,
+                                     const std::vector<std::size_t>& candidates) const;
 
  private:
-  std::vector<Segment> m_segments;
+  std::vector<Line> m_lines;
   geo::BoxIndex m_index;
 };
 
