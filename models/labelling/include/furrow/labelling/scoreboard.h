@@ -9,6 +9,7 @@
 #include <furrow/geo/core/exec_context.h>
 #include <furrow/labelling/campaign.h>
 #include <furrow/labelling/site_scores.h>
+#include <furrow/labelling/variance_components.h>
 
 /// Scores of a whole campaign, per assignment and per labeller.
 namespace furrow::labelling {
@@ -48,13 +49,6 @@ struct AssignmentScore {
   Measure nofield_skill;
   std::optional<CorrectedScores> corrected;    ///< everything, in that mode
   std::optional<CompatibleScores> compatible;  ///< likewise
-};
-
-/// A probability with its interval.
-struct SkillEstimate {
-  double mean = std::numeric_limits<double>::quiet_NaN();
-  double low = std::numeric_limits<double>::quiet_NaN();
-  double high = std::numeric_limits<double>::quiet_NaN();
 };
 
 /// A labeller over all scored assignments; NaN = undefined.
