@@ -127,9 +127,9 @@ class ScoreSite final : public Step {
     m_options.mode =
         m_mode == "compatible" ? labelling::ScoreMode::kCompatible : labelling::ScoreMode::kCorrected;
     m_options.corrected.edge_buffer_m = m_options.compatible.edge_buffer_m;
-    const labelling::SiteFiles files{source(m_reference, m_reference_options),
-                                     source(m_labels, m_labels_options), source(m_cell, m_cell_options),
-                                     m_reference_options.read_options("").invalid};
+    const labelling::SiteMapFiles files{source(m_reference, m_reference_options),
+                                        source(m_labels, m_labels_options), source(m_cell, m_cell_options),
+                                        m_reference_options.read_options("").invalid};
     const auto score = labelling::score_maps(labelling::read_site_maps(files, m_options.mode), m_options);
     if (m_json) {
       print_json(score, context.out());

@@ -25,7 +25,7 @@ geo::LayerReadOptions read_options(const SiteLayer& layer, const char* name, geo
   return options;
 }
 
-geo::Layer read_cell(const SiteFiles& files) {
+geo::Layer read_cell(const SiteMapFiles& files) {
   geo::Layer cell = geo::read_layer(files.cell.path, read_options(files.cell, "cell", files.invalid));
   std::erase_if(cell.features, [](const geo::Feature& feature) { return feature.geometry.empty(); });
   if (cell.features.empty())
@@ -81,7 +81,7 @@ void warn_when_far(const std::vector<LabelledPolygon>& map, const geo::Box& cell
 
 }  // namespace
 
-SiteMaps read_site_maps(const SiteFiles& files, ScoreMode mode) {
+SiteMaps read_site_maps(const SiteMapFiles& files, ScoreMode mode) {
   const geo::Layer cell = read_cell(files);
   SiteMaps maps{united(cell), {}, {}};
   if (!(geo::area(maps.cell) > 0.0))

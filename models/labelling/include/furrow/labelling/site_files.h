@@ -15,7 +15,7 @@ struct SiteLayer {
   geo::Crs crs;       ///< overrides the file's; empty = believe it
 };
 
-struct SiteFiles {
+struct SiteMapFiles {
   SiteLayer reference;  ///< polygons of the reference map; switches --reference-crs, --reference-layer
   SiteLayer labels;     ///< of the map to score; --labels-crs, --labels-layer
   SiteLayer cell;       ///< all its polygons together are the site; --cell-crs, --cell-layer
@@ -28,6 +28,6 @@ struct SiteFiles {
 /// @throws geo::IoError, geo::CrsError, geo::GeometryError  as geo::read_layer; IoError also for a cell
 /// without polygons, GeometryError for one without area
 /// Threads: safe to call concurrently.
-[[nodiscard]] SiteMaps read_site_maps(const SiteFiles& files, ScoreMode mode);
+[[nodiscard]] SiteMaps read_site_maps(const SiteMapFiles& files, ScoreMode mode);
 
 }  // namespace furrow::labelling
