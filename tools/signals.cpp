@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <string_view>
 
@@ -13,14 +14,15 @@ std::atomic<geo::CancelToken*> g_token{nullptr};
 static_assert(std::atomic<geo::CancelToken*>::is_always_lock_free, "used in a signal handler");
 
 void on_signal(int number) {
+  const int error = errno;       // of the call that was interrupted
   std::signal(number, SIG_DFL);  // the next one kills
   geo::CancelToken* token = g_token.load();
-  if (token == nullptr) return;
-  token->cancel();
-  if (isatty(STDERR_FILENO) == 1) {
+  if (token != nullptr) token->cancel();
+  if (token != nullptr && isatty(STDERR_FILENO) == 1) {
     constexpr std::string_view kText = "\nstopping; press Ctrl-C again to stop at once\n";
     [[maybe_unused]] const auto written = write(STDERR_FILENO, kText.data(), kText.size());
   }
+  errno = error;
 }
 
 }  // namespace
