@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <cmath>
 #include <memory>
 
 #include <furrow/geo/core/atomic_output.h>
@@ -52,7 +54,7 @@ class Score final : public Step {
         .required()
         .output("folder")
         .short_name('o')
-        .help("Folder for assignments.csv, labellers.csv and scores.gpkg");
+        .help("Folder for assignments.csv, labellers.csv, pairs.csv, drift.csv, spread.csv and scores.gpkg");
     t.add("layer", &m_campaign.labels_layer)
         .group("Input")
         .help("Layer of the labels; default: the only polygon layer");
@@ -89,12 +91,15 @@ class Score final : public Step {
     for (auto& name : m_options.reference_classes) name = geo::to_lower(name);
     m_options.corrected.edge_buffer_m = m_options.compatible.edge_buffer_m;
     const auto board = labelling::score_campaign(campaign, m_options, context.exec());
-    labelling::write_scoreboard(campaign, board, folder.temporary(), false);
+    m_report.pairs.reference_classes = m_options.reference_classes;
+    const auto report = labelling::report_skills(campaign, board, m_report, context.exec());
+    labelling::write_scoreboard(campaign, board, report, folder.temporary(), false);
     folder.commit();
     for (const auto& note : board.notes) geo::log_warning(note);
     for (const auto& p : problems) context.fail(p.input, p.message);
     for (const auto& p : board.problems) context.fail(p.input, p.message);
-    record(context, board);
+    for (const auto& p : report.agreement.problems) context.fail(p.input, p.message);
+    record(context, board, report);
   }
 
  private:
@@ -114,23 +119,56 @@ class Score final : public Step {
     t.add("site-effective-size", &m_options.site_effective_size)
         .range(0.1, 1e6)
         .group("Scoring")
-        .help("Independent looks that one whole cell is worth in the skills (corrected mode)");
+        .help(
+            "Independent looks that one whole cell is worth in the skills (corrected mode); default: "
+            "estimated, 15 where there is too little data");
     t.add("category", &m_options.compatible.categories)
         .group("Scoring")
         .help("Classes of the category measure in compatible mode; default: all but unsure2");
   }
 
-  static void record(StepContext& context, const labelling::Scoreboard& board) {
+  static void record(StepContext& context, const labelling::Scoreboard& board,
+                     const labelling::SkillReport& report) {
     std::int64_t scored = 0;
     for (const auto& score : board.assignments) scored += score.unscorable.empty() ? 1 : 0;
+    std::int64_t flagged = 0;
+    for (const auto& labeller : report.labellers) flagged += labeller.flags.empty() ? 0 : 1;
     context.record("assignments", static_cast<std::int64_t>(board.assignments.size()));
     context.record("scored", scored);
     context.record("labellers", static_cast<std::int64_t>(board.labellers.size()));
+    context.record("labellers with flags", flagged);
+    if (report.agreement.alpha)
+      context.record("Krippendorff alpha", std::round(1000.0 * *report.agreement.alpha) / 1000.0);
+    const double needed = report.spread.front().adjusted.sites_for_reliability(0.8);
+    if (std::isfinite(needed))
+      context.record("scored sites needed for reliability 0.8", static_cast<std::int64_t>(std::ceil(needed)));
     if (scored == 0) geo::log_warning("no assignment could be scored; assignments.csv says why for each");
+    summarise(board, report);
+  }
+
+  /// The table of labellers for people, with -v.
+  static void summarise(const labelling::Scoreboard& board, const labelling::SkillReport& report) {
+    if (!report.ordered_by_time && scored_any(board))
+      geo::log_verbose(
+          "drift: some scored assignment has no completion_time; the order of assignment_ids is used");
+    for (std::size_t i = 0; i < board.labellers.size(); ++i) {
+      const auto& l = board.labellers[i];
+      const auto& r = report.labellers[i];
+      geo::log_verbose(geo::concat(l.labeller, ": ", l.scored, " scored, level ", geo::fixed(r.level.mean, 2),
+                                   " (", geo::fixed(r.level.low, 2), " to ", geo::fixed(r.level.high, 2),
+                                   "), field skill ", geo::fixed(l.field_skill.mean, 2), ", no-field skill ",
+                                   geo::fixed(l.nofield_skill.mean, 2),
+                                   r.flags.empty() ? "" : "; look at: " + geo::join(r.flags, "; ")));
+    }
+  }
+
+  static bool scored_any(const labelling::Scoreboard& board) {
+    return std::ranges::any_of(board.assignments, [](const auto& s) { return s.unscorable.empty(); });
   }
 
   labelling::CampaignOptions m_campaign;
   labelling::ScoreboardOptions m_options;
+  labelling::SkillReportOptions m_report;
   std::string m_labels_crs;
   std::string m_sites_crs;
   std::string m_invalid = "error";

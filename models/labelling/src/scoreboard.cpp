@@ -22,6 +22,8 @@ bool is_reference_class(const Assignment& a, const ScoreboardOptions& options) {
   return std::ranges::find(options.reference_classes, a.site_class) != options.reference_classes.end();
 }
 
+constexpr double kUsualEffectiveSize = 15.0;
+
 void set_unscorable(AssignmentScore& score, const std::string& why) {
   score.unscorable = why;
   for (Measure* m : {&score.score, &score.n, &score.edge, &score.area, &score.category, &score.field_skill,
@@ -159,7 +161,7 @@ class LabellerSum {
     const Confusion& c = s.corrected->areas;
     const double evaluated_m2 = c.tp_m2 + c.fp_m2 + c.fn_m2 + c.tn_m2;
     if (!(evaluated_m2 > 0.0)) return;
-    const double per_m2 = options.site_effective_size / evaluated_m2;
+    const double per_m2 = options.site_effective_size.value_or(kUsualEffectiveSize) / evaluated_m2;
     m_field.right += per_m2 * c.tp_m2;
     m_field.wrong += per_m2 * c.fn_m2;
     m_nofield.right += per_m2 * c.tn_m2;
@@ -200,11 +202,34 @@ class LabellerSum {
   Counts m_nofield;
 };
 
+/// Replaces the skills of the labellers by beta-binomial ones where the data allow it.
+void estimate_area_skills(const Campaign& campaign, const ScoreboardOptions& options, Scoreboard& board) {
+  std::map<std::string, std::size_t> positions;
+  for (const auto& l : board.labellers) positions.emplace(l.labeller, positions.size());
+  std::vector<AreaShare> field;
+  std::vector<AreaShare> nofield;
+  for (const auto& score : board.assignments) {
+    const auto found = positions.find(campaign.assignments[score.assignment].labeller);
+    if (!score.corrected || found == positions.end()) continue;
+    const Confusion& c = score.corrected->areas;
+    field.push_back({found->second, c.tp_m2, c.fn_m2});
+    nofield.push_back({found->second, c.tn_m2, c.fp_m2});
+  }
+  AreaSkillOptions area;
+  area.interval = options.interval;
+  board.field = fit_area_skills(field, positions.size(), area);
+  board.nofield = fit_area_skills(nofield, positions.size(), area);
+  for (std::size_t j = 0; j < board.labellers.size(); ++j) {
+    if (board.field.estimated) board.labellers[j].field_skill = board.field.skills[j];
+    if (board.nofield.estimated) board.labellers[j].nofield_skill = board.nofield.skills[j];
+  }
+}
+
 void check(const ScoreboardOptions& o) {
   if (!(o.corrected.edge_buffer_m > 0.0) || !(o.compatible.edge_buffer_m > 0.0)) {
     throw geo::InvalidArgument("the edge buffer must be above 0 m");
   }
-  if (!(o.site_effective_size > 0.0))
+  if (o.site_effective_size && !(*o.site_effective_size > 0.0))
     throw geo::InvalidArgument("the effective size of a site must be above 0");
   if (!(o.prior_a > 0.0 && o.prior_b > 0.0)) throw geo::InvalidArgument("the prior's counts must be above 0");
   if (!(o.interval > 0.0 && o.interval < 1.0))
@@ -277,6 +302,8 @@ Scoreboard score_campaign(const Campaign& campaign, const ScoreboardOptions& opt
     if (!is_reference_class(a, options)) sums[a.labeller].add(score, options);
   }
   for (const auto& [labeller, sum] : sums) board.labellers.push_back(sum.result(labeller, options));
+  if (options.mode == ScoreMode::kCorrected && !options.site_effective_size)
+    estimate_area_skills(campaign, options, board);
   return board;
 }
 

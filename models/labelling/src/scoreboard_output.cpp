@@ -15,7 +15,7 @@ using geo::FieldType;
 using geo::Value;
 
 Value real(double value) {
-  return std::isnan(value) ? Value{} : Value{value};
+  return std::isfinite(value) ? Value{value} : Value{};
 }
 
 Value text(const std::string& value) {
@@ -148,7 +148,11 @@ geo::Layer assignment_layer(const Campaign& campaign, const Scoreboard& board) {
   return layer;
 }
 
-void add_labeller(Rows& rows, const LabellerScore& l) {
+std::string joined(const std::vector<std::string>& texts) {
+  return geo::join(texts, "; ");
+}
+
+void add_labeller(Rows& rows, const LabellerScore& l, const LabellerReport& r) {
   rows.add("Labeller", l.labeller);
   rows.add("n_assignments", l.assignments);
   rows.add("n_scored", l.scored);
@@ -163,20 +167,94 @@ void add_labeller(Rows& rows, const LabellerScore& l) {
   rows.add("Edge", l.edge);
   rows.add("Area", l.area);
   rows.add("Categorical", l.category);
+  rows.add("Level", r.level.mean);
+  rows.add("Level_low", r.level.low);
+  rows.add("Level_high", r.level.high);
+  rows.add("reliability", r.reliability);
+  rows.add("trend_per_100", r.drift.slope_per_100);
+  rows.add("trend_p", r.drift_p);
+  rows.add("n_field_sites", r.field_sites);
+  rows.add("n_empty_maps", r.empty_maps);
+  rows.add("spammer_score", r.spammer_score);
+  rows.add("flags", joined(r.flags));
 }
 
-geo::Layer labeller_table(const Scoreboard& board) {
+void add_drift(Rows& rows, const std::string& labeller, const LabellerReport& r) {
+  rows.add("Labeller", labeller);
+  rows.add("n_scores", r.drift.scores);
+  rows.add("first", r.first_order);
+  rows.add("last", r.last_order);
+  rows.add("mean_first_20", r.drift.first);
+  rows.add("mean_later", r.drift.later);
+  rows.add("trend_per_100", r.drift.slope_per_100);
+  rows.add("trend_p", r.drift.slope_p);
+  rows.add("trend_p_adjusted", r.drift_p);
+  rows.add("change_at", r.change_at);
+  rows.add("mean_before", r.drift.before);
+  rows.add("mean_after", r.drift.after);
+  rows.add("change", r.drift.after - r.drift.before);
+  rows.add("change_p", r.drift.change_p);
+  rows.add("change_p_adjusted", r.change_p);
+}
+
+void add_pair(Rows& rows, const LabellerPair& p) {
+  rows.add("Labeller", p.first);
+  rows.add("other", p.second);
+  rows.add("n_sites", p.sites);
+  rows.add("IoU", p.iou);
+  rows.add("kappa", p.kappa);
+  rows.add("n_vertices", p.vertices);
+  rows.add("same_vertices", p.same_vertices);
+  rows.add("n_error_sites", p.error_sites);
+  rows.add("shared_errors", p.shared_errors);
+  rows.add("shared_errors_p", p.shared_errors_p);
+  rows.add("shared_errors_p_adjusted", p.shared_errors_p_adjusted);
+}
+
+void add_spread(Rows& rows, const MeasureSpread& s) {
+  constexpr double kReliability = 0.8;
+  const VarianceComponents& v = s.adjusted;
+  rows.add("measure", s.measure);
+  rows.add("n_scores", v.scores);
+  rows.add("n_labellers", v.labellers);
+  rows.add("n_sites", v.sites);
+  rows.add("mean", v.mean);
+  rows.add("sd_labeller", v.sd_labeller);
+  rows.add("sd_site", v.sd_site);
+  rows.add("sd_rest", v.sd_rest);
+  rows.add("icc", v.intraclass_correlation());
+  rows.add("sites_for_80", v.sites_for_reliability(kReliability));
+  rows.add("raw_sd_labeller", s.raw.sd_labeller);
+  rows.add("raw_sd_rest", s.raw.sd_rest);
+  rows.add("raw_icc", s.raw.intraclass_correlation());
+  rows.add("raw_sites_for_80", s.raw.sites_for_reliability(kReliability));
+  rows.add("note", v.note);
+}
+
+/// A table with one row per item; `add` fills a row and, given a default item, names the columns.
+template <class Item, class Add>
+geo::Layer table_of(const char* name, const std::vector<Item>& items, const Add& add) {
   geo::Layer table;
-  table.name = "labellers";
+  table.name = name;
   Rows rows(table);
   rows.begin();
-  add_labeller(rows, {});
+  add(rows, Item{});
   rows.end_pattern();
-  for (const auto& labeller : board.labellers) {
+  for (const auto& item : items) {
     rows.begin();
-    add_labeller(rows, labeller);
+    add(rows, item);
   }
   return table;
+}
+
+/// A labeller's scores with what they say about them.
+using Labeller = std::pair<LabellerScore, LabellerReport>;
+
+std::vector<Labeller> labellers_of(const Scoreboard& board, const SkillReport& report) {
+  std::vector<Labeller> all;
+  for (std::size_t i = 0; i < board.labellers.size(); ++i)
+    all.emplace_back(board.labellers[i], report.labellers[i]);
+  return all;
 }
 
 geo::CsvTable csv_of(const geo::Layer& layer) {
@@ -194,23 +272,38 @@ geo::CsvTable csv_of(const geo::Layer& layer) {
 
 }  // namespace
 
-void write_scoreboard(const Campaign& campaign, const Scoreboard& board, const std::filesystem::path& folder,
-                      bool overwrite) {
-  const auto assignments_path = folder / "assignments.csv";
-  const auto labellers_path = folder / "labellers.csv";
+void write_scoreboard(const Campaign& campaign, const Scoreboard& board, const SkillReport& report,
+                      const std::filesystem::path& folder, bool overwrite) {
+  const auto labellers = labellers_of(board, report);
+  const std::vector<geo::PackagedLayer> layers{
+      {assignment_layer(campaign, board),
+       "Quality of every assignment against the reference of its site; one site cell per row",
+       true,
+       {}},
+      {table_of("labellers", labellers,
+                [](Rows& rows, const Labeller& l) { add_labeller(rows, l.first, l.second); }),
+       "Labellers over all their scored assignments",
+       false,
+       {}},
+      {table_of("pairs", report.agreement.pairs, add_pair),
+       "How far two labellers agree on the sites that both mapped",
+       false,
+       {}},
+      {table_of("drift", labellers,
+                [](Rows& rows, const Labeller& l) { add_drift(rows, l.first.labeller, l.second); }),
+       "Whether a labeller's scores change, site difficulty taken out",
+       false,
+       {}},
+      {table_of("spread", report.spread, add_spread),
+       "How much of the spread of scores lies between labellers and between sites",
+       false,
+       {}}};
+  const auto csv_path = [&](const geo::Layer& layer) { return folder / (layer.name + ".csv"); };
   const auto package_path = folder / "scores.gpkg";
-  for (const auto& path : {assignments_path, labellers_path, package_path})
-    geo::check_output_path(path, overwrite);
-  geo::PackagedLayer assignments{
-      assignment_layer(campaign, board),
-      "Quality of every assignment against the reference of its site; one site cell per row",
-      true,
-      {}};
-  const geo::PackagedLayer labellers{
-      labeller_table(board), "Labellers over all their scored assignments", false, {}};
-  geo::write_csv(csv_of(assignments.layer), assignments_path, overwrite);
-  geo::write_csv(csv_of(labellers.layer), labellers_path, overwrite);
-  geo::write_geopackage({assignments, labellers}, package_path, overwrite);
+  for (const auto& layer : layers) geo::check_output_path(csv_path(layer.layer), overwrite);
+  geo::check_output_path(package_path, overwrite);
+  for (const auto& layer : layers) geo::write_csv(csv_of(layer.layer), csv_path(layer.layer), overwrite);
+  geo::write_geopackage(layers, package_path, overwrite);
 }
 
 }  // namespace furrow::labelling

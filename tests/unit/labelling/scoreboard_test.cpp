@@ -204,11 +204,16 @@ TEST(Scoreboard, RejectsOptionsOutOfRange) {
   EXPECT_THROW((void)score(campaign(), options), geo::InvalidArgument);
 }
 
+void write(const Campaign& c, const Scoreboard& board, const std::filesystem::path& folder, bool overwrite) {
+  geo::ExecContext exec({.threads = 2});
+  write_scoreboard(c, board, report_skills(c, board, {}, exec), folder, overwrite);
+}
+
 TEST(ScoreboardOutput, TablesReadBackAndAreTheSameForAnyNumberOfThreads) {
   const test::TemporaryFolder folder;
   const Campaign c = campaign();
-  write_scoreboard(c, score(c, {}, 1), folder / "one", false);
-  write_scoreboard(c, score(c, {}, 4), folder / "four", false);
+  write(c, score(c, {}, 1), folder / "one", false);
+  write(c, score(c, {}, 4), folder / "four", false);
   for (const char* name : {"assignments.csv", "labellers.csv"}) {
     EXPECT_EQ(test::bytes_of((folder / "one") / name), test::bytes_of((folder / "four") / name)) << name;
   }
@@ -226,15 +231,15 @@ TEST(ScoreboardOutput, TablesReadBackAndAreTheSameForAnyNumberOfThreads) {
   geo::LayerReadOptions read;
   read.layer = "assignments";
   EXPECT_EQ(geo::read_layer((folder / "one" / "scores.gpkg").string(), read).features.size(), 8U);
-  EXPECT_THROW(write_scoreboard(c, score(c), folder / "one", false), geo::IoError);
-  write_scoreboard(c, score(c), folder / "one", true);
+  EXPECT_THROW(write(c, score(c), folder / "one", false), geo::IoError);
+  write(c, score(c), folder / "one", true);
 }
 
 TEST(ScoreboardOutput, ATableWithoutLabellersKeepsItsColumns) {
   const test::TemporaryFolder folder;
   Campaign c = campaign();
   std::erase_if(c.assignments, [](const Assignment& a) { return !a.is_reference(); });
-  write_scoreboard(c, score(c), folder / "out", false);
+  write(c, score(c), folder / "out", false);
   EXPECT_TRUE(read_labeller_weights(folder / "out" / "labellers.csv").empty());
 }
 

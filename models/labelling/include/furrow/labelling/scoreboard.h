@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <furrow/geo/core/exec_context.h>
+#include <furrow/labelling/area_skills.h>
 #include <furrow/labelling/campaign.h>
 #include <furrow/labelling/site_scores.h>
 #include <furrow/labelling/variance_components.h>
@@ -26,9 +27,10 @@ struct ScoreboardOptions {
   /// Classes whose maps are the reference of their site.
   std::vector<std::string> reference_classes = {"1a"};
   /// How many independent looks at field or no field a whole cell is worth. Pixels of a site are far from
-  /// independent: within-labeller standard deviation 0.118 at a mean score of 0.70 (labels.md fact 6) makes
+  /// independent. Empty: estimated from the spread between sites (fit_area_skills) where the data allow it,
+  /// else 15: within-labeller standard deviation 0.118 at a mean score of 0.70 (labels.md fact 6) makes
   /// 0.7 x 0.3 / 0.118^2 = 15.
-  double site_effective_size = 15.0;
+  std::optional<double> site_effective_size;
   /// Prior of both skills, Beta(a, b): two agreements and one error before anything is seen.
   double prior_a = 2.0;
   double prior_b = 1.0;
@@ -71,6 +73,8 @@ struct Scoreboard {
   std::vector<LabellerScore> labellers;   ///< ordered by name; people who only drew references are left out
   std::vector<CampaignProblem> problems;  ///< assignments whose geometry operations failed
   std::vector<std::string> notes;         ///< sites with several references, and which one was used
+  AreaSkills field;                       ///< how the field skills were estimated (corrected mode)
+  AreaSkills nofield;                     ///< likewise
 };
 
 /// One map against the reference map of its site, in the mode of the options; `assignment` and `reference`
@@ -85,10 +89,11 @@ struct Scoreboard {
 /// (ties: the lower assignment_id). CRS: corrected scores are computed in a local equal-area CRS at the
 /// site's centre when the campaign is geographic, or when its projection distorts areas there by more than 1
 /// %; else in the campaign's own CRS, in metres. Compatible scores use Africa Albers (ESRI:102022) for
-/// geographic campaigns, as the platform does everywhere. Skills, corrected: Beta posterior of pooled areas.
-/// A site adds site_effective_size x share of the evaluated area to the counts (TP and FN for the field
-/// skill, TN and FP for the no-field skill); mean and central interval. Labellers without a scored site keep
-/// the prior. Skills, compatible: plain means of the sites' ratios, undefined ones left out, no interval.
+/// geographic campaigns, as the platform does everywhere. Skills, corrected: TP and FN for the field
+/// skill, TN and FP for the no-field skill; mean and central interval. Beta-binomial (fit_area_skills), or,
+/// with a given site_effective_size or too little data, a Beta posterior of pooled areas to which a site adds
+/// that size x share of the evaluated area. Labellers without a scored site keep the prior. Skills,
+/// compatible: plain means of the sites' ratios, undefined ones left out, no interval.
 /// @throws geo::InvalidArgument  options out of range
 /// @throws geo::CrsError         a shape cannot be projected
 /// Threads: parallel over sites in the caller's arena; the result does not depend on the number of threads.
