@@ -27,12 +27,17 @@ class Consensus final : public Step {
         "Reads a labelling campaign (catalogue and polygons), lets the labellers vote on every pixel of a "
         "site, and writes the label, the posterior of the classes and the risk, the probability that the "
         "label is wrong. With --grid all sites lie in one raster; else each site has its own.\n\n"
-        "Method 'majority' gives each labeller one voice. Method 'weighted' weighs a vote with the "
-        "labeller's mean score times the skill that the vote is about, as the published platform does; "
-        "it needs the table of labellers that 'score' writes. A weighted vote is not a calibrated "
-        "probability: where two or more labellers agree its risk is 0.\n\n"
+        "Method 'bayes' learns how often each labeller is right, how much labellers repeat each other's "
+        "errors, and the truth, from all sites together: sites that an expert mapped teach it, and it "
+        "works without any. Its risk is a probability, calibrated on expert sites where there are enough. "
+        "It writes the labellers' skills with intervals.\n\n"
+        "Methods 'dawid-skene' and 'staple' are the classical models by maximum likelihood. 'majority' "
+        "gives each labeller one voice. 'weighted' weighs a vote with the labeller's mean score times the "
+        "skill that the vote is about, as the published platform does; it needs the table of labellers "
+        "that 'score' writes. The last two are no calibrated probabilities: where two or more labellers "
+        "agree their risk is 0.\n\n"
         "Sites that an expert mapped take the expert's map unless --experts ignore is given.",
-        {{"Majority of all labellers, one set of rasters per site",
+        {{"Labels, risk and skills from all labellers together, one set of rasters per site",
           "furrow consensus sample_data/campaign/catalogue.csv --labels "
           "sample_data/campaign/labels.gpkg --sites sample_data/campaign/sites.gpkg --out out/consensus"},
          {"Weighted vote on the pixels of an image",
@@ -46,7 +51,7 @@ class Consensus final : public Step {
     declare_votes(t);
     declare_pixels(t);
     t.add("out", &m_out)
-        .help("Folder for the rasters, sites.csv and sites.gpkg")
+        .help("Folder for the rasters, sites.csv, sites.gpkg and labellers.csv")
         .output("folder")
         .short_name('o')
         .required();
@@ -59,6 +64,8 @@ class Consensus final : public Step {
     }
     if (m_method != "weighted" && !m_weights.empty())
       throw geo::UsageError("--weights is used with --method weighted only");
+    if (m_method != "bayes" && m_dependence)
+      throw geo::UsageError("--dependence is used with --method bayes only");
     if (m_mode == "compatible" && (m_classes != 2 || m_method != "weighted"))
       throw geo::UsageError("--mode compatible needs --classes 2 and --method weighted");
   }
@@ -107,9 +114,16 @@ class Consensus final : public Step {
 
   void declare_votes(OptionTable& t) {
     t.add("method", &m_method)
-        .help("One voice each, or votes weighted by score and skill")
-        .choices({"majority", "weighted"})
+        .help("How votes become a label")
+        .choices({"bayes", "dawid-skene", "staple", "majority", "weighted"})
         .group("Votes");
+    t.add("dependence", &m_dependence)
+        .help(
+            "bayes: how much labellers repeat each other's errors, 0 (not at all) to 1 (copies); default: "
+            "what predicts the expert sites best where there are 5 or more, else 0")
+        .range(0.0, 1.0)
+        .group("Votes");
+    t.add("seed", &m_seed).help("bayes: seed of the random starts").at_least(0).group("Votes");
     t.add("weights", &m_weights)
         .help("Scores and skills of the labellers, as 'score' writes them (labellers.csv)")
         .input("table")
@@ -123,7 +137,7 @@ class Consensus final : public Step {
         .choices({"use", "ignore"})
         .group("Votes");
     t.add("prior-field-share", &m_prior)
-        .help("Share of field expected beforehand; used where only one labeller voted")
+        .help("weighted: share of field expected beforehand; used where only one labeller voted")
         .range(0.001, 0.999)
         .group("Votes");
     t.add("classes", &m_classes)
@@ -209,10 +223,19 @@ class Consensus final : public Step {
     return options;
   }
 
+  [[nodiscard]] labelling::ConsensusMethod method() const {
+    using labelling::ConsensusMethod;
+    if (m_method == "majority") return ConsensusMethod::kMajority;
+    if (m_method == "weighted") return ConsensusMethod::kWeighted;
+    if (m_method == "dawid-skene") return ConsensusMethod::kDawidSkene;
+    return m_method == "staple" ? ConsensusMethod::kStaple : ConsensusMethod::kBayes;
+  }
+
   [[nodiscard]] labelling::ConsensusOptions consensus_options() const {
     labelling::ConsensusOptions options;
-    options.method = m_method == "weighted" ? labelling::ConsensusMethod::kWeighted
-                                            : labelling::ConsensusMethod::kMajority;
+    options.method = method();
+    options.bayes.dependence = m_dependence;
+    options.bayes.seed = static_cast<std::uint64_t>(m_seed);
     options.fusion.classes = static_cast<int>(m_classes);
     options.fusion.compatible = m_mode == "compatible";
     options.fusion.label_threshold = m_label_threshold;
@@ -230,6 +253,14 @@ class Consensus final : public Step {
                     const std::filesystem::path& folder) const {
     geo::write_csv(labelling::site_table(result.sites), folder / "sites.csv", false);
     if (m_grid.empty()) geo::write_csv(labelling::chip_table(result.files), folder / "chips.csv", false);
+    if (result.joint) {
+      geo::write_csv(labelling::labeller_table(*result.joint), folder / "labellers.csv", false);
+      const bool judged = result.joint->bayes && result.joint->bayes->calibration.groups > 0;
+      if (judged) {
+        geo::write_csv(labelling::reliability_table(result.joint->bayes->calibration),
+                       folder / "reliability.csv", false);
+      }
+    }
     geo::PackagedLayer sites;
     sites.layer = labelling::site_layer(campaign, result.sites);
     sites.description = geo::concat("Consensus of the labellers per site (", m_method,
@@ -272,12 +303,36 @@ class Consensus final : public Step {
     context.record("maps_of_unknown_labellers", unknown);
     context.record("maps_replaced_by_later_ones", replaced);
     if (pixels > 0.0) context.record("mean_risk", risk / pixels);
+    if (result.joint) record_fit(context, *result.joint);
+  }
+
+  static void record_fit(StepContext& context, const labelling::JointFit& joint) {
+    context.record("labellers", static_cast<std::int64_t>(joint.labellers.size()));
+    context.record("iterations", std::int64_t{joint.fusion.iterations});
+    if (!joint.bayes) return;
+    const labelling::BayesFit& fit = *joint.bayes;
+    context.record("labellers_silenced",
+                   std::ranges::count_if(fit.skills, [](const auto& s) { return s.is_silenced; }));
+    context.record("population_field_skill", fit.population_sensitivity.mean);
+    context.record("population_nofield_skill", fit.population_specificity.mean);
+    context.record("reference_sites", static_cast<std::int64_t>(fit.reference_groups));
+    context.record("dependence", fit.dependence);
+    context.record("kappa", fit.kappa);
+    if (fit.calibration.groups == 0) return;
+    context.record("calibration_power", fit.calibration.calibration.power);
+    context.record("calibration_lapse", fit.calibration.calibration.lapse);
+    context.record("ece_before", fit.calibration.before.ece);
+    context.record("ece_after", fit.calibration.after.ece);
+    context.record("brier_before", fit.calibration.before.brier);
+    context.record("brier_after", fit.calibration.after.brier);
   }
 
   std::string m_catalogue, m_labels, m_sites, m_sites_crs, m_weights, m_grid, m_grid_crs, m_images, m_out;
   VectorOptions m_vector;
   double m_cell_degrees = labelling::CampaignOptions{}.cell_degrees;
-  std::string m_method = "majority";
+  std::string m_method = "bayes";
+  std::optional<double> m_dependence;
+  std::int64_t m_seed = 1;
   std::string m_unknown = "mean";
   std::string m_experts = "use";
   std::string m_mode = "corrected";

@@ -68,7 +68,7 @@ void check(const VoteTable& table, const BayesOptions& options) {
 
 /// Largest relative difference between two models.
 double distance(const Model& a, const Model& b) {
-  double largest = std::abs(a.dependence - b.dependence);
+  double largest = 0.0;
   const auto compare = [&](const std::vector<double>& x, const std::vector<double>& y) {
     for (std::size_t i = 0; i < x.size(); ++i)
       largest = std::max(largest, std::abs(x[i] - y[i]) / std::max(0.05, std::abs(x[i])));
@@ -97,16 +97,15 @@ class Fitter {
     learn();
     if (restart()) learn();
     silence_inverted();
+    judge_references();
   }
 
   [[nodiscard]] const Model& model() const noexcept { return m_model; }
   [[nodiscard]] const State& state() const noexcept { return m_state; }
   [[nodiscard]] std::size_t references() const noexcept { return m_references.size(); }
 
-  [[nodiscard]] CalibrationReport calibration() const {
-    if (!m_options.calibrate || m_views.empty()) return {};
-    return calibrate_risk(bayes::predict_views(m_rows, m_model, m_state, m_views, m_model.dependence));
-  }
+  [[nodiscard]] double dependence() const noexcept { return m_dependence; }
+  [[nodiscard]] const CalibrationReport& calibration() const noexcept { return m_calibration; }
 
  private:
   [[nodiscard]] bool enough_references() const {
@@ -120,11 +119,20 @@ class Fitter {
     for (int round = 0; round < kRounds; ++round) {
       const Model before = m_model;
       bayes::learn_model(m_rows, m_state, m_options, m_model);
-      if (!m_views.empty() && !m_options.dependence)
-        m_model.dependence = bayes::calibrate_dependence(m_rows, m_model, m_state, m_views);
       bayes::run_em(m_rows, m_model, m_limits, m_state);
       if (distance(before, m_model) < 0.02) return;
     }
+  }
+
+  /// Dependence and calibration, from sites with known truth judged without it.
+  void judge_references() {
+    const bool by_site = m_options.unit == InformationUnit::kSite;
+    m_dependence = m_options.dependence.value_or(by_site ? m_options.default_dependence : 0.0);
+    if (m_views.empty()) return;
+    const auto evidence = bayes::weigh_views(m_rows, m_model, m_state, m_views);
+    if (!m_options.dependence) m_dependence = bayes::calibrate_dependence(m_rows, m_model, m_views, evidence);
+    if (m_options.calibrate)
+      m_calibration = calibrate_risk(bayes::predict_views(m_rows, m_model, m_views, evidence, m_dependence));
   }
 
   /// Tries random skills. True where one of them led to a better and sane result.
@@ -215,6 +223,8 @@ class Fitter {
   State m_state;
   std::vector<std::size_t> m_references;
   std::vector<bayes::ReferenceView> m_views;
+  double m_dependence = 0.0;
+  CalibrationReport m_calibration;
 };
 
 double sum_of(const double* values, std::size_t n) {
@@ -354,7 +364,7 @@ BayesFit fuse_bayes(const VoteTable& table, const BayesOptions& options) {
   fit.fusion.converged = state.converged;
   fit.group_shares = state.shares;
   fit.reference_groups = fitter.references();
-  fit.dependence = fitter.model().dependence;
+  fit.dependence = fitter.dependence();
   const double voters = mean_voters(rows, fitter.model());
   fit.kappa = voters > 1.0 ? 1.0 / (1.0 + (voters - 1.0) * fit.dependence) : 1.0;
   fit.calibration = fitter.calibration();
@@ -364,6 +374,8 @@ BayesFit fuse_bayes(const VoteTable& table, const BayesOptions& options) {
     fit.skills[v].sensitivity = drawn[2 * v];
     fit.skills[v].specificity = drawn[2 * v + 1];
   }
+  if (options.inference == BayesInference::kMode)
+    state.posterior = bayes::dependent_posterior(rows, fitter.model(), state, fit.dependence);
   fill_posteriors(table, rows, state, fit);
   return fit;
 }

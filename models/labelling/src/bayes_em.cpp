@@ -17,6 +17,19 @@ std::vector<double> logs_of(const std::vector<double>& values) {
   return logs;
 }
 
+/// Sets `logs` to the log likelihood of a row's votes by class.
+void sum_log_votes(const Rows& rows, const Model& model, const std::vector<double>& log_confusion,
+                   std::size_t r, std::span<double> logs) {
+  std::ranges::fill(logs, 0.0);
+  for (std::size_t v = rows.vote_begin[r]; v < rows.vote_begin[r + 1]; ++v) {
+    const SeatVote& vote = rows.votes[v];
+    const std::size_t voter = rows.seat_voter[vote.seat];
+    if (model.is_silenced[voter] != 0) continue;
+    const double* column = log_confusion.data() + voter * rows.cells() + vote.outcome;
+    for (std::size_t c = 0; c < rows.classes; ++c) logs[c] += vote.times * column[c * rows.outcomes];
+  }
+}
+
 /// The expectation step on one group.
 class GroupStep {
  public:
@@ -59,28 +72,15 @@ class GroupStep {
 
   double row(std::size_t group, std::size_t r) const {
     const std::span<double> posterior(m_state.posterior.data() + r * m_rows.classes, m_rows.classes);
-    const double k = kappa(count_voters(m_rows, r, m_model), m_model.dependence);
-    add_logs(group, r, k, posterior);
+    sum_log_votes(m_rows, m_model, m_log_confusion, r, posterior);
+    for (std::size_t c = 0; c < m_rows.classes; ++c) posterior[c] += m_log_shares[group * m_rows.classes + c];
     const double log_likelihood = normalise_logs(posterior);
-    add_counts(group, r, k, posterior);
+    add_counts(group, r, posterior);
     return m_rows.count[r] * log_likelihood;
   }
 
-  void add_logs(std::size_t group, std::size_t r, double k, std::span<double> logs) const {
-    const std::size_t classes = m_rows.classes;
-    std::ranges::fill(logs, 0.0);
-    for (std::size_t v = m_rows.vote_begin[r]; v < m_rows.vote_begin[r + 1]; ++v) {
-      const SeatVote& vote = m_rows.votes[v];
-      const std::size_t voter = m_rows.seat_voter[vote.seat];
-      if (m_model.is_silenced[voter] != 0) continue;
-      const double* log_confusion = m_log_confusion.data() + voter * m_rows.cells() + vote.outcome;
-      for (std::size_t c = 0; c < classes; ++c) logs[c] += vote.times * log_confusion[c * m_rows.outcomes];
-    }
-    for (std::size_t c = 0; c < classes; ++c) logs[c] = k * logs[c] + m_log_shares[group * classes + c];
-  }
-
-  void add_counts(std::size_t group, std::size_t r, double k, std::span<const double> posterior) const {
-    const double weight = m_rows.count[r] * scale(group) * k;
+  void add_counts(std::size_t group, std::size_t r, std::span<const double> posterior) const {
+    const double weight = m_rows.count[r] * scale(group);
     for (std::size_t v = m_rows.vote_begin[r]; v < m_rows.vote_begin[r + 1]; ++v) {
       const SeatVote& vote = m_rows.votes[v];
       double* counts = m_state.seat_counts.data() + vote.seat * m_rows.cells() + vote.outcome;
@@ -193,6 +193,26 @@ void confusion_from_counts(const Model& model, const Rows& rows, std::size_t vot
     }
     for (std::size_t o = 0; o < rows.outcomes; ++o) out[c * rows.outcomes + o] /= total;
   }
+}
+
+std::vector<double> dependent_posterior(const Rows& rows, const Model& model, const State& state,
+                                        double dependence) {
+  if (dependence == 0.0) return state.posterior;
+  const std::vector<double> log_confusion = logs_of(state.confusion);
+  std::vector<double> posterior(state.posterior.size());
+  tbb::parallel_for(tbb::blocked_range<std::size_t>(0, rows.groups), [&](const auto& range) {
+    for (std::size_t g = range.begin(); g != range.end(); ++g) {
+      for (std::size_t r = rows.group_begin[g]; r < rows.group_begin[g + 1]; ++r) {
+        const std::span<double> of_row(posterior.data() + r * rows.classes, rows.classes);
+        sum_log_votes(rows, model, log_confusion, r, of_row);
+        const double k = kappa(count_voters(rows, r, model), dependence);
+        for (std::size_t c = 0; c < rows.classes; ++c)
+          of_row[c] = k * of_row[c] + std::log(state.shares[g * rows.classes + c]);
+        (void)normalise_logs(of_row);
+      }
+    }
+  });
+  return posterior;
 }
 
 std::vector<double> expected_items(const Rows& rows, const State& state, std::size_t group) {

@@ -16,7 +16,6 @@ struct Model {
   std::vector<double> row_scale;          ///< shape [voters, classes]: factor on row_votes
   std::vector<double> group_scale;        ///< shape [groups]: independent items per item
   std::vector<double> correlation;        ///< shape [classes + 1]: inside a site; last: of all field classes
-  double dependence = 0.0;                ///< BayesOptions::dependence
   std::vector<std::uint8_t> is_silenced;  ///< shape [voters]
 };
 
@@ -56,6 +55,11 @@ void confusion_from_counts(const Model& model, const Rows& rows, std::size_t vot
 
 /// Votes of every voter by expected truth, summed over seats. Shape [voters, classes, outcomes].
 [[nodiscard]] std::vector<double> voter_counts(const Rows& rows, const State& state);
+
+/// Posteriors with the votes of n voters weighed by kappa(n, dependence); skills and shares stay. Shape
+/// [rows, classes].
+[[nodiscard]] std::vector<double> dependent_posterior(const Rows& rows, const Model& model,
+                                                      const State& state, double dependence);
 
 /// Items of a group by known or expected truth, not scaled. Shape [classes].
 [[nodiscard]] std::vector<double> expected_items(const Rows& rows, const State& state, std::size_t group);

@@ -43,12 +43,11 @@ void collect_row(const Rows& rows, const Model& model, const State& state,
                  const std::vector<double>& skill_of, std::size_t group, std::size_t r,
                  SeatEvidence& evidence) {
   const std::span<const double> posterior(state.posterior.data() + r * rows.classes, rows.classes);
-  const double k = kappa(count_voters(rows, r, model), model.dependence);
   for (std::size_t v = rows.vote_begin[r]; v < rows.vote_begin[r + 1]; ++v) {
     const SeatVote& vote = rows.votes[v];
     const double votes = rows.count[r] * vote.times;
     for (std::size_t a = 0; a < evidence.aspects; ++a) {
-      add_votes(votes, votes * model.group_scale[group] * k, aspect_probability(posterior, a), false,
+      add_votes(votes, votes * model.group_scale[group], aspect_probability(posterior, a), false,
                 is_right(a, vote.outcome, rows), skill_of[rows.seat_voter[vote.seat] * evidence.aspects + a],
                 vote.seat * evidence.aspects + a, evidence);
     }
@@ -289,7 +288,6 @@ Model initial_model(const Rows& rows, const BayesOptions& options) {
   model.row_scale.assign(rows.voters * rows.classes, 1.0);
   model.group_scale.assign(rows.groups, 1.0);
   model.is_silenced.assign(rows.voters, 0);
-  model.dependence = options.dependence.value_or(options.default_dependence);
   const bool by_site = options.unit == InformationUnit::kSite;
   model.correlation.assign(rows.classes + 1,
                            by_site ? options.site_correlation.value_or(kUsualCorrelation) : 0.0);

@@ -5,6 +5,10 @@
 #include <numeric>
 #include <optional>
 
+#include <furrow/geo/core/error.h>
+
+#include "dense_cholesky.h"
+
 namespace furrow::labelling::bayes {
 namespace {
 
@@ -18,35 +22,16 @@ struct Matrix {
 
   explicit Matrix(std::size_t n) : size(n), values(n * n, 0.0) {}
   double& at(std::size_t row, std::size_t col) { return values[row * size + col]; }
-  [[nodiscard]] double at(std::size_t row, std::size_t col) const { return values[row * size + col]; }
 };
 
-/// Diagonal of the inverse by Cholesky's decomposition; nothing where the matrix is not positive definite.
-std::optional<std::vector<double>> inverse_diagonal(Matrix m) {
-  const std::size_t n = m.size;
-  for (std::size_t j = 0; j < n; ++j) {
-    double pivot = m.at(j, j);
-    for (std::size_t k = 0; k < j; ++k) pivot -= m.at(j, k) * m.at(j, k);
-    if (!(pivot > 0.0)) return std::nullopt;
-    m.at(j, j) = std::sqrt(pivot);
-    for (std::size_t i = j + 1; i < n; ++i) {
-      double value = m.at(i, j);
-      for (std::size_t k = 0; k < j; ++k) value -= m.at(i, k) * m.at(j, k);
-      m.at(i, j) = value / m.at(j, j);
-    }
+/// Diagonal of the inverse; nothing where the matrix is not positive definite, which an approximate
+/// information matrix of a few votes can be.
+std::optional<std::vector<double>> inverse_diagonal(const Matrix& m) {
+  try {
+    return DenseCholesky(m.values, m.size).inverse_diagonal();
+  } catch (const geo::InvalidArgument&) {
+    return std::nullopt;
   }
-  // Column j of the factor's inverse, then its squared length.
-  std::vector<double> diagonal(n, 0.0);
-  std::vector<double> column(n);
-  for (std::size_t j = 0; j < n; ++j) {
-    for (std::size_t i = j; i < n; ++i) {
-      double value = i == j ? 1.0 : 0.0;
-      for (std::size_t k = j; k < i; ++k) value -= m.at(i, k) * column[k];
-      column[i] = value / m.at(i, i);
-      diagonal[j] += column[i] * column[i];
-    }
-  }
-  return diagonal;
 }
 
 /// Fills the matrix of observed information. Voter v has its specificity at 2 v, its sensitivity at 2 v + 1.
@@ -94,7 +79,6 @@ class ObservedInformation {
     const double field = 1.0 - m_state.posterior[r * m_rows.classes];
     const double spread = m_rows.count[r] * m_model.group_scale[group] * field * (1.0 - field);
     if (spread <= 0.0) return 0.0;
-    const double k = kappa(count_voters(m_rows, r, m_model), m_model.dependence);
     m_slopes.assign(2 * seats, 0.0);
     for (std::size_t v = m_rows.vote_begin[r]; v < m_rows.vote_begin[r + 1]; ++v) {
       const SeatVote& vote = m_rows.votes[v];
@@ -104,8 +88,8 @@ class ObservedInformation {
       const double q = m_skills[2 * voter];
       const double s = m_skills[2 * voter + 1];
       const bool says_field = vote.outcome >= 1 && vote.outcome < m_rows.classes;
-      m_slopes[at] -= k * vote.times * (vote.outcome == 0 ? 1.0 / q : -1.0 / (1.0 - q));
-      m_slopes[at + 1] += k * vote.times * (says_field ? 1.0 / s : -1.0 / (1.0 - s));
+      m_slopes[at] -= vote.times * (vote.outcome == 0 ? 1.0 / q : -1.0 / (1.0 - q));
+      m_slopes[at + 1] += vote.times * (says_field ? 1.0 / s : -1.0 / (1.0 - s));
     }
     for (std::size_t i = 0; i < 2 * seats; ++i) {
       if (m_slopes[i] == 0.0) continue;

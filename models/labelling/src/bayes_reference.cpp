@@ -45,105 +45,74 @@ ReferenceView make_view(const VoteTable& table, const Rows& rows, std::size_t gr
   return view;
 }
 
-/// Judges one view of a group.
-class ViewPrediction {
- public:
-  ViewPrediction(const Rows& rows, const Model& model, const State& state, const std::vector<double>& totals,
-                 const ReferenceView& view, double dependence)
-      : m_rows(rows), m_model(model), m_view(view), m_scale(model.group_scale[view.group]) {
-    weigh_rows(learn_without(state, totals), dependence);
-    estimate_shares();
+/// Log confusion of every seat of a view from all other groups. Shape [seats, classes, outcomes].
+std::vector<double> learn_without(const Rows& rows, const Model& model, const State& state,
+                                  const std::vector<double>& totals, const ReferenceView& view) {
+  const std::size_t cells = rows.cells();
+  std::vector<double> logs(view.seats.size() * cells);
+  std::vector<double> counts(cells);
+  for (std::size_t i = 0; i < view.seats.size(); ++i) {
+    const std::size_t voter = rows.seat_voter[view.seats[i]];
+    for (std::size_t cell = 0; cell < cells; ++cell)
+      counts[cell] = totals[voter * cells + cell] - state.seat_counts[view.seats[i] * cells + cell];
+    const std::span<double> out(logs.data() + i * cells, cells);
+    confusion_from_counts(model, rows, voter, counts, out);
+    for (double& value : out) value = std::log(value);
   }
+  return logs;
+}
 
-  /// Known rows with at least one vote in the view.
-  [[nodiscard]] std::vector<CalibrationSample> samples(double share_of_group) const {
-    std::vector<CalibrationSample> result;
-    for (std::size_t r = 0; r < m_view.count.size(); ++r) {
-      if (m_view.truth[r] < 0 || m_view.count[r] <= 0.0 || m_voters[r] == 0) continue;
-      result.push_back({posterior(r), m_shares, m_view.truth[r],
-                        m_view.count[r] * m_scale * m_rows.replicas[m_view.group] * share_of_group,
-                        static_cast<std::uint32_t>(m_view.group)});
-    }
-    return result;
-  }
-
- private:
-  /// Log confusion of every seat from all other groups. Shape [seats, classes, outcomes].
-  [[nodiscard]] std::vector<double> learn_without(const State& state,
-                                                  const std::vector<double>& totals) const {
-    const std::size_t cells = m_rows.cells();
-    std::vector<double> logs(m_view.seats.size() * cells);
-    std::vector<double> counts(cells);
-    for (std::size_t i = 0; i < m_view.seats.size(); ++i) {
-      const std::size_t seat = m_view.seats[i];
-      const std::size_t voter = m_rows.seat_voter[seat];
-      for (std::size_t cell = 0; cell < cells; ++cell)
-        counts[cell] = totals[voter * cells + cell] - state.seat_counts[seat * cells + cell];
-      const std::span<double> out(logs.data() + i * cells, cells);
-      confusion_from_counts(m_model, m_rows, voter, counts, out);
-      for (double& value : out) value = std::log(value);
-    }
-    return logs;
-  }
-
-  /// Log likelihood of each row's votes by class.
-  void weigh_rows(const std::vector<double>& log_confusion, double dependence) {
-    const std::size_t classes = m_rows.classes;
-    m_logs.assign(m_view.count.size() * classes, 0.0);
-    m_voters.assign(m_view.count.size(), 0);
-    for (std::size_t r = 0; r < m_view.count.size(); ++r) {
-      double* logs = m_logs.data() + r * classes;
-      std::size_t last = m_view.seats.size();
-      for (std::size_t v = m_view.vote_begin[r]; v < m_view.vote_begin[r + 1]; ++v) {
-        const SeatVote& vote = m_view.votes[v];
-        if (m_model.is_silenced[m_rows.seat_voter[m_view.seats[vote.seat]]] != 0) continue;
-        if (vote.seat != last) ++m_voters[r];
-        last = vote.seat;
-        const double* row = log_confusion.data() + vote.seat * m_rows.cells() + vote.outcome;
-        for (std::size_t c = 0; c < classes; ++c) logs[c] += vote.times * row[c * m_rows.outcomes];
-      }
-      for (std::size_t c = 0; c < classes; ++c) logs[c] *= kappa(m_voters[r], dependence);
+void weigh_rows(const Rows& rows, const Model& model, const ReferenceView& view,
+                const std::vector<double>& log_confusion, ViewEvidence& evidence) {
+  evidence.logs.assign(view.count.size() * rows.classes, 0.0);
+  evidence.voters.assign(view.count.size(), 0);
+  for (std::size_t r = 0; r < view.count.size(); ++r) {
+    double* logs = evidence.logs.data() + r * rows.classes;
+    std::size_t last = view.seats.size();
+    for (std::size_t v = view.vote_begin[r]; v < view.vote_begin[r + 1]; ++v) {
+      const SeatVote& vote = view.votes[v];
+      if (model.is_silenced[rows.seat_voter[view.seats[vote.seat]]] != 0) continue;
+      if (vote.seat != last) ++evidence.voters[r];
+      last = vote.seat;
+      const double* column = log_confusion.data() + vote.seat * rows.cells() + vote.outcome;
+      for (std::size_t c = 0; c < rows.classes; ++c) logs[c] += vote.times * column[c * rows.outcomes];
     }
   }
+}
 
-  [[nodiscard]] std::vector<double> posterior(std::size_t r) const {
-    std::vector<double> values(m_rows.classes);
-    for (std::size_t c = 0; c < m_rows.classes; ++c)
-      values[c] = m_logs[r * m_rows.classes + c] + std::log(m_shares[c]);
-    (void)normalise_logs(values);
-    return values;
-  }
+std::vector<double> posterior_of(const ViewEvidence& evidence, std::size_t r, double dependence) {
+  const std::size_t classes = evidence.shares.size();
+  const double k = kappa(evidence.voters[r], dependence);
+  std::vector<double> values(classes);
+  for (std::size_t c = 0; c < classes; ++c)
+    values[c] = k * evidence.logs[r * classes + c] + std::log(evidence.shares[c]);
+  (void)normalise_logs(values);
+  return values;
+}
 
-  /// Shares of the group from the votes alone: the fixed point of run_em with confusions held.
-  void estimate_shares() {
-    const double prior = std::accumulate(m_model.share_votes.begin(), m_model.share_votes.end(), 0.0);
-    for (const double votes : m_model.share_votes) m_shares.push_back(votes / prior);
-    constexpr int kSteps = 100;
-    for (int step = 0; step < kSteps; ++step) {
-      std::vector<double> next = m_model.share_votes;
-      for (std::size_t r = 0; r < m_view.count.size(); ++r) {
-        const std::vector<double> p = posterior(r);
-        for (std::size_t c = 0; c < m_rows.classes; ++c) next[c] += m_view.count[r] * p[c] * m_scale;
-      }
-      const double total = std::accumulate(next.begin(), next.end(), 0.0);
-      double change = 0.0;
-      for (std::size_t c = 0; c < m_rows.classes; ++c) {
-        next[c] /= total;
-        change = std::max(change, std::abs(next[c] - m_shares[c]));
-      }
-      m_shares = std::move(next);
-      if (change < 1e-5) return;
+/// Shares of the group from the votes alone: the fixed point of run_em with confusions held.
+void estimate_shares(const Model& model, const ReferenceView& view, ViewEvidence& evidence) {
+  const double prior = std::accumulate(model.share_votes.begin(), model.share_votes.end(), 0.0);
+  evidence.shares.clear();
+  for (const double votes : model.share_votes) evidence.shares.push_back(votes / prior);
+  constexpr int kSteps = 100;
+  for (int step = 0; step < kSteps; ++step) {
+    std::vector<double> next = model.share_votes;
+    for (std::size_t r = 0; r < view.count.size(); ++r) {
+      const std::vector<double> p = posterior_of(evidence, r, 0.0);
+      for (std::size_t c = 0; c < next.size(); ++c)
+        next[c] += view.count[r] * p[c] * model.group_scale[view.group];
     }
+    const double total = std::accumulate(next.begin(), next.end(), 0.0);
+    double change = 0.0;
+    for (std::size_t c = 0; c < next.size(); ++c) {
+      next[c] /= total;
+      change = std::max(change, std::abs(next[c] - evidence.shares[c]));
+    }
+    evidence.shares = std::move(next);
+    if (change < 1e-5) return;
   }
-
-  const Rows& m_rows;
-  const Model& m_model;
-  const ReferenceView& m_view;
-  double m_scale;  ///< independent items per item
-  std::vector<double> m_shares;
-  std::vector<double> m_logs;         ///< shape [rows of the view, classes]
-  std::vector<std::size_t> m_voters;  ///< shape [rows of the view]
-};
+}
 
 double log_loss(const std::vector<CalibrationSample>& samples) {
   // A small lapse keeps single rows where everybody is wrong from deciding alone.
@@ -197,47 +166,57 @@ std::vector<ReferenceView> make_views(const VoteTable& table, const Rows& rows,
   return views;
 }
 
-std::vector<CalibrationSample> predict_views(const Rows& rows, const Model& model, const State& state,
-                                             const std::vector<ReferenceView>& views, double dependence) {
+std::vector<ViewEvidence> weigh_views(const Rows& rows, const Model& model, const State& state,
+                                      const std::vector<ReferenceView>& views) {
   const std::vector<double> totals = voter_counts(rows, state);
-  std::vector<std::size_t> views_of(rows.groups, 0);
-  for (const auto& view : views) ++views_of[view.group];
-  std::vector<std::vector<CalibrationSample>> parts(views.size());
+  std::vector<ViewEvidence> evidence(views.size());
   tbb::parallel_for(tbb::blocked_range<std::size_t>(0, views.size()), [&](const auto& range) {
     for (std::size_t i = range.begin(); i != range.end(); ++i) {
-      const ViewPrediction prediction(rows, model, state, totals, views[i], dependence);
-      parts[i] = prediction.samples(1.0 / static_cast<double>(views_of[views[i].group]));
+      weigh_rows(rows, model, views[i], learn_without(rows, model, state, totals, views[i]), evidence[i]);
+      estimate_shares(model, views[i], evidence[i]);
     }
   });
-  std::vector<CalibrationSample> all;
-  for (auto& part : parts) all.insert(all.end(), part.begin(), part.end());
-  return all;
+  return evidence;
 }
 
-double calibrate_dependence(const Rows& rows, const Model& model, const State& state,
-                            const std::vector<ReferenceView>& views) {
-  const auto loss = [&](double dependence) {
-    return log_loss(predict_views(rows, model, state, views, dependence));
-  };
-  // A coarse search, then halves of the step around the best.
-  constexpr std::array<double, 7> kCoarse{0.0, 0.05, 0.12, 0.25, 0.5, 0.75, 1.0};
-  double best = 0.0;
-  double least = loss(0.0);
-  for (const double candidate : kCoarse) {
-    const double value = candidate == 0.0 ? least : loss(candidate);
-    if (value < least) {
-      least = value;
-      best = candidate;
+std::vector<CalibrationSample> predict_views(const Rows& rows, const Model& model,
+                                             const std::vector<ReferenceView>& views,
+                                             const std::vector<ViewEvidence>& evidence, double dependence) {
+  std::vector<double> views_of(rows.groups, 0.0);
+  for (const auto& view : views) views_of[view.group] += 1.0;
+  std::vector<CalibrationSample> samples;
+  for (std::size_t i = 0; i < views.size(); ++i) {
+    const ReferenceView& view = views[i];
+    const double scale = model.group_scale[view.group] * rows.replicas[view.group] / views_of[view.group];
+    for (std::size_t r = 0; r < view.count.size(); ++r) {
+      if (view.truth[r] < 0 || view.count[r] <= 0.0 || evidence[i].voters[r] == 0) continue;
+      samples.push_back({posterior_of(evidence[i], r, dependence), evidence[i].shares, view.truth[r],
+                         view.count[r] * scale, static_cast<std::uint32_t>(view.group)});
     }
   }
+  return samples;
+}
+
+double calibrate_dependence(const Rows& rows, const Model& model, const std::vector<ReferenceView>& views,
+                            const std::vector<ViewEvidence>& evidence) {
+  const auto loss = [&](double dependence) {
+    return log_loss(predict_views(rows, model, views, evidence, dependence));
+  };
+  // A coarse search, then halves of the step around the best.
+  constexpr std::array<double, 6> kCoarse{0.05, 0.12, 0.25, 0.5, 0.75, 1.0};
+  double best = 0.0;
+  double least = loss(0.0);
+  const auto consider = [&](double candidate) {
+    const double value = loss(candidate);
+    if (value >= least) return;
+    least = value;
+    best = candidate;
+  };
+  for (const double candidate : kCoarse) consider(candidate);
   for (double step = std::max(0.03, 0.3 * best); step > 0.01; step *= 0.5) {
-    for (const double candidate : {best - step, best + step}) {
-      if (candidate < 0.0 || candidate > 1.0) continue;
-      const double value = loss(candidate);
-      if (value >= least) continue;
-      least = value;
-      best = candidate;
-    }
+    const double centre = best;
+    consider(std::max(0.0, centre - step));
+    consider(std::min(1.0, centre + step));
   }
   return best;
 }

@@ -31,15 +31,26 @@ struct ReferenceView {
                                                     const std::vector<std::size_t>& references,
                                                     std::uint64_t seed);
 
-/// Posteriors of the known rows of each view, as if the truth of its group were unknown and had taught
-/// nothing: its votes are taken out of the labellers' skills, its shares are estimated from votes.
+/// What the votes of a view say, as if the truth of its group were unknown and had taught nothing: its votes
+/// are taken out of the labellers' skills, its shares are estimated from votes.
+struct ViewEvidence {
+  std::vector<double> logs;         ///< shape [rows, classes]: log likelihood of the votes
+  std::vector<std::size_t> voters;  ///< shape [rows]
+  std::vector<double> shares;       ///< shape [classes]
+};
+
+[[nodiscard]] std::vector<ViewEvidence> weigh_views(const Rows& rows, const Model& model, const State& state,
+                                                    const std::vector<ReferenceView>& views);
+
+/// Posteriors of the known rows with votes of all views.
 [[nodiscard]] std::vector<CalibrationSample> predict_views(const Rows& rows, const Model& model,
-                                                           const State& state,
                                                            const std::vector<ReferenceView>& views,
+                                                           const std::vector<ViewEvidence>& evidence,
                                                            double dependence);
 
 /// The dependence with the least log loss on the views, in [0, 1].
-[[nodiscard]] double calibrate_dependence(const Rows& rows, const Model& model, const State& state,
-                                          const std::vector<ReferenceView>& views);
+[[nodiscard]] double calibrate_dependence(const Rows& rows, const Model& model,
+                                          const std::vector<ReferenceView>& views,
+                                          const std::vector<ViewEvidence>& evidence);
 
 }  // namespace furrow::labelling::bayes

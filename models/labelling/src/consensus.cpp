@@ -151,6 +151,16 @@ FusedVote fuse_votes(std::span<const Vote> votes, std::span<const VoterWeight> w
                             : fuse_corrected(votes, weights, options);
 }
 
+FusedVote decide_posterior(std::span<const double> posterior, const FusionOptions& options) {
+  if (posterior.empty()) return kNobody;
+  if (posterior.size() != static_cast<std::size_t>(options.classes)) {
+    throw geo::InvalidArgument(
+        geo::concat("a posterior of ", posterior.size(), " classes where there are ", options.classes));
+  }
+  if (options.classes == 2) return decide_binary(posterior[1], options.label_threshold);
+  return decide_classes({posterior[0], posterior[1], posterior[2]});
+}
+
 PatternBuilder::PatternBuilder(std::size_t pixels) {
   m_patterns.of_pixel.assign(pixels, 0);
   if (pixels > 0) m_patterns.counts.push_back(static_cast<std::int64_t>(pixels));

@@ -46,13 +46,65 @@ struct LocalSite {
 LocalSite localise(const Campaign& campaign, const Site& site, const SiteVoters& voters, const geo::Crs& crs,
                    Mover& mover) {
   LocalSite local{{crs, {{site.name, mover.move(site.cell)}}, {}}, voters};
-  for (std::size_t i = 0; i < voters.assignments.size(); ++i) {
-    local.campaign.assignments.push_back(campaign.assignments[voters.assignments[i]]);
-    for (auto& polygon : local.campaign.assignments.back().polygons)
-      polygon.shape = mover.move(polygon.shape);
-    local.voters.assignments[i] = i;
-  }
+  const auto take = [&](std::vector<std::size_t>& assignments) {
+    for (std::size_t& i : assignments) {
+      local.campaign.assignments.push_back(campaign.assignments[i]);
+      for (auto& polygon : local.campaign.assignments.back().polygons)
+        polygon.shape = mover.move(polygon.shape);
+      i = local.campaign.assignments.size() - 1;
+    }
+  };
+  take(local.voters.assignments);
+  take(local.voters.learners);
   return local;
+}
+
+/// What joint methods know between the two times that sites are rasterised.
+class JointStep {
+ public:
+  JointStep(const Campaign& campaign, std::span<const SiteVoters> voters, const ConsensusOptions& options)
+      : m_options(options),
+        m_collected(campaign.sites.size()),
+        m_votes(campaign, voters, options.fusion.classes) {}
+
+  /// Keeps the votes of a site. Safe to call concurrently for different sites.
+  void collect(std::size_t site, const LocalSite& local, const geo::Grid& grid) {
+    m_collected[site] =
+        collect_votes(local.campaign, local.campaign.sites.front(), local.voters, grid, m_options);
+  }
+
+  void learn() {
+    for (std::size_t i = 0; i < m_collected.size(); ++i) {
+      if (!m_collected[i]) continue;
+      m_votes.add(i, *m_collected[i]);
+      m_collected[i].reset();
+    }
+    m_fit = fuse_jointly(m_votes, m_options);
+  }
+
+  [[nodiscard]] std::vector<FusedVote> decide(std::size_t site) const {
+    return decide_site(m_votes, m_fit, site, m_options.fusion);
+  }
+
+  [[nodiscard]] JointFit take_fit() { return std::move(m_fit); }
+
+ private:
+  const ConsensusOptions& m_options;
+  std::vector<std::optional<SiteVotes>> m_collected;  ///< by site
+  JointVotes m_votes;
+  JointFit m_fit;
+};
+
+/// Fuses a site; an expert's map is the consensus whatever the method.
+/// @param joint  nullptr with methods that fuse site by site
+SiteConsensus fuse_local(std::size_t index, const LocalSite& local, const geo::Grid& grid,
+                         const ConsensusOptions& options, const JointStep* joint) {
+  const Site& site = local.campaign.sites.front();
+  if (joint == nullptr || local.voters.from_expert)
+    return fuse_site(local.campaign, site, local.voters, grid, options);
+  SiteConsensus consensus = collect_patterns(local.campaign, site, local.voters, grid, options);
+  consensus.fused = joint->decide(index);
+  return consensus;
 }
 
 std::uint8_t as_byte(double probability) {
@@ -192,10 +244,13 @@ class Mosaic {
         m_options(options),
         m_grid(grid),
         m_exec(exec),
-        m_mover(campaign.crs, grid.crs) {}
+        m_mover(campaign.crs, grid.crs) {
+    if (is_joint(options.method)) m_joint.emplace(campaign, voters, options);
+  }
 
   void run(const fs::path& folder, ConsensusResult& result) {
     place(result);
+    if (m_joint) learn();
     ConsensusRasters rasters(folder, raster_names("", m_options.fusion.classes), m_grid,
                              m_options.fusion.classes, true);
     geo::Progress progress(m_exec, "fusing sites", static_cast<std::int64_t>(m_placed.size()));
@@ -215,9 +270,26 @@ class Mosaic {
       });
     }
     rasters.finish();
+    if (m_joint) result.joint = m_joint->take_fit();
   }
 
  private:
+  [[nodiscard]] LocalSite local_site(const PlacedSite& placed) {
+    return localise(m_campaign, m_campaign.sites[placed.index], m_voters[placed.index], m_grid.crs, m_mover);
+  }
+
+  void learn() {
+    geo::Progress progress(m_exec, "reading votes", static_cast<std::int64_t>(m_placed.size()));
+    tbb::parallel_for(tbb::blocked_range<std::size_t>(0, m_placed.size(), 1), [&](const auto& range) {
+      for (std::size_t i = range.begin(); i != range.end(); ++i) {
+        const PlacedSite& placed = m_placed[i];
+        m_joint->collect(placed.index, local_site(placed), m_grid.subgrid(placed.window));
+        progress.advance();
+      }
+    });
+    m_joint->learn();
+  }
+
   /// Finds the window of every site that has votes, in the order in which rows are written.
   void place(ConsensusResult& result) {
     geo::Box all;
@@ -251,10 +323,8 @@ class Mosaic {
     tbb::parallel_for(tbb::blocked_range<std::size_t>(first, last, 1), [&](const auto& range) {
       for (std::size_t i = range.begin(); i != range.end(); ++i) {
         PlacedSite& placed = m_placed[i];
-        const Site& site = m_campaign.sites[placed.index];
-        const LocalSite local = localise(m_campaign, site, m_voters[placed.index], m_grid.crs, m_mover);
-        placed.consensus = fuse_site(local.campaign, local.campaign.sites.front(), local.voters,
-                                     m_grid.subgrid(placed.window), m_options);
+        placed.consensus = fuse_local(placed.index, local_site(placed), m_grid.subgrid(placed.window),
+                                      m_options, m_joint ? &*m_joint : nullptr);
         measure_site(placed.consensus, m_options.risk_threshold, result.sites[placed.index]);
         progress.advance();
       }
@@ -296,6 +366,7 @@ class Mosaic {
   const geo::Grid& m_grid;
   geo::ExecContext& m_exec;
   Mover m_mover;
+  std::optional<JointStep> m_joint;
   std::vector<PlacedSite> m_placed;
 };
 
@@ -338,9 +409,21 @@ class SiteWriter {
              const ConsensusTarget& target, const fs::path& folder)
       : m_campaign(campaign), m_voters(voters), m_options(options), m_target(target), m_folder(folder) {}
 
+  /// Keeps the votes of a site; a site without a usable grid is left to `run`.
+  void collect(std::size_t index, JointStep& joint) const {
+    const Site& site = m_campaign.sites[index];
+    geo::Grid grid;
+    std::string image;
+    if (m_voters[index].assignments.empty() || !choose_grid(site, grid, image).empty()) return;
+    Mover mover(m_campaign.crs, grid.crs);
+    joint.collect(index, localise(m_campaign, site, m_voters[index], grid.crs, mover), grid);
+  }
+
+  /// @param joint     nullptr with methods that fuse site by site
   /// @param files     filled when rasters were written
   /// @return what was wrong with the site, or empty
-  std::string run(std::size_t index, SiteStatistics& statistics, SiteFiles& files) const {
+  std::string run(std::size_t index, const JointStep* joint, SiteStatistics& statistics,
+                  SiteFiles& files) const {
     const Site& site = m_campaign.sites[index];
     const SiteVoters& voters = m_voters[index];
     if (voters.assignments.empty()) return {};
@@ -350,8 +433,7 @@ class SiteWriter {
     if (!problem.empty()) return problem;
     Mover mover(m_campaign.crs, grid.crs);
     const LocalSite local = localise(m_campaign, site, voters, grid.crs, mover);
-    const SiteConsensus consensus =
-        fuse_site(local.campaign, local.campaign.sites.front(), local.voters, grid, m_options);
+    const SiteConsensus consensus = fuse_local(index, local, grid, m_options, joint);
     if (std::ranges::none_of(consensus.inside, [](std::uint8_t v) { return v != 0; }))
       return geo::concat("image ", geo::quoted(image),
                          " does not cover the site; check its CRS and the catalogue");
@@ -402,13 +484,25 @@ void write_sites(const Campaign& campaign, std::span<const SiteVoters> voters,
   const std::size_t n = campaign.sites.size();
   std::vector<SiteFiles> files(n);
   std::vector<std::string> problems(n);
-  geo::Progress progress(exec, "fusing sites", static_cast<std::int64_t>(n));
-  tbb::parallel_for(tbb::blocked_range<std::size_t>(0, n, 1), [&](const auto& range) {
-    for (std::size_t i = range.begin(); i != range.end(); ++i) {
-      problems[i] = writer.run(i, result.sites[i], files[i]);
-      progress.advance();
-    }
+  const auto for_all = [&](const char* what, const auto& work) {
+    geo::Progress progress(exec, what, static_cast<std::int64_t>(n));
+    tbb::parallel_for(tbb::blocked_range<std::size_t>(0, n, 1), [&](const auto& range) {
+      for (std::size_t i = range.begin(); i != range.end(); ++i) {
+        work(i);
+        progress.advance();
+      }
+    });
+  };
+  std::optional<JointStep> joint;
+  if (is_joint(options.method)) {
+    joint.emplace(campaign, voters, options);
+    for_all("reading votes", [&](std::size_t i) { writer.collect(i, *joint); });
+    joint->learn();
+  }
+  for_all("fusing sites", [&](std::size_t i) {
+    problems[i] = writer.run(i, joint ? &*joint : nullptr, result.sites[i], files[i]);
   });
+  if (joint) result.joint = joint->take_fit();
   for (std::size_t i = 0; i < n; ++i) {
     if (voters[i].assignments.empty()) ++result.without_vote;
     if (!problems[i].empty()) result.problems.push_back({"site " + campaign.sites[i].name, problems[i]});

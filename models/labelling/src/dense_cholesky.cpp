@@ -43,4 +43,19 @@ std::vector<double> DenseCholesky::solve(std::vector<double> x) const {
   return x;
 }
 
+std::vector<double> DenseCholesky::inverse_diagonal() const {
+  // Squared lengths of the columns of the factor's inverse.
+  std::vector<double> diagonal(m_size, 0.0);
+  std::vector<double> column(m_size);
+  for (std::size_t j = 0; j < m_size; ++j) {
+    for (std::size_t i = j; i < m_size; ++i) {
+      double value = i == j ? 1.0 : 0.0;
+      for (std::size_t k = j; k < i; ++k) value -= at(i, k) * column[k];
+      column[i] = value / at(i, i);
+      diagonal[j] += column[i] * column[i];
+    }
+  }
+  return diagonal;
+}
+
 }  // namespace furrow::labelling

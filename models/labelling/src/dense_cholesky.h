@@ -14,6 +14,8 @@ class DenseCholesky {
 
   [[nodiscard]] double log_determinant() const;
   [[nodiscard]] std::vector<double> solve(std::vector<double> right) const;
+  /// Diagonal of the inverse matrix.
+  [[nodiscard]] std::vector<double> inverse_diagonal() const;
 
  private:
   [[nodiscard]] double at(std::size_t row, std::size_t column) const { return m_l[row * m_size + column]; }

@@ -56,14 +56,14 @@ double known_or(double value, double fallback) {
 
 /// Keeps one map per labeller: the last. Labellers without a name are not told apart, so each map stands for
 /// itself.
-void drop_replaced(const Campaign& campaign, SiteVoters& voters) {
+std::int64_t drop_replaced(const Campaign& campaign, std::vector<std::size_t>& assignments) {
   std::map<std::string, std::size_t> last;
   const auto later = [&](std::size_t a, std::size_t b) {
     const auto& x = campaign.assignments[a];
     const auto& y = campaign.assignments[b];
     return x.completion_time != y.completion_time ? x.completion_time > y.completion_time : a > b;
   };
-  for (const std::size_t i : voters.assignments) {
+  for (const std::size_t i : assignments) {
     const auto& assignment = campaign.assignments[i];
     if (assignment.labeller.empty()) continue;
     const auto [it, added] = last.emplace(assignment.labeller, i);
@@ -73,24 +73,34 @@ void drop_replaced(const Campaign& campaign, SiteVoters& voters) {
     const auto& labeller = campaign.assignments[i].labeller;
     return !labeller.empty() && last.at(labeller) != i;
   };
-  voters.replaced = static_cast<std::int64_t>(std::erase_if(voters.assignments, replaced));
+  return static_cast<std::int64_t>(std::erase_if(assignments, replaced));
 }
 
-SiteVoters pick(const Campaign& campaign, std::span<const std::size_t> of_site, ExpertUse experts) {
+SiteVoters pick(const Campaign& campaign, std::span<const std::size_t> of_site,
+                const ConsensusOptions& options) {
   SiteVoters voters;
-  const auto take = [&](const auto& wanted) {
+  const auto all = [&](const auto& wanted) {
+    std::vector<std::size_t> found;
     for (const std::size_t i : of_site) {
       const auto& assignment = campaign.assignments[i];
-      if (!is_out(assignment) && wanted(assignment)) voters.assignments.push_back(i);
+      if (!is_out(assignment) && wanted(assignment)) found.push_back(i);
     }
+    return found;
   };
-  if (experts == ExpertUse::kUse) {
-    take([](const Assignment& a) { return a.is_reference(); });
-    if (voters.assignments.empty()) take([](const Assignment& a) { return a.is_expert(); });
+  std::vector<std::size_t> labellers = all([](const Assignment& a) { return !a.is_expert(); });
+  if (options.experts == ExpertUse::kUse) {
+    voters.assignments = all([](const Assignment& a) { return a.is_reference(); });
+    if (voters.assignments.empty())
+      voters.assignments = all([](const Assignment& a) { return a.is_expert(); });
     voters.from_expert = !voters.assignments.empty();
   }
-  if (voters.assignments.empty()) take([](const Assignment& a) { return !a.is_expert(); });
-  drop_replaced(campaign, voters);
+  if (voters.from_expert) {
+    (void)drop_replaced(campaign, labellers);
+    if (is_joint(options.method)) voters.learners = std::move(labellers);
+  } else {
+    voters.assignments = std::move(labellers);
+  }
+  voters.replaced = drop_replaced(campaign, voters.assignments);
   return voters;
 }
 
@@ -300,7 +310,7 @@ std::vector<SiteVoters> choose_voters(const Campaign& campaign, std::span<const 
   std::vector<SiteVoters> all;
   all.reserve(campaign.sites.size());
   for (const auto& site : campaign.sites) {
-    SiteVoters voters = pick(campaign, of_site[site.name], options.experts);
+    SiteVoters voters = pick(campaign, of_site[site.name], options);
     if (weighted && !voters.from_expert) {
       weigh(campaign, table, options, voters);
     } else {
@@ -330,8 +340,8 @@ std::vector<Vote> rasterize_votes(const Assignment& assignment, const geo::Multi
   return votes;
 }
 
-SiteConsensus fuse_site(const Campaign& campaign, const Site& site, const SiteVoters& voters,
-                        const geo::Grid& grid, const ConsensusOptions& options) {
+SiteConsensus collect_patterns(const Campaign& campaign, const Site& site, const SiteVoters& voters,
+                               const geo::Grid& grid, const ConsensusOptions& options) {
   SiteConsensus consensus;
   consensus.grid = grid;
   consensus.inside = geo::rasterize_extent(std::span(&site.cell, 1), grid).data();
@@ -344,6 +354,12 @@ SiteConsensus fuse_site(const Campaign& campaign, const Site& site, const SiteVo
     patterns.add(votes);
   }
   consensus.patterns = std::move(patterns).finish();
+  return consensus;
+}
+
+SiteConsensus fuse_site(const Campaign& campaign, const Site& site, const SiteVoters& voters,
+                        const geo::Grid& grid, const ConsensusOptions& options) {
+  SiteConsensus consensus = collect_patterns(campaign, site, voters, grid, options);
   consensus.fused = fuse_patterns(consensus.patterns, voters.weights, options.fusion);
   return consensus;
 }

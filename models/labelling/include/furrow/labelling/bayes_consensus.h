@@ -37,9 +37,10 @@ struct BayesOptions {
   /// Intraclass correlation of a labeller's errors inside a site, 0..1 (kSite); empty = estimated.
   std::optional<double> site_correlation;
   /// How much of what one labeller says another repeats, 0 (independent) .. 1 (copies); empty = calibrated on
-  /// sites with known truth, or `default_dependence` where there are fewer than `min_reference_sites`.
+  /// sites with known truth, or `default_dependence` where there are fewer than `min_reference_sites`. With
+  /// kItem empty = 0.
   std::optional<double> dependence;
-  double default_dependence = 0.0;
+  double default_dependence = 0.2;
   int min_reference_sites = 5;
   bool calibrate = true;              ///< calibrates posteriors on sites with known truth (same minimum)
   std::vector<double> group_weights;  ///< one per group, >= 0 (for a bootstrap over sites); empty = all 1
@@ -108,10 +109,11 @@ struct BayesFit {
 ///
 /// Information. With kSite the n items of a class at a site count as n / (1 + (n - 1) rho) independent ones;
 /// rho is estimated from how much labellers' rates differ between their sites (moments of the beta-binomial).
-/// Labellers who err together: the log likelihood ratios of n voters are multiplied by
-/// kappa = 1 / (1 + (n - 1) dependence). Dependence is what predicts the known truth of reference sites best
-/// (log loss) when each of them is judged by skills learned without it and by as many of its labellers as
-/// other sites have. On the same predictions the posterior is calibrated (calibrate_risk).
+/// Labellers who err together: in a posterior the log likelihood ratios of n voters are multiplied by
+/// kappa = 1 / (1 + (n - 1) dependence); skills and shares are learned without (flattened posteriors would
+/// dilute them). Dependence is what predicts the known truth of reference sites best (log loss) when each of
+/// them is judged by skills learned without it and by as many of its labellers as other sites have. On the
+/// same predictions the posterior is calibrated (calibrate_risk).
 ///
 /// Fit (kMode). Expectation-maximisation in the log domain on the rows, whose fixed points are posterior
 /// means given the expected counts (mode in the softmax basis, MacKay 1998); never decreases its objective.

@@ -96,6 +96,11 @@ struct FusedVote {
 [[nodiscard]] FusedVote fuse_votes(std::span<const Vote> votes, std::span<const VoterWeight> weights,
                                    const FusionOptions& options);
 
+/// Label and risk of a posterior, by the rules of fuse_votes for ties and thresholds.
+/// @param posterior  shape [options.classes]; empty = nobody voted (label 255)
+/// @throws InvalidArgument  another number of classes
+[[nodiscard]] FusedVote decide_posterior(std::span<const double> posterior, const FusionOptions& options);
+
 /// The distinct combinations of votes in a set of pixels.
 struct VotePatterns {
   std::size_t voters = 0;

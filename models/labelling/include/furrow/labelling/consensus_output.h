@@ -11,6 +11,7 @@
 #include <furrow/geo/core/csv.h>
 #include <furrow/geo/core/exec_context.h>
 #include <furrow/geo/vector/layer.h>
+#include <furrow/labelling/joint_consensus.h>
 #include <furrow/labelling/site_consensus.h>
 
 namespace furrow::labelling {
@@ -40,6 +41,7 @@ struct ConsensusResult {
   std::vector<SiteStatistics> sites;  ///< one per site of the campaign, in its order
   std::vector<SiteFiles> files;       ///< per-site rasters; empty with a grid
   std::vector<CampaignProblem> problems;
+  std::optional<JointFit> joint;  ///< what a joint method learned
   std::int64_t without_vote = 0;  ///< sites that nobody mapped
   std::int64_t outside = 0;       ///< sites that own no pixel of the grid
 };
@@ -51,7 +53,9 @@ struct ConsensusResult {
 /// site <name>_label.tif and so on, plain GeoTIFF. With two classes heat.tif (P(field)) takes the place of
 /// posterior.tif, and heat and risk are float32 with nodata NaN. Sites run in parallel; with a grid, rows of
 /// 512 px are written as soon as their sites are done, so memory grows with the sites along one such strip,
-/// not with the grid. The result does not depend on the number of threads.
+/// not with the grid. Joint methods rasterise twice: the first time only the patterns of votes are kept, one
+/// model is fitted to all of them, the second time its decisions are written. The result does not depend on
+/// the number of threads.
 /// @param voters  from choose_voters, one per site
 /// @throws InvalidArgument  site_px < 1
 /// @throws IoError   writing fails; no site has a pixel on the grid; two sites would write the same file

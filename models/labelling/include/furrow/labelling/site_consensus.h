@@ -8,6 +8,7 @@
 
 #include <furrow/geo/raster/grid.h>
 #include <furrow/geo/raster/rasterize.h>
+#include <furrow/labelling/bayes_consensus.h>
 #include <furrow/labelling/campaign.h>
 #include <furrow/labelling/consensus.h>
 #include <furrow/labelling/labeller_weights.h>
@@ -15,9 +16,17 @@
 namespace furrow::labelling {
 
 enum class ConsensusMethod {
-  kMajority,  ///< one voice each
-  kWeighted   ///< score x skill (see fuse_votes)
+  kMajority,    ///< one voice each
+  kWeighted,    ///< score x skill (see fuse_votes)
+  kBayes,       ///< fuse_bayes over all sites together
+  kDawidSkene,  ///< dawid_skene over all sites together
+  kStaple       ///< staple (two classes) or multi_label_staple over all sites together
 };
+
+/// The method learns from all sites together (joint_consensus.h).
+[[nodiscard]] constexpr bool is_joint(ConsensusMethod method) noexcept {
+  return method != ConsensusMethod::kMajority && method != ConsensusMethod::kWeighted;
+}
 
 /// What happens to a labeller without score or skills.
 enum class UnknownLabeller {
@@ -33,6 +42,7 @@ enum class ExpertUse {
 struct ConsensusOptions {
   ConsensusMethod method = ConsensusMethod::kMajority;
   FusionOptions fusion;
+  BayesOptions bayes;  ///< kBayes only
   UnknownLabeller unknown = UnknownLabeller::kMean;
   ExpertUse experts = ExpertUse::kUse;
   geo::BoundaryOptions boundary;  ///< three classes only
@@ -45,6 +55,9 @@ struct ConsensusOptions {
 struct SiteVoters {
   std::vector<std::size_t> assignments;  ///< positions in Campaign::assignments, ascending
   std::vector<VoterWeight> weights;      ///< one per assignment
+  /// Labellers' maps of a site that an expert mapped: they do not vote, but joint methods learn from them how
+  /// good their labellers are. Ascending.
+  std::vector<std::size_t> learners;
   bool from_expert = false;
   std::int64_t replaced = 0;  ///< assignments left out because the same labeller mapped the site again later
   std::int64_t unknown = 0;   ///< labellers without score or skills
@@ -56,7 +69,8 @@ struct SiteVoters {
 /// status Rejected or Untrusted. Of a labeller's several maps of one site the last one votes (by completion
 /// time, then id). With ExpertUse::kUse and an expert's map (class 1a, else 1b) the experts alone vote, one
 /// voice each. With kWeighted, weights come from `weights` by labeller name; missing values as
-/// ConsensusOptions::unknown says; with FusionOptions::compatible they stay missing.
+/// ConsensusOptions::unknown says; with FusionOptions::compatible they stay missing. Joint methods give one
+/// voice each here; what votes are worth is learned later.
 /// @return one per site of the campaign, in its order
 /// @throws InvalidArgument  kWeighted but no labeller in `weights` has a score and both skills; a negative
 /// weight
@@ -88,7 +102,13 @@ struct SiteConsensus {
   [[nodiscard]] const FusedVote& at(std::size_t pixel) const { return fused[patterns.of_pixel[pixel]]; }
 };
 
-/// Fuses one site on a grid in the campaign's CRS. Thread-safe.
+/// Rasterises the voters' maps of one site; nothing is fused yet. Thread-safe.
+[[nodiscard]] SiteConsensus collect_patterns(const Campaign& campaign, const Site& site,
+                                             const SiteVoters& voters, const geo::Grid& grid,
+                                             const ConsensusOptions& options);
+
+/// Fuses one site on a grid in the campaign's CRS by the voters' weights: majority or weighted vote.
+/// Thread-safe.
 /// @throws InvalidArgument as fuse_votes
 [[nodiscard]] SiteConsensus fuse_site(const Campaign& campaign, const Site& site, const SiteVoters& voters,
                                       const geo::Grid& grid, const ConsensusOptions& options);
