@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <memory>
 
 #include <furrow/geo/core/atomic_output.h>
@@ -54,7 +55,9 @@ class Score final : public Step {
         .required()
         .output("folder")
         .short_name('o')
-        .help("Folder for assignments.csv, labellers.csv, pairs.csv, drift.csv, spread.csv and scores.gpkg");
+        .help(
+            "Folder for assignments.csv, labellers.csv, pairs.csv, drift.csv, strata.csv, spread.csv and "
+            "scores.gpkg");
     t.add("layer", &m_campaign.labels_layer)
         .group("Input")
         .help("Layer of the labels; default: the only polygon layer");
@@ -148,6 +151,11 @@ class Score final : public Step {
 
   /// The table of labellers for people, with -v.
   static void summarise(const labelling::Scoreboard& board, const labelling::SkillReport& report) {
+    std::map<std::string, int> reasons;
+    for (const auto& score : board.assignments) {
+      if (!score.unscorable.empty()) ++reasons[score.unscorable];
+    }
+    for (const auto& [reason, count] : reasons) geo::log_verbose(geo::concat(count, " not scored: ", reason));
     if (!report.ordered_by_time && scored_any(board))
       geo::log_verbose(
           "drift: some scored assignment has no completion_time; the order of assignment_ids is used");

@@ -144,6 +144,8 @@ AreaSkills fit_area_skills(std::span<const AreaShare> shares, std::size_t labell
   for (const auto& person : fit.people()) {
     const double a = result.prior_a + person.weight * person.mean;
     const double b = result.prior_b + person.weight * (1.0 - person.mean);
+    result.looks.push_back(person.weight);
+    result.right.push_back(person.weight * person.mean);
     result.skills.push_back({a / (a + b), beta_quantile(a, b, tail), beta_quantile(a, b, 1.0 - tail)});
   }
   return result;

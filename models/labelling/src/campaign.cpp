@@ -191,10 +191,19 @@ void find_left_out(const CampaignOptions& options, const geo::Layer& kept, std::
   }
 }
 
+/// The field that joins polygons to assignments. A Shapefile cuts names after ten characters, and files made
+/// from one keep that.
+std::size_t id_field_of(const geo::Layer& layer) {
+  const int whole = layer.find_field("assignment_id");
+  const int cut = layer.find_field(std::string("assignment_id").substr(0, 10));
+  if (whole < 0 && cut >= 0) return static_cast<std::size_t>(cut);
+  return layer.field("assignment_id");
+}
+
 Labels read_labels(const CampaignOptions& options, std::vector<CampaignProblem>& problems) {
   geo::LayerReadReport report;
   geo::Layer layer = geo::read_layer(options.labels, labels_options(options), &report);
-  const std::size_t id_field = layer.field("assignment_id");
+  const std::size_t id_field = id_field_of(layer);
   const int category_field = layer.find_field("category");
   Labels labels;
   labels.crs = layer.crs;

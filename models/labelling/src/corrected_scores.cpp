@@ -269,6 +269,20 @@ class CorrectedSite {
     m_scores.splits = several_to_one(pairs, m_reference, m_labeller, true);
     m_scores.merges = several_to_one(pairs, m_labeller, m_reference, false);
     bias(matched);
+    reference_fields(pairs, matched);
+  }
+
+  void reference_fields(const std::vector<geo::OverlapPair>& pairs,
+                        const std::vector<geo::OverlapPair>& matched) {
+    std::vector<ReferenceField> all;
+    for (const auto& field : m_reference) all.push_back({field.category, field.area_m2, 0.0, false});
+    for (const auto& pair : pairs) all[pair.a].covered_m2 += pair.intersection;
+    for (const auto& pair : matched) all[pair.a].matched = true;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      if (!counts(m_reference[i])) continue;
+      all[i].covered_m2 = std::min(all[i].covered_m2, all[i].area_m2);
+      m_scores.fields.push_back(std::move(all[i]));
+    }
   }
 
   /// Wholes that are at least half covered by two or more parts of the other map, each mostly inside.

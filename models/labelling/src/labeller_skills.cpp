@@ -61,6 +61,7 @@ class Reporter {
     exec.execute(
         [&] { tbb::parallel_for(std::size_t{0}, m_scores.size(), [&](std::size_t j) { drift(j); }); });
     adjust();
+    m_report.strata = stratum_skills(m_campaign, m_board, m_options.interval);
     m_report.agreement = compare_labellers(m_campaign, m_options.pairs, exec);
     drift_flags();
     for (std::size_t j = 0; j < m_scores.size(); ++j) spam(j);

@@ -231,6 +231,17 @@ void add_spread(Rows& rows, const MeasureSpread& s) {
   rows.add("note", v.note);
 }
 
+void add_stratum(Rows& rows, const StratumSkill& s) {
+  rows.add("Labeller", s.labeller);
+  rows.add("by", s.by);
+  rows.add("stratum", s.stratum);
+  rows.add("n_fields", s.fields);
+  rows.add("matched", s.matched);
+  rows.add("FieldSkill", s.field_skill.mean);
+  rows.add("FieldSkill_low", s.field_skill.low);
+  rows.add("FieldSkill_high", s.field_skill.high);
+}
+
 /// A table with one row per item; `add` fills a row and, given a default item, names the columns.
 template <class Item, class Add>
 geo::Layer table_of(const char* name, const std::vector<Item>& items, const Add& add) {
@@ -292,6 +303,10 @@ void write_scoreboard(const Campaign& campaign, const Scoreboard& board, const S
       {table_of("drift", labellers,
                 [](Rows& rows, const Labeller& l) { add_drift(rows, l.first.labeller, l.second); }),
        "Whether a labeller's scores change, site difficulty taken out",
+       false,
+       {}},
+      {table_of("strata", report.strata, add_stratum),
+       "Field skill of every labeller by size and category of the reference's fields",
        false,
        {}},
       {table_of("spread", report.spread, add_spread),

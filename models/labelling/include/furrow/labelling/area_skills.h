@@ -31,6 +31,8 @@ struct AreaSkills {
   double prior_a = std::numeric_limits<double>::quiet_NaN();  ///< Beta prior of a labeller: the population
   double prior_b = std::numeric_limits<double>::quiet_NaN();
   std::vector<SkillEstimate> skills;  ///< per labeller; without sites the population
+  std::vector<double> looks;          ///< per labeller: worth of all sites
+  std::vector<double> right;          ///< per labeller: of those looks, right
 };
 
 /// Beta-binomial skills: every site adds its looks, reduced for their likeness, to a Beta prior that is the

@@ -63,7 +63,7 @@ struct CampaignProblem {
 
 struct CampaignOptions {
   std::string catalogue;        ///< CSV with the published column names (ecosystem.md 8.1)
-  std::string labels;           ///< polygon layer, joined by assignment_id
+  std::string labels;           ///< polygon layer, joined by assignment_id ("assignment" in a Shapefile)
   std::string labels_layer;     ///< empty = the only one
   geo::Crs labels_crs;          ///< overrides the file's; switch --labels-crs
   std::string sites;            ///< polygon layer with a field `name`; empty = square cells around x, y

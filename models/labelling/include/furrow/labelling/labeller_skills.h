@@ -10,6 +10,7 @@
 #include <furrow/labelling/drift.h>
 #include <furrow/labelling/labeller_pairs.h>
 #include <furrow/labelling/scoreboard.h>
+#include <furrow/labelling/strata.h>
 #include <furrow/labelling/variance_components.h>
 
 /// What a campaign's scores say about its labellers: levels with intervals, drift, and reasons to look twice.
@@ -50,6 +51,7 @@ struct LabellerReport {
 struct SkillReport {
   std::vector<MeasureSpread> spread;
   std::vector<LabellerReport> labellers;
+  std::vector<StratumSkill> strata;
   PairAgreement agreement;
   bool ordered_by_time = false;  ///< false: some completion_time is missing, so the order is that of the ids
 };

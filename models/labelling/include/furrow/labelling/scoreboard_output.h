@@ -19,9 +19,10 @@ namespace furrow::labelling {
 ///                    drift and flags; read_labeller_weights reads it;
 /// `pairs.csv`        one row per two labellers with a shared site;
 /// `drift.csv`        one row per labeller: change, trend and learning phase of the scores;
+/// `strata.csv`       one row per labeller and kind of field (size, category);
 /// `spread.csv`       one row per measure: how much labellers and sites differ, sites needed;
 /// `scores.gpkg`      layer `assignments` (the site's cell with the same columns) and tables `labellers`,
-///                    `pairs`, `drift`, `spread`.
+///                    `pairs`, `drift`, `strata`, `spread`.
 /// Missing = NA in the tables, null in the GeoPackage. Numbers are written so that they read back exactly.
 /// Each file appears whole or not at all; nothing is written when one of them exists and `overwrite` is off.
 /// @throws geo::IoError

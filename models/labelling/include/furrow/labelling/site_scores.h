@@ -50,6 +50,14 @@ struct CorrectedOptions {
   double weight_category = 0.125;
 };
 
+/// One counted reference field and what became of it.
+struct ReferenceField {
+  std::string category;     ///< lower case; may be empty
+  double area_m2 = 0.0;     ///< inside the cell
+  double covered_m2 = 0.0;  ///< of that, mapped as field by the labeller
+  bool matched = false;     ///< one to one, see CorrectedScores::n
+};
+
 /// Everything is inside the cell: shapes are clipped to it first.
 struct CorrectedScores {
   Confusion areas;           ///< without the places where the reference is unsure
@@ -68,9 +76,10 @@ struct CorrectedScores {
   std::int64_t reference_fields = 0;
   std::int64_t labeller_fields = 0;
   std::int64_t matched = 0;
-  std::int64_t splits = 0;    ///< reference fields that the labeller drew as several
-  std::int64_t merges = 0;    ///< labeller's polygons that join several reference fields
-  double unsure_share = 0.0;  ///< share of the cell that only the labeller's unsure polygons cover
+  std::int64_t splits = 0;             ///< reference fields that the labeller drew as several
+  std::int64_t merges = 0;             ///< labeller's polygons that join several reference fields
+  double unsure_share = 0.0;           ///< share of the cell that only the labeller's unsure polygons cover
+  std::vector<ReferenceField> fields;  ///< those that `reference_fields` counts, in their order
 };
 
 /// Quality of an assignment, every measure defined or undefined with the reason.
