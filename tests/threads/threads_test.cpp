@@ -79,7 +79,8 @@ const std::vector<Line>& lines() {
        "consensus votes",
        "{source}/tests/cli/consensus-votes/votes.csv --restarts 20 --json --out {out}",
        {}},
-      {"majority", "consensus", kCampaign + "--site-px 50 --out {out}", {}},
+      {"majority", "consensus", kCampaign + "--method majority --site-px 50 --out {out}", {}},
+      {"joint", "consensus", kCampaign + "--site-px 50 --out {out}", {}},
       {"two_classes",
        "consensus",
        kCampaign +

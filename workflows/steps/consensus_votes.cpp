@@ -35,7 +35,9 @@ class ConsensusVotes final : public Step {
             "Method 'majority' counts answers. 'dawid-skene' learns how often every worker gives each "
             "answer for each true class, together with the truth, by maximum likelihood (Dawid and Skene "
             "1979); 'one-coin' learns one accuracy per worker instead, which needs fewer answers. 'staple' "
-            "(two classes) keeps the shares of the classes at those of the answers. Known "
+            "(two classes) keeps the shares of the classes at those of the answers. 'bayes' is dawid-skene "
+            "with priors learned from all workers: who answered little is taken to be like the others, and "
+            "probabilities do not run to 0 and 1. Known "
             "truths (--truth, --truth-column) are kept and teach the skills.\n\n"
             "Answers of different workers are taken as independent given the truth. Workers who copy from "
             "each other, or all err on the same items, make the probabilities too certain.",
@@ -73,6 +75,8 @@ class ConsensusVotes final : public Step {
 
   void check() const override {
     const labelling::DawidSkeneOptions defaults;
+    if (m_method == "bayes" && (m_pseudo_right != 0.0 || m_pseudo_wrong != 0.0))
+      throw geo::UsageError("--method bayes learns its pseudo-counts; leave --pseudo-right and -wrong out");
     if (m_method != "majority" && m_method != "staple") return;
     if (m_restarts != defaults.restarts || m_pseudo_right != 0.0 || m_pseudo_wrong != 0.0)
       throw geo::UsageError(geo::concat("--restarts and pseudo-counts do nothing with --method ", m_method,
@@ -103,7 +107,7 @@ class ConsensusVotes final : public Step {
   void declare_method(OptionTable& t) {
     t.add("method", &m_method)
         .help("How answers become a label")
-        .choices({"majority", "dawid-skene", "one-coin", "staple"})
+        .choices({"majority", "dawid-skene", "one-coin", "staple", "bayes"})
         .group("Method");
     t.add("restarts", &m_restarts)
         .help("Fits from random starts besides the one from the answers; the likeliest fit wins")
@@ -140,6 +144,7 @@ class ConsensusVotes final : public Step {
   [[nodiscard]] FusionMethod method() const {
     if (m_method == "majority") return FusionMethod::kMajority;
     if (m_method == "staple") return FusionMethod::kStaple;
+    if (m_method == "bayes") return FusionMethod::kBayes;
     return m_method == "one-coin" ? FusionMethod::kOneCoin : FusionMethod::kDawidSkene;
   }
 
@@ -152,6 +157,10 @@ class ConsensusVotes final : public Step {
     options.dawid_skene.pseudo_wrong = m_pseudo_wrong;
     options.dawid_skene.max_iterations = static_cast<int>(m_max_iterations);
     options.staple.max_iterations = static_cast<int>(m_max_iterations);
+    options.bayes.restarts = static_cast<int>(m_restarts);
+    options.bayes.seed = static_cast<std::uint64_t>(m_seed);
+    options.bayes.max_iterations = static_cast<int>(m_max_iterations);
+    options.bayes.tolerance = 1e-12;
     return options;
   }
 
@@ -182,7 +191,7 @@ class ConsensusVotes final : public Step {
             {"fleiss_kappa", number_or_null(labelling::fleiss_kappa(votes.table))},
             {"mean_top_posterior", number_or_null(labelling::mean_top_posterior(votes.table, fit.posterior))},
             {"mean_entropy", number_or_null(labelling::mean_entropy(votes.table, fit.posterior))},
-            {"log_likelihood", fit.objective},
+            {m_method == "bayes" ? "log_posterior" : "log_likelihood", fit.objective},
             {"iterations", fit.iterations},
             {"converged", fit.converged},
             {"class_shares", std::move(shares)},

@@ -9,6 +9,11 @@
 namespace furrow::labelling {
 namespace {
 
+FusionFit fit_bayes(const VoteTable& votes, BayesOptions options) {
+  options.unit = InformationUnit::kItem;
+  return fuse_bayes(votes, options).fusion;
+}
+
 FusionFit fit_rows(const VoteTable& votes, const VoteFusionOptions& options) {
   DawidSkeneOptions dawid_skene_options = options.dawid_skene;
   dawid_skene_options.one_coin = options.method == FusionMethod::kOneCoin;
@@ -17,6 +22,8 @@ FusionFit fit_rows(const VoteTable& votes, const VoteFusionOptions& options) {
       return weighted_vote(votes);
     case FusionMethod::kStaple:
       return staple(votes, options.staple);
+    case FusionMethod::kBayes:
+      return fit_bayes(votes, options.bayes);
     case FusionMethod::kDawidSkene:
     case FusionMethod::kOneCoin:
       break;

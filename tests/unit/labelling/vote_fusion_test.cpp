@@ -44,6 +44,13 @@ TEST(FuseTable, MethodsAreTheirs) {
   EXPECT_EQ(coin.confusion_at(0, 0, 0), coin.confusion_at(0, 1, 1));
   options.method = FusionMethod::kStaple;
   EXPECT_NEAR(fuse_table(votes.table, options).class_shares[1], 4.0 / 7.0, 1e-15);
+  options.method = FusionMethod::kBayes;
+  BayesOptions items;
+  items.unit = InformationUnit::kItem;
+  const FusionFit bayes = fuse_table(votes.table, options);
+  const BayesFit expected = fuse_bayes(votes.table, items);
+  for (std::size_t i = 0; i < bayes.posterior.size(); ++i)
+    EXPECT_NEAR(bayes.posterior[i], expected.fusion.posterior[i], 1e-6) << i;
 }
 
 TEST(FusionTables, LabelsAndWorkers) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <furrow/geo/core/csv.h>
+#include <furrow/labelling/bayes_consensus.h>
 #include <furrow/labelling/dawid_skene.h>
 #include <furrow/labelling/staple.h>
 #include <furrow/labelling/votes_csv.h>
@@ -17,13 +18,15 @@ enum class FusionMethod {
   kMajority,    ///< weighted_vote with equal weights
   kDawidSkene,  ///< dawid_skene
   kOneCoin,     ///< dawid_skene with one accuracy per voter
-  kStaple       ///< staple; two classes only
+  kStaple,      ///< staple; two classes only
+  kBayes        ///< fuse_bayes with independent items
 };
 
 struct VoteFusionOptions {
   FusionMethod method = FusionMethod::kDawidSkene;
   DawidSkeneOptions dawid_skene;  ///< one_coin is set by the method
   StapleOptions staple;
+  BayesOptions bayes;  ///< unit is set by the method
 };
 
 /// Fuses the votes. Equal rows are joined for the fit, so that it costs as much as there are distinct rows.
