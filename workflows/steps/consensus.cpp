@@ -82,6 +82,9 @@ class Consensus final : public Step {
     const auto result =
         labelling::write_consensus(campaign, voters, options, target, folder.temporary(), context.exec());
     throw_if_nothing_done(result);
+    if (result.joint && !result.joint->fusion.converged)
+      geo::log_warning(geo::concat("the fit had not settled after ", result.joint->fusion.iterations,
+                                   " iterations; look at labellers.csv before you use it"));
     write_tables(campaign, result, folder.temporary());
     folder.commit();
     problems.insert(problems.end(), result.problems.begin(), result.problems.end());

@@ -48,7 +48,7 @@ struct BayesOptions {
   int restarts = 4;                   ///< random starts besides the start from votes
   int max_iterations = 500;           ///< of one run
   /// A run ends when the objective gains less than this per unit of information.
-  double tolerance = 1e-7;
+  double tolerance = 1e-9;
   int draws = 4000;  ///< kGibbs: kept draws, after a quarter as many for warming up
   std::uint64_t seed = 1;
 };
