@@ -156,8 +156,8 @@ JointFit fuse_jointly(const JointVotes& votes, const ConsensusOptions& options) 
   switch (options.method) {
     case ConsensusMethod::kBayes:
       fit.bayes = fuse_bayes(votes.table(), options.bayes);
-      fit.fusion = std::move(fit.bayes->fusion);
-      fit.bayes->fusion = {};
+      fit.fusion = fit.bayes->fusion;
+      fit.bayes->fusion.posterior = {};
       return fit;
     case ConsensusMethod::kDawidSkene:
       fit.fusion = dawid_skene(votes.table());

@@ -206,6 +206,22 @@ TEST(JointConsensus, WorksWithoutAnyExpert) {
   EXPECT_TRUE(reliability_table(result.joint->bayes->calibration).rows.empty());
 }
 
+TEST(JointConsensus, AnyVotesAtASiteCanBeJudged) {
+  const Campaign campaign = make_campaign();
+  const ConsensusOptions options = options_of(ConsensusMethod::kBayes);
+  const JointVotes votes = collect_all(campaign, choose_voters(campaign, {}, options), options);
+  const JointFit fit = fuse_jointly(votes, options);
+  for (std::size_t i = 0; i < votes.table().rows(); ++i) {
+    const VoteRow row = votes.table().row(i);
+    if (row.truth >= 0) continue;
+    const auto predicted = fit.bayes->predict(row.votes, row.group);
+    EXPECT_NEAR(predicted[1], fit.fusion.posterior_of(i)[1], 1e-12) << i;
+  }
+  // A site never seen has the overall shares.
+  const auto elsewhere = fit.bayes->predict({}, 99);
+  EXPECT_NEAR(elsewhere[1], fit.fusion.class_shares[1], 1e-12);
+}
+
 TEST(DecidePosterior, FollowsTheRulesOfVotes) {
   FusionOptions three;
   EXPECT_EQ(decide_posterior(std::vector<double>{0.4, 0.4, 0.2}, three).label, 0);

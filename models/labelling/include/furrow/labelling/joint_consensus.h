@@ -53,7 +53,7 @@ struct JointFit {
   std::vector<std::string> labellers;  ///< ascending
   std::vector<std::int64_t> n_sites;   ///< mapped by each
   FusionFit fusion;
-  std::optional<BayesFit> bayes;  ///< ConsensusMethod::kBayes only; its member `fusion` is empty
+  std::optional<BayesFit> bayes;  ///< ConsensusMethod::kBayes only; its fusion.posterior is empty
 };
 
 /// Fits the method of the options.
