@@ -162,11 +162,18 @@ class Score final : public Step {
     for (std::size_t i = 0; i < board.labellers.size(); ++i) {
       const auto& l = board.labellers[i];
       const auto& r = report.labellers[i];
+      const std::string flags = r.flags.empty() ? "" : "; look at: " + geo::join(r.flags, "; ");
+      if (l.scored == 0) {
+        geo::log_verbose(geo::concat(l.labeller, ": nothing scored yet", flags));
+        continue;
+      }
+      const std::string interval =
+          std::isnan(r.level.low)
+              ? " (interval unknown)"
+              : geo::concat(" (", geo::fixed(r.level.low, 2), " to ", geo::fixed(r.level.high, 2), ')');
       geo::log_verbose(geo::concat(l.labeller, ": ", l.scored, " scored, level ", geo::fixed(r.level.mean, 2),
-                                   " (", geo::fixed(r.level.low, 2), " to ", geo::fixed(r.level.high, 2),
-                                   "), field skill ", geo::fixed(l.field_skill.mean, 2), ", no-field skill ",
-                                   geo::fixed(l.nofield_skill.mean, 2),
-                                   r.flags.empty() ? "" : "; look at: " + geo::join(r.flags, "; ")));
+                                   interval, ", field skill ", geo::fixed(l.field_skill.mean, 2),
+                                   ", no-field skill ", geo::fixed(l.nofield_skill.mean, 2), flags));
     }
   }
 

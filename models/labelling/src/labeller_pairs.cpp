@@ -3,6 +3,7 @@
 #include <tbb/parallel_for.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <map>
 
@@ -20,15 +21,30 @@ namespace furrow::labelling {
 namespace {
 
 constexpr double kBorder_m = 0.25;
-constexpr std::int32_t kNoTruth = -1;
 
-/// Places inside a cell, and what maps say there.
-using Mask = std::vector<std::uint8_t>;
+/// One bit per place inside a cell.
+using Bits = std::vector<std::uint64_t>;
+constexpr std::size_t kWordBits = 64;
+
+bool is_set(const Bits& bits, std::size_t place) {
+  return (bits[place / kWordBits] >> (place % kWordBits) & 1U) != 0;
+}
+void set(Bits& bits, std::size_t place) {
+  bits[place / kWordBits] |= std::uint64_t{1} << (place % kWordBits);
+}
+
+/// How many places `of` selects, a word at a time.
+template <class Of>
+double count(std::size_t words, const Of& of) {
+  std::int64_t sum = 0;
+  for (std::size_t w = 0; w < words; ++w) sum += std::popcount(of(w));
+  return static_cast<double>(sum);
+}
 
 /// One labeller's map at one site.
 struct SiteMap {
   std::size_t labeller = 0;
-  Mask field;                       ///< per place
+  Bits field;
   std::vector<geo::Point> corners;  ///< metres, by x; those at the cell's border left out
 };
 
@@ -47,8 +63,7 @@ struct SitePair {
 
 struct SiteResult {
   std::vector<SitePair> pairs;
-  std::map<std::vector<std::uint8_t>, double> patterns;  ///< votes of `voters` and how many places have them
-  std::vector<std::size_t> voters;
+  std::vector<double> places;  ///< by number of labellers who map a field there, 0 to all
   std::string problem;
 };
 
@@ -64,23 +79,21 @@ class SiteComparison {
  public:
   SiteComparison(const Campaign& campaign, const Site& site, const PairOptions& options)
       : m_campaign(campaign), m_site(site), m_options(options), m_grid(grid()) {
-    m_inside = mask({site.cell});
+    const auto cell = geo::rasterize_extent({&site.cell, 1}, m_grid);
+    for (std::size_t p = 0; p < cell.data().size(); ++p) {
+      if (cell.data()[p] != 0) m_places.push_back(p);
+    }
   }
 
   SiteResult compare(const std::map<std::string, std::size_t>& labellers) {
     read_maps(labellers);
     SiteResult result;
     if (m_maps.size() < 2) return result;
-    for (const auto& map : m_maps) result.voters.push_back(map.labeller);
-    count_votes();
+    result.places.assign(m_maps.size() + 1, 0.0);
+    for (const std::size_t votes : count_votes()) result.places[votes] += 1.0;
+    find_truth();
     for (std::size_t i = 0; i < m_maps.size(); ++i) {
       for (std::size_t j = i + 1; j < m_maps.size(); ++j) result.pairs.push_back(pair(m_maps[i], m_maps[j]));
-    }
-    std::vector<std::uint8_t> pattern(m_maps.size());
-    for (std::size_t p = 0; p < m_inside.size(); ++p) {
-      if (m_inside[p] == 0) continue;
-      for (std::size_t i = 0; i < m_maps.size(); ++i) pattern[i] = m_maps[i].field[p];
-      result.patterns[pattern] += 1.0;
     }
     return result;
   }
@@ -97,17 +110,17 @@ class SiteComparison {
     return g;
   }
 
-  [[nodiscard]] Mask mask(const std::vector<geo::MultiPolygon>& shapes) const {
-    const auto raster = geo::rasterize_extent(shapes, m_grid);
-    return {raster.data().begin(), raster.data().end()};
-  }
-
-  [[nodiscard]] Mask mask(const Assignment& a) const {
+  [[nodiscard]] Bits field_of(const Assignment& a) const {
     std::vector<geo::MultiPolygon> shapes;
     for (const auto& polygon : a.polygons) {
       if (!polygon.unsure) shapes.push_back(polygon.shape);
     }
-    return mask(shapes);
+    const auto raster = geo::rasterize_extent(shapes, m_grid);
+    Bits bits((m_places.size() + kWordBits - 1) / kWordBits, 0);
+    for (std::size_t i = 0; i < m_places.size(); ++i) {
+      if (raster.data()[m_places[i]] != 0) set(bits, i);
+    }
+    return bits;
   }
 
   [[nodiscard]] bool is_reference(const Assignment& a) const {
@@ -126,12 +139,12 @@ class SiteComparison {
       if (slot == nullptr || a.completion_time > slot->completion_time) slot = &a;
     }
     if (last.size() < 2) return;
-    if (reference != nullptr) m_reference = mask(*reference);
+    if (reference != nullptr) m_reference = field_of(*reference);
     const MetricFrame frame(m_campaign.crs, m_site.cell, ScoreMode::kCorrected);
     std::vector<Segment> border;
     append_segments(frame.apply(m_site.cell), border);
     for (const auto& [labeller, assignment] : last)
-      m_maps.push_back({labeller, mask(*assignment), corners(*assignment, frame, border)});
+      m_maps.push_back({labeller, field_of(*assignment), corners(*assignment, frame, border)});
   }
 
   static std::vector<geo::Point> corners(const Assignment& a, const MetricFrame& frame,
@@ -154,21 +167,42 @@ class SiteComparison {
     return points;
   }
 
-  void count_votes() {
-    m_votes.assign(m_inside.size(), 0);
+  [[nodiscard]] std::vector<std::size_t> count_votes() const {
+    std::vector<std::size_t> votes(m_places.size(), 0);
     for (const auto& map : m_maps) {
-      for (std::size_t p = 0; p < m_votes.size(); ++p) m_votes[p] += map.field[p];
+      for (std::size_t p = 0; p < votes.size(); ++p) votes[p] += is_set(map.field, p) ? 1 : 0;
+    }
+    return votes;
+  }
+
+  /// Places whose truth is the same for every pair, and those where it hangs on who is left out.
+  void find_truth() {
+    m_truly_field.assign((m_places.size() + kWordBits - 1) / kWordBits, 0);
+    m_truly_none = m_truly_field;
+    const std::size_t others = m_maps.size() - 2;
+    if (m_reference.empty() && others < 3) return;
+    const auto votes = m_reference.empty() ? count_votes() : std::vector<std::size_t>{};
+    for (std::size_t p = 0; p < m_places.size(); ++p) {
+      if (!m_reference.empty()) {
+        set(is_set(m_reference, p) ? m_truly_field : m_truly_none, p);
+      } else if (2 * votes[p] > others + 4) {
+        set(m_truly_field, p);
+      } else if (2 * votes[p] < others) {
+        set(m_truly_none, p);
+      } else {
+        m_close.push_back({p, votes[p]});
+      }
     }
   }
 
   [[nodiscard]] SitePair pair(const SiteMap& a, const SiteMap& b) const {
     SitePair result{a.labeller, b.labeller};
-    for (std::size_t p = 0; p < m_inside.size(); ++p) {
-      if (m_inside[p] == 0) continue;
-      const bool x = a.field[p] != 0;
-      const bool y = b.field[p] != 0;
-      (x ? (y ? result.both : result.only_first) : (y ? result.only_second : result.neither)) += 1.0;
-    }
+    const std::size_t words = a.field.size();
+    result.both = count(words, [&](std::size_t w) { return a.field[w] & b.field[w]; });
+    result.only_first = count(words, [&](std::size_t w) { return a.field[w] & ~b.field[w]; });
+    result.only_second = count(words, [&](std::size_t w) { return b.field[w] & ~a.field[w]; });
+    result.neither =
+        static_cast<double>(m_places.size()) - result.both - result.only_first - result.only_second;
     const auto& fewer = a.corners.size() <= b.corners.size() ? a.corners : b.corners;
     const auto& more = a.corners.size() <= b.corners.size() ? b.corners : a.corners;
     result.vertices = static_cast<std::int64_t>(fewer.size());
@@ -186,33 +220,44 @@ class SiteComparison {
     return false;
   }
 
-  [[nodiscard]] std::int32_t truth(std::size_t place, const SiteMap& a, const SiteMap& b) const {
-    if (!m_reference.empty()) return m_reference[place];
-    const auto others = static_cast<int>(m_maps.size()) - 2;
-    const int field = m_votes[place] - a.field[place] - b.field[place];
-    if (others < 3 || 2 * field == others) return kNoTruth;
-    return 2 * field > others ? 1 : 0;
+  struct Counts {
+    double places = 0.0, first = 0.0, second = 0.0, both = 0.0;
+  };
+
+  /// Places of one truth where each and where both are wrong.
+  [[nodiscard]] static Counts errors(const Bits& truth, const Bits& a, const Bits& b, bool wrong_when) {
+    // A place is wrong where the map differs from the truth: bits flipped for truth "field".
+    const std::uint64_t flip = wrong_when ? 0 : ~std::uint64_t{0};
+    const std::size_t words = truth.size();
+    return {count(words, [&](std::size_t w) { return truth[w]; }),
+            count(words, [&](std::size_t w) { return truth[w] & (a[w] ^ flip); }),
+            count(words, [&](std::size_t w) { return truth[w] & (b[w] ^ flip); }),
+            count(words, [&](std::size_t w) { return truth[w] & (a[w] ^ flip) & (b[w] ^ flip); })};
+  }
+
+  /// Adds the places where what most others say depends on who the pair is; ties have no truth.
+  void add_close(const SiteMap& a, const SiteMap& b, Counts (&counts)[2]) const {
+    const std::size_t others = m_maps.size() - 2;
+    for (const auto& [place, votes] : m_close) {
+      const bool x = is_set(a.field, place);
+      const bool y = is_set(b.field, place);
+      const std::size_t field = votes - (x ? 1 : 0) - (y ? 1 : 0);
+      if (2 * field == others) continue;
+      const bool truth = 2 * field > others;
+      Counts& c = counts[truth ? 1 : 0];
+      c.places += 1.0;
+      c.first += x != truth ? 1.0 : 0.0;
+      c.second += y != truth ? 1.0 : 0.0;
+      c.both += x != truth && y != truth ? 1.0 : 0.0;
+    }
   }
 
   /// Correlation of the places where each is wrong, within field and within no field; NaN when one of them
   /// makes no error or nothing else.
   [[nodiscard]] double error_correlation(const SiteMap& a, const SiteMap& b) const {
-    struct Counts {
-      double places = 0.0, first = 0.0, second = 0.0, both = 0.0;
-    };
-    Counts counts[2];
-    for (std::size_t p = 0; p < m_inside.size(); ++p) {
-      if (m_inside[p] == 0) continue;
-      const std::int32_t z = truth(p, a, b);
-      if (z == kNoTruth) continue;
-      Counts& c = counts[z];
-      const bool wrong_a = a.field[p] != z;
-      const bool wrong_b = b.field[p] != z;
-      c.places += 1.0;
-      c.first += wrong_a ? 1.0 : 0.0;
-      c.second += wrong_b ? 1.0 : 0.0;
-      c.both += wrong_a && wrong_b ? 1.0 : 0.0;
-    }
+    Counts counts[2] = {errors(m_truly_none, a.field, b.field, true),
+                        errors(m_truly_field, a.field, b.field, false)};
+    add_close(a, b, counts);
     double together = 0.0;
     double spread_a = 0.0;
     double spread_b = 0.0;
@@ -230,10 +275,12 @@ class SiteComparison {
   const Site& m_site;
   const PairOptions& m_options;
   geo::Grid m_grid;
-  Mask m_inside;
-  Mask m_reference;  ///< empty = none
+  std::vector<std::size_t> m_places;  ///< pixels whose centre lies in the cell
+  Bits m_reference;                   ///< empty = none
   std::vector<SiteMap> m_maps;
-  std::vector<int> m_votes;
+  Bits m_truly_field;
+  Bits m_truly_none;
+  std::vector<std::pair<std::size_t, std::size_t>> m_close;  ///< place and votes
 };
 
 /// One pair over all sites.
@@ -329,14 +376,17 @@ LabellerPair summed_up(const PairSum& sum, std::int64_t least_sites) {
   return pair;
 }
 
-std::optional<double> alpha_of(const std::vector<SiteResult>& sites, std::size_t labellers) {
-  VoteTable votes(2, 2, std::max<std::size_t>(labellers, 1));
-  for (std::size_t s = 0; s < sites.size(); ++s) {
-    for (const auto& [pattern, count] : sites[s].patterns) {
+/// Alpha needs only how many say what at a place, so one voter stands for all.
+std::optional<double> alpha_of(const std::vector<SiteResult>& sites) {
+  VoteTable votes(2, 2, 1);
+  for (const auto& site : sites) {
+    for (std::size_t field = 0; field < site.places.size(); ++field) {
+      if (site.places[field] == 0.0) continue;
       std::vector<VoteEntry> row;
-      for (std::size_t i = 0; i < pattern.size(); ++i)
-        row.push_back({static_cast<std::uint32_t>(sites[s].voters[i]), pattern[i], 1});
-      votes.add(row, count, -1, static_cast<std::uint32_t>(s));
+      const std::size_t none = site.places.size() - 1 - field;
+      if (none > 0) row.push_back({0, 0, static_cast<std::uint16_t>(none)});
+      if (field > 0) row.push_back({0, 1, static_cast<std::uint16_t>(field)});
+      votes.add(row, site.places[field]);
     }
   }
   return votes.rows() == 0 ? std::nullopt : krippendorff_alpha(votes);
@@ -389,7 +439,7 @@ PairAgreement compare_labellers(const Campaign& campaign, const PairOptions& opt
   }
   const auto adjusted = adjust_p_values(p_values);
   for (std::size_t i = 0; i < adjusted.size(); ++i) result.pairs[i].shared_errors_p_adjusted = adjusted[i];
-  result.alpha = alpha_of(sites, names.size());
+  result.alpha = alpha_of(sites);
   return result;
 }
 

@@ -237,7 +237,7 @@ class Reporter {
           return concat("same corners as ", other, ": ", percent(pair.same_vertices), " of ", pair.vertices);
         });
       }
-      if (pair.shared_errors_p_adjusted < m_options.alarm) {
+      if (pair.shared_errors_p_adjusted < m_options.alarm && pair.shared_errors >= m_options.shared_errors) {
         flag_both(pair, [&](const std::string& other) {
           return concat("same errors as ", other, " on ", pair.error_sites, " sites");
         });
