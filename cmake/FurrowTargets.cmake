@@ -34,6 +34,8 @@ endif()
 if(FURROW_SANITIZE)
   add_compile_options(-fsanitize=${FURROW_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${FURROW_SANITIZE})
+  # GCC warns of the standard library's own code when it is instrumented.
+  add_compile_options(-Wno-maybe-uninitialized)
 endif()
 
 # furrow_library(<name> <alias> SOURCES ... PUBLIC ... PRIVATE ...): a static library of the suite.

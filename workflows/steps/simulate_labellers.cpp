@@ -110,7 +110,7 @@ class SimulateLabellers final : public Step {
   }
 
   void run(StepContext& context) override {
-    geo::check_output_path(m_out, context.overwrite());
+    geo::check_output_folder(m_out, context.overwrite());
     auto options = m_options;
     options.seed = static_cast<std::uint64_t>(m_seed);
     options.labellers_per_site = static_cast<int>(m_per_site);

@@ -61,7 +61,7 @@ class SimulateScene final : public Step {
   }
 
   void run(StepContext& context) override {
-    geo::check_output_path(m_out, context.overwrite());
+    geo::check_output_folder(m_out, context.overwrite());
     auto options = m_options;
     options.width_px = m_width.value_or(m_size);
     options.height_px = m_height.value_or(m_size);

@@ -7,6 +7,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -19,6 +20,8 @@
 
 #include <furrow/geo/core/error.h>
 #include <furrow/geo/core/text.h>
+
+#include "file_list.h"
 
 namespace fs = std::filesystem;
 
@@ -83,6 +86,23 @@ void flush_everything_in(const fs::path& folder) {
   if (rc != 0) throw output_error(folder, reason);
 }
 
+void rename_over(const fs::path& from, const fs::path& to) {
+  std::error_code ec;
+  fs::rename(from, to, ec);
+  if (ec)
+    throw IoError(
+        concat("cannot rename ", quoted(from.string()), " to ", quoted(to.string()), ": ", ec.message()));
+}
+
+/// Swaps two folders in one step, so that one of both is always there; in two where the system cannot.
+void exchange(const fs::path& temporary, const fs::path& path) {
+  if (::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, path.c_str(), RENAME_EXCHANGE) == 0) return;
+  const fs::path old = temporary_name(path);
+  rename_over(path, old);
+  rename_over(temporary, path);
+  rename_over(old, temporary);
+}
+
 /// Replacing a folder deletes what it holds: never a file of that name, and never a folder that no command
 /// can have made, because the user works in it or lives in it.
 void check_replaceable(const fs::path& path) {
@@ -100,6 +120,11 @@ void check_replaceable(const fs::path& path) {
       throw IoError(concat("cannot replace ", quoted(path.string()), ": it is or holds the folder ",
                            quoted(whole.string()), "; give a folder of its own"));
     }
+  }
+  if (!is_replaceable(path)) {
+    throw IoError(
+        concat("cannot replace ", quoted(path.string()),
+               ": it holds files that furrow did not write; give another folder, or move them away"));
   }
 }
 
@@ -129,14 +154,6 @@ std::vector<fs::path> missing_folders(fs::path folder) {
   for (; folder.has_relative_path() && !fs::exists(folder, ec); folder = folder.parent_path())
     missing.push_back(folder);
   return missing;
-}
-
-void rename_over(const fs::path& from, const fs::path& to) {
-  std::error_code ec;
-  fs::rename(from, to, ec);
-  if (ec)
-    throw IoError(
-        concat("cannot rename ", quoted(from.string()), " to ", quoted(to.string()), ": ", ec.message()));
 }
 
 }  // namespace
@@ -175,6 +192,11 @@ void check_output_path(const fs::path& path, bool overwrite) {
     throw IoError(concat("cannot write ", quoted(path.string()), ": folder ", quoted(folder.string()),
                          " is not writable (", last_error(), ")"));
   }
+}
+
+void check_output_folder(const fs::path& path, bool overwrite) {
+  check_output_path(path, overwrite);
+  check_replaceable(path);
 }
 
 ParentFolders::ParentFolders(const fs::path& output) {
@@ -251,8 +273,7 @@ void AtomicFile::commit(Flush flush) {
 AtomicFolder::AtomicFolder(fs::path path, bool overwrite) : m_path(std::move(path)) {
   if (!m_path.has_filename()) m_path = m_path.parent_path();  // "model/"
   m_temporary = temporary_name(m_path);
-  check_output_path(m_path, overwrite);
-  check_replaceable(m_path);
+  check_output_folder(m_path, overwrite);
   m_parents.emplace(m_path);
   std::error_code ec;
   fs::create_directory(m_temporary, ec);
@@ -266,13 +287,13 @@ AtomicFolder::~AtomicFolder() {
 }
 
 void AtomicFolder::commit() {
+  write_file_list(m_temporary);
   flush_everything_in(m_temporary);
   std::error_code ec;
   if (fs::exists(m_path, ec)) {
-    const fs::path old = temporary_name(m_path);
-    rename_over(m_path, old);
-    rename_over(m_temporary, m_path);
-    fs::remove_all(old, ec);
+    exchange(m_temporary, m_path);
+    move_unlisted_files(m_temporary, m_path);
+    fs::remove_all(m_temporary, ec);
   } else {
     rename_over(m_temporary, m_path);
   }

@@ -302,7 +302,7 @@ TrainReport Trainer::finish() {
 }
 
 TrainReport Trainer::run() {
-  geo::check_output_path(m_folder, m_options.overwrite);
+  geo::check_output_folder(m_folder, m_options.overwrite);
   if (m_options.resume) {
     resume();
   } else if (has_checkpoint(m_folder) && !m_options.overwrite) {

@@ -30,7 +30,12 @@ void check_output(const UsedPath& output, bool overwrite, std::vector<Problem>& 
   const std::string name = name_problem(output);
   if (!name.empty()) problems.push_back({name, geo::ExitCode::kUsage, output.option->name(), output.path});
   try {
-    geo::check_output_path(output.text, overwrite || output.option->output_may_exist());
+    const bool replace = overwrite || output.option->output_may_exist();
+    if (output.option->path_kind() == "folder") {
+      geo::check_output_folder(output.text, replace);
+    } else {
+      geo::check_output_path(output.text, replace);
+    }
   } catch (const geo::Error& e) {
     problems.push_back({e.what(), e.exit_code(), output.option->name(), output.path});
   }

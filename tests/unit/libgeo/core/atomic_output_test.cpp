@@ -34,10 +34,14 @@ class AsNobody {
  public:
   AsNobody() {
     constexpr uid_t kNobody = 65534;
-    if (m_was_root) EXPECT_EQ(::setresuid(kNobody, kNobody, 0), 0);
+    if (m_was_root) {
+      EXPECT_EQ(::setresuid(kNobody, kNobody, 0), 0);
+    }
   }
   ~AsNobody() {
-    if (m_was_root) EXPECT_EQ(::setresuid(0, 0, 0), 0);
+    if (m_was_root) {
+      EXPECT_EQ(::setresuid(0, 0, 0), 0);
+    }
   }
   AsNobody(const AsNobody&) = delete;
   AsNobody& operator=(const AsNobody&) = delete;
@@ -154,8 +158,46 @@ TEST(AtomicFolder, AppearsWholeAndReplacesWhole) {
     put(out.temporary() / "c.json", "3");
     out.commit();
   }
-  EXPECT_THAT(names_in(folder / "model"), testing::ElementsAre("c.json"));
+  EXPECT_THAT(names_in(folder / "model"), testing::ElementsAre(".furrow-files", "c.json"));
   EXPECT_THAT(names_in(folder.path()), testing::ElementsAre("model"));
+}
+
+TEST(AtomicFolder, WhatAUserPutThereStays) {
+  const TemporaryFolder folder;
+  {
+    AtomicFolder out(folder / "tiles", false);
+    put(out.temporary() / "1.tif", "old");
+    put(out.temporary() / "2.tif", "old");
+    out.commit();
+  }
+  put(folder.path() / "tiles" / "map.qgz", "mine");
+  fs::create_directory(folder.path() / "tiles" / "notes");
+  put(folder.path() / "tiles" / "notes" / "a.txt", "mine too");
+  put(folder.path() / "tiles" / "3.tif", "mine, but in the way");
+  {
+    AtomicFolder out(folder / "tiles", true);
+    put(out.temporary() / "1.tif", "new");
+    put(out.temporary() / "3.tif", "new");
+    out.commit();
+  }
+  EXPECT_THAT(names_in(folder / "tiles"),
+              testing::ElementsAre(".furrow-files", "1.tif", "3.tif", "map.qgz", "notes"));
+  EXPECT_EQ(test::bytes_of(folder.path() / "tiles" / "1.tif"), "new");
+  EXPECT_EQ(test::bytes_of(folder.path() / "tiles" / "3.tif"), "new");
+  EXPECT_EQ(test::bytes_of(folder.path() / "tiles" / "notes" / "a.txt"), "mine too");
+  EXPECT_THAT(names_in(folder.path()), testing::ElementsAre("tiles"));
+}
+
+TEST(AtomicFolder, NeverReplacesAFolderThatFurrowDidNotWrite) {
+  const TemporaryFolder folder;
+  fs::create_directory(folder / "photos");
+  EXPECT_EQ(error_of([&] { check_output_folder(folder / "photos", true); }), "no error") << "it is empty";
+  put(folder.path() / "photos" / "a.jpg", "mine");
+  EXPECT_THAT(error_of([&] { check_output_folder(folder / "photos", true); }),
+              HasSubstr("holds files that furrow did not write"));
+  EXPECT_THAT(error_of([&] { const AtomicFolder out(folder / "photos", true); }),
+              HasSubstr("holds files that furrow did not write"));
+  EXPECT_EQ(test::bytes_of(folder.path() / "photos" / "a.jpg"), "mine");
 }
 
 TEST(AtomicFolder, NothingStaysBehindWithoutCommit) {

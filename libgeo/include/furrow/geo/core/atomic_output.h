@@ -15,6 +15,11 @@ namespace furrow::geo {
 /// @throws IoError naming the file and what to do
 void check_output_path(const std::filesystem::path& path, bool overwrite);
 
+/// The same for a folder that an AtomicFolder would replace: it is no file, does not hold the current or the
+/// home folder, and holds nothing, or what furrow wrote (see AtomicFolder).
+/// @throws IoError
+void check_output_folder(const std::filesystem::path& path, bool overwrite);
+
 /// The error of an output that could not be written: named as the user named it, not by its temporary name,
 /// and "No space left on device" when that is the reason, however a library put it.
 /// @param reason  what the library said; may be empty
@@ -69,10 +74,13 @@ class AtomicFile {
   bool m_open = true;
 };
 
-/// The same for a folder with everything in it. With overwrite the old folder is replaced at the commit.
+/// The same for a folder with everything in it. With overwrite the old folder is replaced at the commit; of
+/// what it held, only what an AtomicFolder wrote goes: the hidden file `.furrow-files` lists that. Files that
+/// somebody else put there stay, unless a new one has the same name; a folder that is not empty and has no
+/// such list is never replaced.
 class AtomicFolder {
  public:
-  /// @throws IoError as check_output_path
+  /// @throws IoError as check_output_folder
   AtomicFolder(std::filesystem::path path, bool overwrite);
   ~AtomicFolder();
   AtomicFolder(const AtomicFolder&) = delete;
