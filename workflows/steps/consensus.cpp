@@ -123,7 +123,7 @@ class Consensus final : public Step {
     t.add("dependence", &m_dependence)
         .help(
             "bayes: how much labellers repeat each other's errors, 0 (not at all) to 1 (copies); default: "
-            "what predicts the expert sites best where there are 5 or more, else 0")
+            "what predicts the expert sites best where there are 5 or more, else 0.2")
         .range(0.0, 1.0)
         .group("Votes");
     t.add("seed", &m_seed).help("bayes: seed of the random starts").at_least(0).group("Votes");
