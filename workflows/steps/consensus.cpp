@@ -11,6 +11,7 @@
 #include <furrow/geo/raster/reader.h>
 #include <furrow/geo/vector/layer_writer.h>
 #include <furrow/labelling/consensus_output.h>
+#include <furrow/labelling/review_output.h>
 #include <furrow/workflow/step.h>
 
 #include "vector_options.h"
@@ -30,7 +31,8 @@ class Consensus final : public Step {
         "Method 'bayes' learns how often each labeller is right, how much labellers repeat each other's "
         "errors, and the truth, from all sites together: sites that an expert mapped teach it, and it "
         "works without any. Its risk is a probability, calibrated on expert sites where there are enough. "
-        "It writes the labellers' skills with intervals.\n\n"
+        "It writes the labellers' skills with intervals, and a review queue: which sites to map again, and "
+        "by whom, to remove most risk per cost.\n\n"
         "Methods 'dawid-skene' and 'staple' are the classical models by maximum likelihood. 'majority' "
         "gives each labeller one voice. 'weighted' weighs a vote with the labeller's mean score times the "
         "skill that the vote is about, as the published platform does; it needs the table of labellers "
@@ -50,8 +52,9 @@ class Consensus final : public Step {
     declare_inputs(t);
     declare_votes(t);
     declare_pixels(t);
+    declare_review(t);
     t.add("out", &m_out)
-        .help("Folder for the rasters, sites.csv, sites.gpkg and labellers.csv")
+        .help("Folder for the rasters, sites.csv, sites.gpkg, labellers.csv and review_queue.csv")
         .output("folder")
         .short_name('o')
         .required();
@@ -85,11 +88,13 @@ class Consensus final : public Step {
     if (result.joint && !result.joint->fusion.converged)
       geo::log_warning(geo::concat("the fit had not settled after ", result.joint->fusion.iterations,
                                    " iterations; look at labellers.csv before you use it"));
-    write_tables(campaign, result, folder.temporary());
+    const auto queue = review(campaign, voters, result);
+    write_tables(campaign, result, queue, folder.temporary());
     folder.commit();
     problems.insert(problems.end(), result.problems.begin(), result.problems.end());
     for (const auto& problem : problems) context.fail(problem.input, problem.message);
     record(context, voters, result);
+    record_queue(context, queue);
   }
 
  private:
@@ -199,6 +204,25 @@ class Consensus final : public Step {
         .group("Pixels");
   }
 
+  void declare_review(OptionTable& t) {
+    t.add("map-cost", &m_review.map_cost)
+        .help("bayes: cost of one more labeller's map, in any unit")
+        .range(1e-9, 1e12)
+        .group("Review queue");
+    t.add("expert-cost", &m_review.expert_cost)
+        .help("bayes: cost of an expert's map in the same unit")
+        .range(1e-9, 1e12)
+        .group("Review queue");
+    t.add("sites-per-labeller", &m_review.capacity)
+        .help("bayes: most sites in the queue for one labeller; 0 = no limit")
+        .range(0, 1'000'000'000)
+        .group("Review queue");
+    t.add("queue-length", &m_review.length)
+        .help("bayes: most sites in the queue; 0 = all that another map would improve")
+        .range(0, 1'000'000'000)
+        .group("Review queue");
+  }
+
   [[nodiscard]] labelling::ConsensusTarget read_target() const {
     labelling::ConsensusTarget target;
     target.site_px = m_site_px;
@@ -252,7 +276,16 @@ class Consensus final : public Step {
     return options;
   }
 
+  /// Sites worth another map; nothing with methods whose risk is no probability.
+  [[nodiscard]] std::vector<labelling::ReviewedSite> review(const labelling::Campaign& campaign,
+                                                            const std::vector<labelling::SiteVoters>& voters,
+                                                            const labelling::ConsensusResult& result) const {
+    if (!result.joint || !result.joint->bayes) return {};
+    return labelling::review_campaign(campaign, voters, *result.votes, *result.joint, result.sites, m_review);
+  }
+
   void write_tables(const labelling::Campaign& campaign, const labelling::ConsensusResult& result,
+                    const std::vector<labelling::ReviewedSite>& queue,
                     const std::filesystem::path& folder) const {
     geo::write_csv(labelling::site_table(result.sites), folder / "sites.csv", false);
     if (m_grid.empty()) geo::write_csv(labelling::chip_table(result.files), folder / "chips.csv", false);
@@ -270,7 +303,15 @@ class Consensus final : public Step {
                                     "); risk is the probability that a "
                                     "pixel's label is wrong, areas in m2");
     sites.multi_polygon = true;
-    geo::write_geopackage({sites}, folder / "sites.gpkg", false);
+    std::vector<geo::PackagedLayer> layers{std::move(sites)};
+    if (m_method == "bayes") {
+      geo::write_csv(labelling::review_table(campaign, queue), folder / "review_queue.csv", false);
+      layers.push_back({labelling::review_layer(campaign, queue),
+                        "Sites to map again, the most expected gain per cost first; areas in m2",
+                        true,
+                        {}});
+    }
+    geo::write_geopackage(layers, folder / "sites.gpkg", false);
   }
 
   /// Nothing at all came of it: that is a failure of the command, not of its inputs.
@@ -307,6 +348,19 @@ class Consensus final : public Step {
     context.record("maps_replaced_by_later_ones", replaced);
     if (pixels > 0.0) context.record("mean_risk", risk / pixels);
     if (result.joint) record_fit(context, *result.joint);
+  }
+
+  void record_queue(StepContext& context, const std::vector<labelling::ReviewedSite>& queue) const {
+    if (m_method != "bayes") return;
+    double removed = 0.0;
+    double cost = 0.0;
+    for (const auto& site : queue) {
+      removed += site.risk_removed_m2;
+      cost += site.cost;
+    }
+    context.record("review_sites", static_cast<std::int64_t>(queue.size()));
+    context.record("review_risk_removed_m2", removed);
+    context.record("review_cost", cost);
   }
 
   static void record_fit(StepContext& context, const labelling::JointFit& joint) {
@@ -347,6 +401,7 @@ class Consensus final : public Step {
   double m_boundary_px = geo::BoundaryOptions{}.width_px;
   std::optional<double> m_boundary_m;
   double m_border_px = labelling::ConsensusOptions{}.border_px;
+  labelling::ReviewOptions m_review;
 };
 
 }  // namespace

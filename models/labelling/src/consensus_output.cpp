@@ -86,7 +86,11 @@ class JointStep {
     return decide_site(m_votes, m_fit, site, m_options.fusion);
   }
 
-  [[nodiscard]] JointFit take_fit() { return std::move(m_fit); }
+  /// Hands over what was learned and from what.
+  void finish(ConsensusResult& result) {
+    result.joint = std::move(m_fit);
+    result.votes = std::move(m_votes);
+  }
 
  private:
   const ConsensusOptions& m_options;
@@ -270,7 +274,7 @@ class Mosaic {
       });
     }
     rasters.finish();
-    if (m_joint) result.joint = m_joint->take_fit();
+    if (m_joint) m_joint->finish(result);
   }
 
  private:
@@ -502,7 +506,7 @@ void write_sites(const Campaign& campaign, std::span<const SiteVoters> voters,
   for_all("fusing sites", [&](std::size_t i) {
     problems[i] = writer.run(i, joint ? &*joint : nullptr, result.sites[i], files[i]);
   });
-  if (joint) result.joint = joint->take_fit();
+  if (joint) joint->finish(result);
   for (std::size_t i = 0; i < n; ++i) {
     if (voters[i].assignments.empty()) ++result.without_vote;
     if (!problems[i].empty()) result.problems.push_back({"site " + campaign.sites[i].name, problems[i]});

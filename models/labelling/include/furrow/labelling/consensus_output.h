@@ -41,9 +41,10 @@ struct ConsensusResult {
   std::vector<SiteStatistics> sites;  ///< one per site of the campaign, in its order
   std::vector<SiteFiles> files;       ///< per-site rasters; empty with a grid
   std::vector<CampaignProblem> problems;
-  std::optional<JointFit> joint;  ///< what a joint method learned
-  std::int64_t without_vote = 0;  ///< sites that nobody mapped
-  std::int64_t outside = 0;       ///< sites that own no pixel of the grid
+  std::optional<JointFit> joint;    ///< what a joint method learned
+  std::optional<JointVotes> votes;  ///< and from what
+  std::int64_t without_vote = 0;    ///< sites that nobody mapped
+  std::int64_t outside = 0;         ///< sites that own no pixel of the grid
 };
 
 /// Fuses all sites and writes the rasters into `folder`, which must exist.
