@@ -111,7 +111,9 @@ class Quality : public Step {
     VectorOptions sites = m_vector;
     sites.layer.clear();
     sites.crs = m_sites_crs;
-    return geo::read_layer(m_sites, sites.read_options("--sites-crs"));
+    geo::LayerReadOptions read = sites.read_options("--sites-crs");
+    read.usual_layer = "sites";
+    return geo::read_layer(m_sites, read);
   }
 
   std::string m_fields;

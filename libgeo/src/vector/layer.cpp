@@ -164,7 +164,8 @@ GDALDatasetUniquePtr open_vector(const std::string& path) {
   return dataset;
 }
 
-OGRLayer& choose_layer(GDALDataset& dataset, const std::string& path, const std::string& wanted) {
+OGRLayer& choose_layer(GDALDataset& dataset, const std::string& path, const std::string& wanted,
+                       const std::string& usual) {
   if (!wanted.empty()) {
     OGRLayer* layer = dataset.GetLayerByName(wanted.c_str());
     if (layer == nullptr) {
@@ -186,6 +187,8 @@ OGRLayer& choose_layer(GDALDataset& dataset, const std::string& path, const std:
     ++polygon_layers;
   }
   if (polygon_layers > 1) {
+    OGRLayer* layer = usual.empty() ? nullptr : dataset.GetLayerByName(usual.c_str());
+    if (layer != nullptr) return *layer;
     throw IoError(concat(quoted(path), " has several layers (", layer_names(dataset), "); name one"));
   }
   if (found == nullptr && dataset.GetLayerCount() > 0) found = dataset.GetLayer(0);
@@ -276,7 +279,7 @@ std::vector<FieldDefinition> fields_of(const OGRFeatureDefn& definition) {
 
 Layer read_layer(const std::string& path, const LayerReadOptions& options, LayerReadReport* report_out) {
   GDALDatasetUniquePtr dataset = open_vector(path);
-  OGRLayer& source = choose_layer(*dataset, path, options.layer);
+  OGRLayer& source = choose_layer(*dataset, path, options.layer, options.usual_layer);
   GdalErrorScope errors;
   LayerReadReport report;
   Layer layer;

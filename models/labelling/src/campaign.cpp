@@ -233,6 +233,7 @@ Labels read_labels(const CampaignOptions& options, std::vector<CampaignProblem>&
 /// Cells by site name.
 std::map<std::string, geo::MultiPolygon> read_sites(const CampaignOptions& options, geo::Crs& campaign_crs) {
   geo::LayerReadOptions read;
+  read.usual_layer = "sites";
   read.override_crs = options.sites_crs;
   read.crs_switch = "--sites-crs";
   read.invalid = options.invalid;

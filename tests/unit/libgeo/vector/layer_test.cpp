@@ -217,6 +217,11 @@ TEST(Layer, SeveralLayersNeedAName) {
   LayerReadOptions options;
   options.layer = "sites";
   EXPECT_EQ(read_layer(path, options).features.size(), 1U);
+  options.layer.clear();
+  options.usual_layer = "sites";
+  EXPECT_EQ(read_layer(path, options).name, "sites");
+  options.usual_layer = "cells";
+  EXPECT_THAT(error_of(path, options), HasSubstr("several layers"));
   options.layer = "site";
   EXPECT_THAT(error_of(path, options),
               testing::AllOf(HasSubstr("no layer 'site'"), HasSubstr("fields, sites")));

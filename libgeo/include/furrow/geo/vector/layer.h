@@ -54,8 +54,9 @@ struct Layer {
 enum class InvalidGeometry { kError, kRepair, kSkip };
 
 struct LayerReadOptions {
-  std::string layer;  ///< name; empty = the only polygon layer of the file
-  Crs override_crs;   ///< what the coordinates are in, whatever the file says; empty = believe the file
+  std::string layer;        ///< name; empty = the only polygon layer of the file
+  std::string usual_layer;  ///< of several polygon layers the one taken when `layer` is empty; empty = none
+  Crs override_crs;         ///< what the coordinates are in, whatever the file says; empty = believe the file
   std::string crs_switch = "--crs";  ///< the command's option behind override_crs, named in messages
   Crs target_crs;                    ///< reproject to this; empty = as in the file
   bool require_crs = true;           ///< false: a layer without CRS is accepted

@@ -62,11 +62,12 @@ struct CampaignProblem {
 };
 
 struct CampaignOptions {
-  std::string catalogue;        ///< CSV with the published column names (ecosystem.md 8.1)
-  std::string labels;           ///< polygon layer, joined by assignment_id ("assignment" in a Shapefile)
-  std::string labels_layer;     ///< empty = the only one
-  geo::Crs labels_crs;          ///< overrides the file's; switch --labels-crs
-  std::string sites;            ///< polygon layer with a field `name`; empty = square cells around x, y
+  std::string catalogue;     ///< CSV with the published column names (ecosystem.md 8.1)
+  std::string labels;        ///< polygon layer, joined by assignment_id ("assignment" in a Shapefile)
+  std::string labels_layer;  ///< empty = the only one
+  geo::Crs labels_crs;       ///< overrides the file's; switch --labels-crs
+  std::string sites;  ///< polygon layer with a field `name` (of several layers "sites"); empty = square cells
+                      ///< around x, y
   geo::Crs sites_crs;           ///< overrides the file's; switch --sites-crs
   double cell_degrees = 0.005;  ///< side of those cells
   geo::InvalidGeometry invalid = geo::InvalidGeometry::kError;
