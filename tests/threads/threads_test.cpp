@@ -79,6 +79,11 @@ const std::vector<Line>& lines() {
        "consensus votes",
        "{source}/tests/cli/consensus-votes/votes.csv --restarts 20 --json --out {out}",
        {}},
+      {"plan",
+       "consensus plan",
+       "{source}/tests/cli/data/campaign/labellers.csv --field-share 0.3 0.6 --budget 100 --json --out "
+       "{out}/plan.csv",
+       {}},
       {"majority", "consensus", kCampaign + "--method majority --site-px 50 --out {out}", {}},
       {"joint", "consensus", kCampaign + "--site-px 50 --out {out}", {}},
       {"two_classes",
