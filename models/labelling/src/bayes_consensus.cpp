@@ -53,6 +53,10 @@ void check(const VoteTable& table, const BayesOptions& options) {
                 all_positive(priors.row_votes),
             "the prior of the confusion rows needs a number above 0 for each class and outcome");
   }
+  require(options.usual_rows.empty() ||
+              (options.usual_rows.size() == classes * static_cast<std::size_t>(table.outcomes()) &&
+               all_positive(options.usual_rows)),
+          "a usual labeller needs a number above 0 for each class and outcome");
   require(in_unit(options.site_correlation), "the correlation inside sites must be in 0..1");
   require(in_unit(options.dependence) && in_unit(options.default_dependence),
           "the dependence between labellers must be in 0..1");

@@ -158,7 +158,8 @@ double estimate_aspect(const std::vector<std::vector<std::size_t>>& seats, const
   return rho;
 }
 
-std::vector<double> usual_rows(const Rows& rows) {
+std::vector<double> usual_rows(const Rows& rows, const BayesOptions& options) {
+  if (!options.usual_rows.empty()) return options.usual_rows;
   std::vector<double> votes(rows.cells());
   const double wrong = kUsualStrength * (1.0 - kUsualRight) / static_cast<double>(rows.outcomes - 1);
   for (std::size_t cell = 0; cell < votes.size(); ++cell)
@@ -167,8 +168,8 @@ std::vector<double> usual_rows(const Rows& rows) {
 }
 
 void learn_rows(const Rows& rows, const State& state, const std::vector<AspectEvidence>& evidence,
-                Model& model) {
-  const std::vector<double> usual = usual_rows(rows);
+                const BayesOptions& options, Model& model) {
+  const std::vector<double> usual = usual_rows(rows, options);
   const std::vector<double> counts = voter_counts(rows, state);
   std::vector<double> learned;
   for (std::size_t c = 0; c < rows.classes; ++c) {
@@ -283,7 +284,7 @@ void scale_groups(const Rows& rows, Model& model) {
 
 Model initial_model(const Rows& rows, const BayesOptions& options) {
   Model model;
-  model.row_votes = options.priors ? options.priors->row_votes : usual_rows(rows);
+  model.row_votes = options.priors ? options.priors->row_votes : usual_rows(rows, options);
   model.share_votes = options.priors ? options.priors->class_votes : std::vector<double>(rows.classes, 1.0);
   model.row_scale.assign(rows.voters * rows.classes, 1.0);
   model.group_scale.assign(rows.groups, 1.0);
@@ -302,7 +303,7 @@ void learn_model(const Rows& rows, const State& state, const BayesOptions& optio
     model.correlation = estimate_correlation(rows, evidence, model.correlation);
   const std::vector<AspectEvidence> sums = sum_evidence(rows, model, evidence);
   if (!options.priors) {
-    learn_rows(rows, state, sums, model);
+    learn_rows(rows, state, sums, options, model);
     learn_shares(rows, state, model);
   }
   if (!by_site) return;

@@ -34,6 +34,9 @@ struct BayesOptions {
   InformationUnit unit = InformationUnit::kSite;
   BayesInference inference = BayesInference::kMode;
   std::optional<BayesPriors> priors;  ///< empty = learned from all labellers and all sites
+  /// Pseudo-votes of a usual labeller, shape [classes, outcomes], > 0: learning starts from them and counts
+  /// them as two labellers. Empty = 70 % right answers, 8 votes a row.
+  std::vector<double> usual_rows;
   /// Intraclass correlation of a labeller's errors inside a site, 0..1 (kSite); empty = estimated.
   std::optional<double> site_correlation;
   /// How much of what one labeller says another repeats, 0 (independent) .. 1 (copies); empty = calibrated on
@@ -103,9 +106,9 @@ struct BayesFit {
 /// Model. Truth of an item of site s: class c with probability g_s[c]. Labeller j answers o with probability
 /// theta_j[c][o]; a missing answer says nothing; "unsure" is an outcome like any other. theta_j[c] is
 /// Dirichlet around the population's row, g_s Dirichlet around the overall shares; means and strengths of
-/// both are learned from all labellers and sites (empirical Bayes, with two pseudo-labellers of 70 % right
-/// answers, so that small tables stay sane). Items with known truth are fixed: the same model works with all,
-/// some or no truth. A labeller without votes has the population's skill.
+/// both are learned from all labellers and sites (empirical Bayes, with two pseudo-labellers, see
+/// BayesOptions::usual_rows, so that small tables stay sane). Items with known truth are fixed: the same
+/// model works with all, some or no truth. A labeller without votes has the population's skill.
 ///
 /// Information. With kSite the n items of a class at a site count as n / (1 + (n - 1) rho) independent ones;
 /// rho is estimated from how much labellers' rates differ between their sites (moments of the beta-binomial).
