@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <numeric>
 
 #include <furrow/geo/vector/geos.h>
 #include <furrow/geo/vector/matching.h>
 #include <furrow/labelling/field_partition.h>
 
+#include "faces.h"
 #include "outlines.h"
 #include "overlay.h"
 
@@ -19,6 +22,8 @@ constexpr double kBorder_m = 0.25;
 constexpr double kSliver_m = 1.0;
 /// Most outlines that are overlaid at once; the work grows with the square of their number.
 constexpr std::size_t kMostOutlines = 41;
+/// Supports this much alike are equal: faces lie on a grid, polygons need not.
+constexpr double kTie = 1e-4;
 /// Less shared area than this is rounding.
 constexpr double kNoArea_m2 = 1e-6;
 
@@ -54,7 +59,7 @@ std::vector<geo::MultiPolygon> filaments(const geo::MultiPolygon& shape) {
 void drop_slivers(geo::MultiPolygon& shape, double least_m2) {
   geo::MultiPolygon clean = shape;
   const auto thin = filaments(shape);
-  if (!thin.empty()) clean = geo::difference(shape, geo::union_all(thin));
+  if (!thin.empty()) clean = on_grid(geo::difference(shape, geo::union_all(thin)));
   double largest = 0.0;
   for (const auto& part : clean) largest = std::max(largest, geo::area(part));
   std::erase_if(
@@ -142,36 +147,70 @@ double support(const FieldOutline& field, const SiteMapSet& maps, const geo::Mul
   return sum;
 }
 
-/// Gives what two outlines share to one of them, piece by piece.
-void separate(FieldOutline& a, FieldOutline& b, const SiteMapSet& maps, double least_m2) {
-  std::vector<geo::MultiPolygon> from_a;
-  std::vector<geo::MultiPolygon> from_b;
-  const bool is_a_smaller = geo::area(a.whole) <= geo::area(b.whole);
-  const geo::MultiPolygon shared = geo::intersection(a.whole, b.whole);
-  for (const auto& piece : shared) {
-    const double for_a = support(a, maps, {piece});
-    const double for_b = support(b, maps, {piece});
-    const bool is_tie = std::abs(for_a - for_b) <= 1e-9 * (for_a + for_b);
-    const bool to_a = is_tie ? is_a_smaller : for_a > for_b;
-    (to_a ? from_b : from_a).push_back({piece});
+/// Which of several fields a piece of land belongs to: the one with more weight of members there, then the
+/// smaller one.
+std::size_t owner_of(const geo::MultiPolygon& piece, const std::vector<std::size_t>& claims,
+                     const std::vector<FieldOutline>& fields, const SiteMapSet& maps) {
+  std::size_t owner = claims.front();
+  double most = support(fields[owner], maps, piece);
+  for (const std::size_t f : claims) {
+    const double own = support(fields[f], maps, piece);
+    const bool is_tie = std::abs(own - most) <= kTie * (own + most);
+    if (is_tie ? geo::area(fields[f].whole) < geo::area(fields[owner].whole) : own > most) {
+      owner = f;
+      most = own;
+    }
   }
-  const auto take = [&](FieldOutline& field, const std::vector<geo::MultiPolygon>& pieces) {
-    if (pieces.empty()) return;
-    field.whole = geo::difference(field.whole, geo::union_all(pieces));
-    drop_slivers(field.whole, least_m2);
-  };
-  take(a, from_a);
-  take(b, from_b);
+  return owner;
 }
 
-void separate_all(std::vector<FieldOutline>& fields, const SiteMapSet& maps, double least_m2) {
+/// Gives what the outlines of a group share to one of them, piece by piece.
+void separate(const std::vector<std::size_t>& group, std::vector<FieldOutline>& fields,
+              const SiteMapSet& maps, double least_m2) {
+  std::vector<geo::MultiPolygon> shapes;
+  for (const std::size_t f : group) shapes.push_back(fields[f].whole);
+  std::vector<std::vector<overlay::Geometry>> parts(group.size());
+  for (auto& face : faces_of(shapes)) {
+    const geo::Point inner = point_in(face);
+    std::vector<std::size_t> claims;
+    for (const std::size_t f : group) {
+      if (geo::contains(fields[f].whole, inner)) claims.push_back(f);
+    }
+    if (claims.empty()) continue;
+    const std::size_t owner = claims.size() == 1
+                                  ? claims.front()
+                                  : owner_of(geo::geos::from_geos(face.get()), claims, fields, maps);
+    parts[static_cast<std::size_t>(std::ranges::lower_bound(group, owner) - group.begin())].push_back(
+        std::move(face));
+  }
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    geo::MultiPolygon& shape = fields[group[i]].whole;
+    shape = geo::geos::from_geos(overlay::unite(std::move(parts[i])).get());
+    drop_slivers(shape, least_m2);
+  }
+}
+
+/// Fields that overlap, directly or through others, together; ascending. Fields that overlap none are left
+/// out.
+std::vector<std::vector<std::size_t>> overlapping_groups(const std::vector<FieldOutline>& fields) {
   std::vector<geo::MultiPolygon> shapes;
   shapes.reserve(fields.size());
   for (const auto& field : fields) shapes.push_back(field.whole);
+  std::vector<std::size_t> group_of(fields.size());
+  std::iota(group_of.begin(), group_of.end(), std::size_t{0});
   for (const auto& pair : geo::overlaps(shapes, shapes)) {
-    if (pair.a < pair.b && pair.intersection > kNoArea_m2)
-      separate(fields[pair.a], fields[pair.b], maps, least_m2);
+    if (pair.a >= pair.b || pair.intersection <= kNoArea_m2) continue;
+    const std::size_t from = group_of[pair.b];
+    const std::size_t to = group_of[pair.a];
+    std::ranges::replace(group_of, from, to);
   }
+  std::map<std::size_t, std::vector<std::size_t>> groups;
+  for (std::size_t f = 0; f < fields.size(); ++f) groups[group_of[f]].push_back(f);
+  std::vector<std::vector<std::size_t>> found;
+  for (auto& [label, group] : groups) {
+    if (group.size() > 1) found.push_back(std::move(group));
+  }
+  return found;
 }
 
 /// Edges off the cell's border.
@@ -268,7 +307,7 @@ std::vector<FieldOutline> outline_fields(const SiteMapSet& maps, const geo::Mult
     field.whole = median_of(field, maps, cell, options);
     fields.push_back(std::move(field));
   }
-  separate_all(fields, maps, options.min_field_m2);
+  for (const auto& group : overlapping_groups(fields)) separate(group, fields, maps, options.min_field_m2);
   const CellCutter cutter(cell);
   for (auto& field : fields) field.inside = cutter.cut(field.whole);
   std::erase_if(fields, [&](const FieldOutline& f) {

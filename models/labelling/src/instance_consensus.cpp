@@ -141,7 +141,9 @@ class SiteWork {
   [[nodiscard]] geo::MultiPolygon placed(const FieldOutline& field, const SiteMapSet& maps) const {
     const SitePolygon& typical = maps.polygons[field.typical];
     if (is_same(field.whole, typical.whole)) return *typical.original;
-    return m_frame.invert(field.whole);
+    geo::MultiPolygon shape = m_frame.invert(field.whole);
+    // Vertices that nearly coincide may cross over when their coordinates are rounded.
+    return geo::check_validity(shape).valid ? shape : geo::make_valid(shape);
   }
 
   void describe(const std::vector<FieldOutline>& fields, const std::vector<FieldVote>& votes,
