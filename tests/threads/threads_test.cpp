@@ -97,6 +97,11 @@ const std::vector<Line>& lines() {
            "--method weighted --weights ../one/scores/labellers.csv --grid ../data/scene.tif --out {out}",
        {"scores"},
        {"--memory 100MB"}},
+      {"audit",
+       "consensus audit",
+       "../one/votes/label.tif --scores ../one/votes/posterior.tif --sites ../data/campaign/sites.gpkg --out "
+       "{out}",
+       {"votes"}},
       {"votes_in_strips",
        "consensus",
        kCampaign + "--grid ../data/fine.tif --out {out}",

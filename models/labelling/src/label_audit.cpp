@@ -8,11 +8,12 @@
 #include <furrow/geo/core/text.h>
 #include <furrow/geo/raster/rasterize.h>
 
+#include "audit_pixels.h"
+
 namespace furrow::labelling {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-constexpr double kMargin = 1e-6;  ///< below a threshold that still reaches it
 
 void check(std::span<const AuditImage> images, const LabelAuditOptions& options) {
   if (options.classes < 2 || options.classes > 255 || !(options.temperature > 0.0))
@@ -31,39 +32,11 @@ void check(std::span<const AuditImage> images, const LabelAuditOptions& options)
   }
 }
 
-/// One labelled pixel.
-struct Pixel {
-  std::size_t label;
-  std::size_t predicted;  ///< most probable class, the first of several
-  float given;            ///< probability of the label
-  float top;              ///< probability of `predicted`
-};
-
-/// Calls use(pixel, position) for every pixel that has a label and finite probabilities.
-template <class Use>
-void for_each_pixel(const AuditImage& image, std::size_t classes, Use use) {
-  const std::size_t pixels = image.labels.size();
-  for (std::size_t i = 0; i < pixels; ++i) {
-    if (image.labels[i] == geo::kIgnore) continue;
-    Pixel pixel{image.labels[i], 0, image.probabilities[image.labels[i] * pixels + i],
-                image.probabilities[i]};
-    bool finite = true;
-    for (std::size_t c = 0; c < classes; ++c) {
-      const float p = image.probabilities[c * pixels + i];
-      finite = finite && std::isfinite(p);
-      if (p <= pixel.top) continue;
-      pixel.top = p;
-      pixel.predicted = c;
-    }
-    if (finite) use(pixel, i);
-  }
-}
-
 std::vector<double> class_thresholds(std::span<const AuditImage> images, std::size_t classes) {
   std::vector<double> sums(classes, 0.0);
   std::vector<double> pixels(classes, 0.0);
   for (const auto& image : images) {
-    for_each_pixel(image, classes, [&](const Pixel& pixel, std::size_t) {
+    for_each_pixel(image, classes, [&](const AuditPixel& pixel, std::size_t) {
       sums[pixel.label] += double{pixel.given};
       pixels[pixel.label] += 1.0;
     });
@@ -76,10 +49,10 @@ double image_score(const AuditImage& image, std::size_t classes, double temperat
   // exp((1 - p) / t) is scaled by its largest, so that a low temperature does not overflow.
   double least = std::numeric_limits<double>::infinity();
   for_each_pixel(image, classes,
-                 [&](const Pixel& pixel, std::size_t) { least = std::min(least, double{pixel.given}); });
+                 [&](const AuditPixel& pixel, std::size_t) { least = std::min(least, double{pixel.given}); });
   double sum = 0.0;
   double weights = 0.0;
-  for_each_pixel(image, classes, [&](const Pixel& pixel, std::size_t) {
+  for_each_pixel(image, classes, [&](const AuditPixel& pixel, std::size_t) {
     const double weight = std::exp((least - double{pixel.given}) / temperature);
     sum += weight * double{pixel.given};
     weights += weight;
@@ -97,11 +70,9 @@ Cut find_cut(std::span<const AuditImage> images, std::size_t classes, const std:
   std::vector<float> given;
   std::size_t expected = 0;
   for (const auto& image : images) {
-    for_each_pixel(image, classes, [&](const Pixel& pixel, std::size_t) {
+    for_each_pixel(image, classes, [&](const AuditPixel& pixel, std::size_t) {
       given.push_back(pixel.given);
-      // A class without labels has no threshold to reach: the comparison with NaN is false.
-      if (pixel.predicted != pixel.label && double{pixel.top} >= thresholds[pixel.predicted] - kMargin)
-        ++expected;
+      if (contradicts(pixel, thresholds)) ++expected;
     });
   }
   if (expected == 0) return {};
@@ -123,7 +94,7 @@ LabelAudit audit_labels(std::span<const AuditImage> images, const LabelAuditOpti
     audit.image_score.push_back(image_score(image, classes, options.temperature));
     auto& mask = audit.masks.emplace_back(image.labels.size(), std::uint8_t{0});
     std::int64_t issues = 0;
-    for_each_pixel(image, classes, [&](const Pixel& pixel, std::size_t i) {
+    for_each_pixel(image, classes, [&](const AuditPixel& pixel, std::size_t i) {
       if (pixel.given > cut.below || (pixel.given == cut.below && cut.ties == 0)) return;
       if (pixel.given == cut.below) --cut.ties;
       if (pixel.predicted == pixel.label) return;
