@@ -9,6 +9,7 @@
 //   same_files        pairs of files that must hold the same bytes
 //   needs_shared, needs_torch   the case is skipped, and said so, without them; needs_torch also at the top
 //   of the file
+//   needs_prompt_signals   skipped with the thread sanitizer, which holds signals back until a call returns
 // In every text {tmp} is a fresh folder (and the working folder), {source} the project, {shared} the folder
 // with real data, {furrow} the program.
 #include <algorithm>
@@ -30,6 +31,11 @@ using furrow::geo::concat;
 namespace {
 
 constexpr int kSkipped = 77;
+#ifdef __SANITIZE_THREAD__
+constexpr bool kSignalsWait = true;
+#else
+constexpr bool kSignalsWait = false;
+#endif
 
 constexpr std::array kFields{"name",         "args",
                              "command",      "setup",
@@ -38,7 +44,7 @@ constexpr std::array kFields{"name",         "args",
                              "stderr_lacks", "stderr_empty",
                              "exists",       "absent",
                              "same_files",   "needs_shared",
-                             "needs_torch"};
+                             "needs_torch",  "needs_prompt_signals"};
 
 class Case {
  public:
@@ -160,6 +166,8 @@ Failures run(const Case& test, const std::string& folder) {
 std::string reason_to_skip(const Case& test, bool needs_torch, bool without_torch) {
   if (without_torch && (needs_torch || test.flag("needs_torch", false))) return "built without LibTorch";
   if (test.flag("needs_shared", false) && !furrow::test::shared_exists()) return "real data is not here";
+  if (kSignalsWait && test.flag("needs_prompt_signals", false))
+    return "the thread sanitizer holds signals back";
   return {};
 }
 
