@@ -124,8 +124,7 @@ const std::vector<Line>& lines() {
        "../data/scene.tif --label-raster ../one/votes/label.tif --tile-px 64 --edge partial --min-valid 0.5 "
        "--format "
        "cog --out {out}",
-       {"votes"},
-       {"--memory 1MB"}},
+       {"votes"}},
       {"labels",
        "rasterize",
        "../data/truth.gpkg --grid ../data/fine.tif --boundary-m 8 --out {out}/labels.tif",
@@ -134,15 +133,13 @@ const std::vector<Line>& lines() {
       {"instances",
        "rasterize",
        "../data/truth.gpkg --kind instances --grid ../data/fine.tif --out {out}/instances.tif",
-       {},
-       {"--memory 1MB"}},
+       {}},
       {"extent",
        "rasterize",
        "../data/truth.gpkg --kind extent --ignore-outside ../data/campaign/sites.gpkg --grid "
        "../data/fine.tif --out "
        "{out}/extent.tif",
-       {},
-       {"--memory 1MB"}},
+       {}},
       // Sums of floating-point numbers depend on the number of LibTorch's threads, and the page says so.
       {"model", "train", kTrained, {"votes"}, {"--memory 1MB"}, {4, 4}},
       {"model_of_one_thread", "train", kTrained, {"votes"}, {}, {1, 1}},
@@ -150,7 +147,7 @@ const std::vector<Line>& lines() {
        "predict",
        "../data/scene.tif --model ../one/model --entropy {out}/entropy.tif --out {out}/scores.tif",
        {"model"},
-       {"--memory 100MB", "--tile-px 64", "--tile-px 100 --blend crop", "--tile-px 512"}},
+       {"--memory 100MB", "--tile-px 64", "--tile-px 400 --blend crop"}},
       {"predictions",
        "predict",
        "../data/scene.tif ../one/chips/scene_1_0.tif --model ../one/model --tile-px 128 "
