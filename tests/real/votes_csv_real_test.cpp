@@ -39,7 +39,8 @@ TEST(VotesCsvReal, FourAnnotatorsOfPointsInAfrica) {
   EXPECT_GT(*alpha, 0.3);
   EXPECT_LT(*alpha, 1.0);
 
-  for (const auto method : {FusionMethod::kMajority, FusionMethod::kDawidSkene, FusionMethod::kOneCoin}) {
+  for (const auto method :
+       {FusionMethod::kBayes, FusionMethod::kMajority, FusionMethod::kDawidSkene, FusionMethod::kOneCoin}) {
     VoteFusionOptions fusion;
     fusion.method = method;
     const FusionFit fit = fuse_table(votes.table, fusion);
@@ -63,6 +64,7 @@ TEST(VotesCsvReal, ThreeLabelSetsOfRwanda) {
   EXPECT_EQ(votes.votes, 3589);
   EXPECT_EQ(votes.missing, 20);
   VoteFusionOptions fusion;
+  fusion.method = FusionMethod::kDawidSkene;
   const FusionFit fit = fuse_table(votes.table, fusion);
   EXPECT_TRUE(fit.converged);
   const FusionFit by_item = dawid_skene(votes.table);

@@ -32,13 +32,13 @@ class ConsensusVotes final : public Step {
             "Fuse a table of several people's answers into one label per item, and say how good each is",
             "Reads a table with one answer a line (item, worker, label), as surveys of points give it, and "
             "writes the label of every item with its probability, and the skill of every worker.\n\n"
-            "Method 'majority' counts answers. 'dawid-skene' learns how often every worker gives each "
-            "answer for each true class, together with the truth, by maximum likelihood (Dawid and Skene "
-            "1979); 'one-coin' learns one accuracy per worker instead, which needs fewer answers. 'staple' "
-            "(two classes) keeps the shares of the classes at those of the answers. 'bayes' is dawid-skene "
-            "with priors learned from all workers: who answered little is taken to be like the others, and "
-            "probabilities do not run to 0 and 1. Known "
-            "truths (--truth, --truth-column) are kept and teach the skills.\n\n"
+            "Method 'bayes' learns how often every worker gives each answer for each true class, together "
+            "with the truth, with priors learned from all workers: who answered little is taken to be like "
+            "the others, and probabilities do not run to 0 and 1. 'dawid-skene' is the same by maximum "
+            "likelihood (Dawid and Skene 1979); 'one-coin' learns one accuracy per worker instead, which "
+            "needs fewer answers. 'staple' (two classes) keeps the shares of the classes at those of the "
+            "answers. 'majority' counts answers. Known truths (--truth, --truth-column) are kept and teach "
+            "the skills.\n\n"
             "Answers of different workers are taken as independent given the truth. Workers who copy from "
             "each other, or all err on the same items, make the probabilities too certain.",
             {{"Skills and labels from a table with columns item, worker, label",
@@ -107,7 +107,7 @@ class ConsensusVotes final : public Step {
   void declare_method(OptionTable& t) {
     t.add("method", &m_method)
         .help("How answers become a label")
-        .choices({"majority", "dawid-skene", "one-coin", "staple", "bayes"})
+        .choices({"bayes", "dawid-skene", "one-coin", "staple", "majority"})
         .group("Method");
     t.add("restarts", &m_restarts)
         .help("Fits from random starts besides the one from the answers; the likeliest fit wins")
@@ -218,7 +218,7 @@ class ConsensusVotes final : public Step {
   std::string m_worker = labelling::VotesCsvOptions{}.worker_column;
   std::string m_label = labelling::VotesCsvOptions{}.label_column;
   std::vector<std::string> m_classes, m_unsure;
-  std::string m_method = "dawid-skene";
+  std::string m_method = "bayes";
   std::int64_t m_restarts = labelling::DawidSkeneOptions{}.restarts;
   std::int64_t m_seed = static_cast<std::int64_t>(labelling::DawidSkeneOptions{}.seed);
   double m_pseudo_right = labelling::DawidSkeneOptions{}.pseudo_right;

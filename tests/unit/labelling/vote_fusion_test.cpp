@@ -37,6 +37,7 @@ TEST(FuseTable, GivesOnePosteriorPerItem) {
 TEST(FuseTable, MethodsAreTheirs) {
   const NamedVotes votes = four_items();
   VoteFusionOptions options;
+  options.method = FusionMethod::kDawidSkene;
   const FusionFit plain = fuse_table(votes.table, options);
   EXPECT_NEAR(plain.objective, dawid_skene(votes.table).objective, 1e-9);
   options.method = FusionMethod::kOneCoin;

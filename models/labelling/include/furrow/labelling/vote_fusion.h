@@ -23,7 +23,7 @@ enum class FusionMethod {
 };
 
 struct VoteFusionOptions {
-  FusionMethod method = FusionMethod::kDawidSkene;
+  FusionMethod method = FusionMethod::kBayes;
   DawidSkeneOptions dawid_skene;  ///< one_coin is set by the method
   StapleOptions staple;
   BayesOptions bayes;  ///< unit is set by the method
