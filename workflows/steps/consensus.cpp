@@ -14,6 +14,8 @@
 #include <furrow/labelling/review_output.h>
 #include <furrow/workflow/step.h>
 
+#include "consensus_masks.h"
+#include "skills_json.h"
 #include "vector_options.h"
 
 namespace furrow::workflow {
@@ -38,14 +40,19 @@ class Consensus final : public Step {
         "skill that the vote is about, as the published platform does; it needs the table of labellers "
         "that 'score' writes. The last two are no calibrated probabilities: where two or more labellers "
         "agree their risk is 0.\n\n"
-        "Sites that an expert mapped take the expert's map unless --experts ignore is given.",
+        "Sites that an expert mapped take the expert's map unless --experts ignore is given.\n\n"
+        "With --masks there is no campaign: every labeller gives one raster of classes, all on one grid. "
+        "Labellers are known by their files' names.",
         {{"Labels, risk and skills from all labellers together, one set of rasters per site",
           "furrow consensus sample_data/campaign/catalogue.csv --labels "
           "sample_data/campaign/labels.gpkg --sites sample_data/campaign/sites.gpkg --out out/consensus"},
          {"Weighted vote on the pixels of an image",
           "furrow consensus sample_data/campaign/catalogue.csv --labels "
           "sample_data/campaign/labels.gpkg --sites sample_data/campaign/sites.gpkg --method weighted "
-          "--weights out/scores/labellers.csv --grid sample_data/scene.tif --out out/consensus_weighted"}}};
+          "--weights out/scores/labellers.csv --grid sample_data/scene.tif --out out/consensus_weighted"},
+         {"Several maps on one grid as masks, and their skills as JSON",
+          "furrow consensus --masks out/labels.tif out/consensus_weighted/label.tif --json --out "
+          "out/fused"}}};
   }
 
   void declare(OptionTable& t) override {
@@ -53,14 +60,23 @@ class Consensus final : public Step {
     declare_votes(t);
     declare_pixels(t);
     declare_review(t);
+    m_masks.declare(t);
+    t.add("json", &m_json).help("Print the skills and the agreement as JSON");
     t.add("out", &m_out)
-        .help("Folder for the rasters, sites.csv, sites.gpkg, labellers.csv and review_queue.csv")
+        .help("Folder for the rasters and tables")
         .output("folder")
         .short_name('o')
         .required();
   }
 
   void check() const override {
+    if (!m_masks.is_chosen() && (m_catalogue.empty() || m_labels.empty()))
+      throw geo::UsageError("give a campaign (CATALOGUE and --labels), or --masks");
+    m_masks.check(m_method);
+    if (m_json && !m_masks.is_chosen() && !labelling::is_joint(method())) {
+      throw geo::UsageError(geo::concat("--json prints skills, which --method ", m_method,
+                                        " does not learn; use bayes, dawid-skene or staple"));
+    }
     if (m_method == "weighted" && m_weights.empty()) {
       throw geo::UsageError(
           "--method weighted needs --weights: the table labellers.csv that 'furrow score' writes");
@@ -75,9 +91,14 @@ class Consensus final : public Step {
 
   void run(StepContext& context) override {
     geo::AtomicFolder folder(m_out, context.overwrite());
-    const labelling::ConsensusTarget target = read_target();
     std::vector<labelling::LabellerWeights> weights;
     if (!m_weights.empty()) weights = labelling::read_labeller_weights(m_weights);
+    if (m_masks.is_chosen()) {
+      m_masks.run(context, consensus_options(), weights, m_method, m_json, folder.temporary());
+      folder.commit();
+      return;
+    }
+    const labelling::ConsensusTarget target = read_target();
     std::vector<labelling::CampaignProblem> problems;
     const labelling::Campaign campaign = labelling::read_campaign(campaign_options(), problems);
     const labelling::ConsensusOptions options = consensus_options();
@@ -91,6 +112,7 @@ class Consensus final : public Step {
     const auto queue = review(campaign, voters, result);
     write_tables(campaign, result, queue, folder.temporary());
     folder.commit();
+    if (m_json) print_skills(context, result);
     problems.insert(problems.end(), result.problems.begin(), result.problems.end());
     for (const auto& problem : problems) context.fail(problem.input, problem.message);
     record(context, voters, result);
@@ -102,12 +124,10 @@ class Consensus final : public Step {
     t.add("catalogue", &m_catalogue)
         .help("Table of assignments: name, Class, assignment_id, Labeller, ...")
         .input("table")
-        .positional()
-        .required();
+        .positional();
     t.add("labels", &m_labels)
         .help("Polygons that the labellers drew, joined by assignment_id")
-        .input("vector layer")
-        .required();
+        .input("vector layer");
     m_vector.declare(t, "labels");
     t.add("sites", &m_sites)
         .help("Polygons of the sites with a field 'name'; without it squares around the catalogue's x and y")
@@ -323,6 +343,14 @@ class Consensus final : public Step {
                                    " problems); the first: ", first.input, ": ", first.message));
   }
 
+  void print_skills(StepContext& context, const labelling::ConsensusResult& result) const {
+    const labelling::VoteTable& table = result.votes->table();
+    const auto summary = labelling::summarise_votes(
+        table, result.joint->labellers, labelling::answer_names(table.classes(), table.outcomes()),
+        result.joint->fusion);
+    context.out() << skills_json(m_method, summary).dump(2) << '\n';
+  }
+
   static void record(StepContext& context, const std::vector<labelling::SiteVoters>& voters,
                      const labelling::ConsensusResult& result) {
     std::int64_t maps = 0;
@@ -386,6 +414,8 @@ class Consensus final : public Step {
 
   std::string m_catalogue, m_labels, m_sites, m_sites_crs, m_weights, m_grid, m_grid_crs, m_images, m_out;
   VectorOptions m_vector;
+  MaskBranch m_masks;
+  bool m_json = false;
   double m_cell_degrees = labelling::CampaignOptions{}.cell_degrees;
   std::string m_method = "bayes";
   std::optional<double> m_dependence;

@@ -3,8 +3,6 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include <furrow/geo/core/atomic_output.h>
 #include <furrow/geo/core/csv.h>
 #include <furrow/geo/core/error.h>
@@ -15,15 +13,12 @@
 #include <furrow/labelling/votes_csv.h>
 #include <furrow/workflow/step.h>
 
+#include "skills_json.h"
+
 namespace furrow::workflow {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using labelling::FusionMethod;
-
-Json number_or_null(const std::optional<double>& value) {
-  return value ? Json(*value) : Json();
-}
 
 class ConsensusVotes final : public Step {
  public:
@@ -95,11 +90,12 @@ class ConsensusVotes final : public Step {
       geo::log_warning(geo::concat("stopped after ", fit.iterations,
                                    " iterations before the fit settled; give --max-iterations more"));
     }
-    const auto skills = labelling::worker_skills(votes, fit);
+    const auto summary = labelling::summarise_votes(votes.table, votes.workers, votes.labels, fit);
     geo::write_csv(labelling::label_table(votes, fit), folder.temporary() / "labels.csv", false);
-    geo::write_csv(labelling::worker_table(votes, skills), folder.temporary() / "workers.csv", false);
+    geo::write_csv(labelling::worker_table(votes, summary.workers), folder.temporary() / "workers.csv",
+                   false);
     folder.commit();
-    if (m_json) context.out() << summary(votes, fit, skills).dump(2) << '\n';
+    if (m_json) context.out() << skills_json(m_method, summary).dump(2) << '\n';
     record(context, votes, fit);
   }
 
@@ -162,40 +158,6 @@ class ConsensusVotes final : public Step {
     options.bayes.max_iterations = static_cast<int>(m_max_iterations);
     options.bayes.tolerance = 1e-12;
     return options;
-  }
-
-  [[nodiscard]] Json summary(const labelling::NamedVotes& votes, const labelling::FusionFit& fit,
-                             const std::vector<labelling::WorkerSkill>& skills) const {
-    Json shares = Json::object();
-    const auto classes = votes.class_names();
-    for (std::size_t c = 0; c < classes.size(); ++c) shares[classes[c]] = fit.class_shares[c];
-    Json workers = Json::array();
-    for (const auto& skill : skills) {
-      Json confusion = Json::object();
-      for (std::size_t c = 0; c < classes.size() && !skill.confusion.empty(); ++c) {
-        for (std::size_t k = 0; k < votes.labels.size(); ++k)
-          confusion[classes[c]][votes.labels[k]] = skill.confusion[c * votes.labels.size() + k];
-      }
-      workers.push_back({{"worker", skill.worker},
-                         {"n_items", skill.n_items},
-                         {"n_votes", skill.n_votes},
-                         {"accuracy", number_or_null(skill.accuracy)},
-                         {"agreement", number_or_null(skill.agreement)},
-                         {"kappa", number_or_null(skill.kappa)},
-                         {"confusion", std::move(confusion)}});
-    }
-    return {{"method", m_method},
-            {"items", votes.items.size()},
-            {"votes", votes.votes},
-            {"krippendorff_alpha", number_or_null(labelling::krippendorff_alpha(votes.table))},
-            {"fleiss_kappa", number_or_null(labelling::fleiss_kappa(votes.table))},
-            {"mean_top_posterior", number_or_null(labelling::mean_top_posterior(votes.table, fit.posterior))},
-            {"mean_entropy", number_or_null(labelling::mean_entropy(votes.table, fit.posterior))},
-            {m_method == "bayes" ? "log_posterior" : "log_likelihood", fit.objective},
-            {"iterations", fit.iterations},
-            {"converged", fit.converged},
-            {"class_shares", std::move(shares)},
-            {"workers", std::move(workers)}};
   }
 
   static void record(StepContext& context, const labelling::NamedVotes& votes,

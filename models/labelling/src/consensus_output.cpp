@@ -13,14 +13,14 @@
 #include <furrow/geo/core/log.h>
 #include <furrow/geo/core/text.h>
 #include <furrow/geo/raster/reader.h>
-#include <furrow/geo/raster/writer.h>
+
+#include "consensus_rasters.h"
 
 namespace furrow::labelling {
 namespace fs = std::filesystem;
 namespace {
 
 constexpr std::int64_t kBlock = 512;  ///< block size of the rasters: a block is written once
-constexpr double kSteps = 200.0;      ///< probabilities are stored as multiples of 1 / 200
 
 /// Moves polygons to another CRS; keeps one transformation per thread.
 class Mover {
@@ -110,124 +110,6 @@ SiteConsensus fuse_local(std::size_t index, const LocalSite& local, const geo::G
   consensus.fused = joint->decide(index);
   return consensus;
 }
-
-std::uint8_t as_byte(double probability) {
-  return static_cast<std::uint8_t>(std::lround(std::clamp(probability, 0.0, 1.0) * kSteps));
-}
-
-/// Names of the three rasters.
-struct RasterNames {
-  std::string label;
-  std::string posterior;
-  std::string risk;
-};
-
-RasterNames raster_names(const std::string& prefix, int classes) {
-  return {prefix + "label.tif", prefix + (classes == 3 ? "posterior.tif" : "heat.tif"), prefix + "risk.tif"};
-}
-
-geo::RasterSpec label_spec(int classes, bool cog) {
-  geo::RasterSpec spec;
-  spec.nodata = geo::kIgnore;
-  spec.descriptions = {"consensus label"};
-  spec.classes = geo::label_classes();
-  if (classes == 2) {
-    spec.classes.resize(2);
-    spec.classes[1].name = "field";
-  }
-  spec.overview = geo::Overview::kMode;
-  spec.cog = cog;
-  return spec;
-}
-
-/// Probabilities: one byte each with three classes; float32 with two, where results are compared with other
-/// systems'.
-geo::RasterSpec probability_spec(int classes, std::vector<std::string> descriptions, bool cog) {
-  geo::RasterSpec spec;
-  spec.bands = static_cast<int>(descriptions.size());
-  if (classes == 3) {
-    spec.nodata = geo::kIgnore;
-    spec.scale = 1.0 / kSteps;
-  } else {
-    spec.type = geo::PixelType::kFloat32;
-    spec.nodata = std::numeric_limits<double>::quiet_NaN();
-  }
-  spec.descriptions = std::move(descriptions);
-  spec.overview = geo::Overview::kAverage;
-  spec.cog = cog;
-  return spec;
-}
-
-std::vector<std::string> posterior_bands(int classes) {
-  if (classes == 2) return {"P(field)"};
-  return {"P(background)", "P(interior)", "P(boundary)"};
-}
-
-/// A row-major window of decisions; nullptr = no site.
-using Decisions = std::vector<const FusedVote*>;
-
-/// Label, posterior and risk, written side by side.
-class ConsensusRasters {
- public:
-  ConsensusRasters(const fs::path& folder, const RasterNames& names, const geo::Grid& grid, int classes,
-                   bool cog)
-      : m_classes(classes),
-        m_label(folder / names.label, grid, label_spec(classes, cog), false),
-        m_posterior(folder / names.posterior, grid, probability_spec(classes, posterior_bands(classes), cog),
-                    false),
-        m_risk(folder / names.risk, grid, probability_spec(classes, {"risk of the label"}, cog), false) {}
-
-  void write(const geo::Window& window, const Decisions& decisions) {
-    geo::Raster<std::uint8_t> label(window.width, window.height, 1, geo::kIgnore);
-    for (std::size_t i = 0; i < decisions.size(); ++i) {
-      if (decisions[i] != nullptr) label.data()[i] = decisions[i]->label;
-    }
-    m_label.write(window, label);
-    if (m_classes == 3) {
-      write_bytes(window, decisions);
-    } else {
-      write_floats(window, decisions);
-    }
-  }
-
-  void finish() {
-    m_label.finish();
-    m_posterior.finish();
-    m_risk.finish();
-  }
-
- private:
-  void write_bytes(const geo::Window& window, const Decisions& decisions) {
-    geo::Raster<std::uint8_t> posterior(window.width, window.height, 3, geo::kIgnore);
-    geo::Raster<std::uint8_t> risk(window.width, window.height, 1, geo::kIgnore);
-    for (std::size_t i = 0; i < decisions.size(); ++i) {
-      if (decisions[i] == nullptr || decisions[i]->label == geo::kIgnore) continue;
-      for (int c = 0; c < 3; ++c)
-        posterior.band(c)[i] = as_byte(decisions[i]->posterior[static_cast<std::size_t>(c)]);
-      risk.data()[i] = as_byte(decisions[i]->risk);
-    }
-    m_posterior.write(window, posterior);
-    m_risk.write(window, risk);
-  }
-
-  void write_floats(const geo::Window& window, const Decisions& decisions) {
-    constexpr float kNoData = std::numeric_limits<float>::quiet_NaN();
-    geo::Raster<float> heat(window.width, window.height, 1, kNoData);
-    geo::Raster<float> risk(window.width, window.height, 1, kNoData);
-    for (std::size_t i = 0; i < decisions.size(); ++i) {
-      if (decisions[i] == nullptr) continue;
-      heat.data()[i] = static_cast<float>(decisions[i]->posterior[1]);
-      risk.data()[i] = static_cast<float>(decisions[i]->risk);
-    }
-    m_posterior.write(window, heat);
-    m_risk.write(window, risk);
-  }
-
-  int m_classes;
-  geo::RasterWriter m_label;
-  geo::RasterWriter m_posterior;
-  geo::RasterWriter m_risk;
-};
 
 // ---------------------------------------------------------------------------------------------------------------
 // One raster for all sites

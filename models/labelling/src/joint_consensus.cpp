@@ -4,6 +4,7 @@
 #include <array>
 #include <limits>
 #include <set>
+#include <utility>
 
 #include <furrow/geo/core/error.h>
 #include <furrow/geo/core/text.h>
@@ -48,11 +49,6 @@ std::uint16_t outcome_of(Vote vote, int classes) {
   return static_cast<std::uint16_t>(sure_class(vote));
 }
 
-std::vector<std::string> class_names(int classes) {
-  if (classes == 2) return {"background", "field"};
-  return {"background", "interior", "boundary"};
-}
-
 double field_skill(const FusionFit& fit, std::size_t voter) {
   double right = 0.0;
   double total = 0.0;
@@ -70,17 +66,6 @@ std::string text(double value) {
 
 FusionFit fit_staple(const VoteTable& table) {
   return table.classes() == 2 ? staple(table) : multi_label_staple(table);
-}
-
-std::vector<std::int64_t> count_sites(const VoteTable& table) {
-  std::vector<std::set<std::uint32_t>> sites(table.voters());
-  for (std::size_t i = 0; i < table.rows(); ++i) {
-    const VoteRow row = table.row(i);
-    for (const VoteEntry& vote : row.votes) sites[vote.voter].insert(row.group);
-  }
-  std::vector<std::int64_t> counts;
-  for (const auto& s : sites) counts.push_back(static_cast<std::int64_t>(s.size()));
-  return counts;
 }
 
 }  // namespace
@@ -149,27 +134,32 @@ std::optional<std::size_t> JointVotes::first_row(std::size_t site) const {
   return m_first_row[site];
 }
 
-JointFit fuse_jointly(const JointVotes& votes, const ConsensusOptions& options) {
+JointFit fuse_jointly(const VoteTable& votes, std::vector<std::string> labellers,
+                      const ConsensusOptions& options) {
   JointFit fit;
-  fit.labellers = votes.labellers();
-  fit.n_sites = count_sites(votes.table());
+  fit.labellers = std::move(labellers);
+  fit.n_sites = count_sites(votes);
   switch (options.method) {
     case ConsensusMethod::kBayes:
-      fit.bayes = fuse_bayes(votes.table(), options.bayes);
+      fit.bayes = fuse_bayes(votes, options.bayes);
       fit.fusion = fit.bayes->fusion;
       fit.bayes->fusion.posterior = {};
       return fit;
     case ConsensusMethod::kDawidSkene:
-      fit.fusion = dawid_skene(votes.table());
+      fit.fusion = dawid_skene(votes);
       return fit;
     case ConsensusMethod::kStaple:
-      fit.fusion = fit_staple(votes.table());
+      fit.fusion = fit_staple(votes);
       return fit;
     case ConsensusMethod::kMajority:
     case ConsensusMethod::kWeighted:
       break;
   }
   throw geo::InvalidArgument("majority and weighted vote are fused site by site");
+}
+
+JointFit fuse_jointly(const JointVotes& votes, const ConsensusOptions& options) {
+  return fuse_jointly(votes.table(), votes.labellers(), options);
 }
 
 std::vector<FusedVote> decide_site(const JointVotes& votes, const JointFit& fit, std::size_t site,
@@ -186,14 +176,31 @@ std::vector<FusedVote> decide_site(const JointVotes& votes, const JointFit& fit,
   return fused;
 }
 
+std::vector<std::string> answer_names(int classes, int outcomes) {
+  std::vector<std::string> names{"background", "field"};
+  if (classes == 3) names = {"background", "interior", "boundary"};
+  if (outcomes > classes) names.emplace_back("unsure");
+  return names;
+}
+
+std::vector<std::int64_t> count_sites(const VoteTable& table) {
+  std::vector<std::set<std::uint32_t>> sites(table.voters());
+  for (std::size_t i = 0; i < table.rows(); ++i) {
+    const VoteRow row = table.row(i);
+    for (const VoteEntry& vote : row.votes) sites[vote.voter].insert(row.group);
+  }
+  std::vector<std::int64_t> counts;
+  for (const auto& s : sites) counts.push_back(static_cast<std::int64_t>(s.size()));
+  return counts;
+}
+
 geo::CsvTable labeller_table(const JointFit& fit) {
   geo::CsvTable table;
   table.columns = {"Labeller",          "n_sites",         "effective_sites",  "FieldSkill",
                    "FieldSkill_low",    "FieldSkill_high", "NoFieldSkill",     "NoFieldSkill_low",
                    "NoFieldSkill_high", "field_units",     "background_units", "counts"};
-  auto answers = class_names(fit.fusion.classes);
-  const auto classes = answers;
-  answers.emplace_back("unsure");
+  const auto classes = answer_names(fit.fusion.classes, fit.fusion.classes);
+  const auto answers = answer_names(fit.fusion.classes, fit.fusion.outcomes);
   for (const auto& c : classes) {
     for (const auto& o : answers) table.columns.push_back(geo::concat(c, "_as_", o));
   }

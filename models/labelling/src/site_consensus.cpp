@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 
 #include <furrow/geo/core/error.h>
 #include <furrow/geo/core/text.h>
+
+#include "weight_table.h"
 
 namespace furrow::labelling {
 namespace {
@@ -14,44 +17,6 @@ namespace {
 bool is_out(const Assignment& assignment) {
   const std::string status = geo::to_lower(geo::trim(assignment.status));
   return status == "rejected" || status == "untrusted" || !assignment.is_finished();
-}
-
-bool is_known(const LabellerWeights& w) {
-  return !std::isnan(w.score) && !std::isnan(w.field_skill) && !std::isnan(w.nofield_skill);
-}
-
-/// Weights by name, and the mean of the known ones.
-struct WeightTable {
-  std::map<std::string, const LabellerWeights*> by_name;
-  VoterWeight mean;
-};
-
-WeightTable make_table(std::span<const LabellerWeights> weights) {
-  WeightTable table;
-  VoterWeight sum{0.0, 0.0, 0.0};
-  double known = 0.0;
-  for (const auto& w : weights) {
-    if (w.score < 0.0 || w.field_skill < 0.0 || w.nofield_skill < 0.0) {
-      throw geo::InvalidArgument(
-          geo::concat("labeller ", geo::quoted(w.labeller), " has a negative score or skill"));
-    }
-    table.by_name.emplace(w.labeller, &w);
-    if (!is_known(w)) continue;
-    sum.score += w.score;
-    sum.field_skill += w.field_skill;
-    sum.nofield_skill += w.nofield_skill;
-    known += 1.0;
-  }
-  if (known == 0.0) {
-    throw geo::InvalidArgument(
-        "no labeller has a score, a field skill and a no-field skill; score more sites or use the majority");
-  }
-  table.mean = {sum.score / known, sum.field_skill / known, sum.nofield_skill / known};
-  return table;
-}
-
-double known_or(double value, double fallback) {
-  return std::isnan(value) ? fallback : value;
 }
 
 /// Keeps one map per labeller: the last. Labellers without a name are not told apart, so each map stands for
@@ -110,17 +75,11 @@ void weigh(const Campaign& campaign, const WeightTable& table, const ConsensusOp
   const bool fill = !options.fusion.compatible;
   std::vector<std::size_t> kept;
   for (const std::size_t i : voters.assignments) {
-    const auto it = table.by_name.find(campaign.assignments[i].labeller);
-    const LabellerWeights w = it == table.by_name.end() ? LabellerWeights{} : *it->second;
-    if (!is_known(w)) ++voters.unknown;
-    if (fill && !is_known(w) && options.unknown == UnknownLabeller::kDrop) continue;
+    const NamedWeight found = table.find(campaign.assignments[i].labeller, fill);
+    if (!found.is_complete) ++voters.unknown;
+    if (fill && !found.is_complete && options.unknown == UnknownLabeller::kDrop) continue;
     kept.push_back(i);
-    VoterWeight weight{w.score, w.field_skill, w.nofield_skill};
-    if (fill) {
-      weight = {known_or(w.score, table.mean.score), known_or(w.field_skill, table.mean.field_skill),
-                known_or(w.nofield_skill, table.mean.nofield_skill)};
-    }
-    voters.weights.push_back(weight);
+    voters.weights.push_back(found.weight);
   }
   voters.assignments = std::move(kept);
 }
@@ -306,13 +265,14 @@ std::vector<SiteVoters> choose_voters(const Campaign& campaign, std::span<const 
   for (std::size_t i = 0; i < campaign.assignments.size(); ++i)
     of_site[campaign.assignments[i].site].push_back(i);
   const bool weighted = options.method == ConsensusMethod::kWeighted;
-  const WeightTable table = weighted ? make_table(weights) : WeightTable{};
+  std::optional<WeightTable> table;
+  if (weighted) table.emplace(weights);
   std::vector<SiteVoters> all;
   all.reserve(campaign.sites.size());
   for (const auto& site : campaign.sites) {
     SiteVoters voters = pick(campaign, of_site[site.name], options);
     if (weighted && !voters.from_expert) {
-      weigh(campaign, table, options, voters);
+      weigh(campaign, *table, options, voters);
     } else {
       voters.weights.assign(voters.assignments.size(), VoterWeight{});
     }

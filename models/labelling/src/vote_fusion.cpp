@@ -1,7 +1,9 @@
 #include <furrow/labelling/vote_fusion.h>
 
 #include <algorithm>
+#include <cmath>
 
+#include <furrow/geo/core/error.h>
 #include <furrow/geo/core/text.h>
 #include <furrow/labelling/agreement.h>
 #include <furrow/labelling/weighted_vote.h>
@@ -50,12 +52,19 @@ std::string text_of(const std::optional<double>& value) {
 
 void count_votes(const VoteTable& votes, std::vector<WorkerSkill>& skills) {
   std::vector<std::size_t> last(skills.size(), votes.rows());  // row that was counted last
+  std::vector<double> n_items(skills.size(), 0.0);
+  std::vector<double> n_votes(skills.size(), 0.0);
   for (std::size_t i = 0; i < votes.rows(); ++i) {
-    for (const VoteEntry& vote : votes.row(i).votes) {
-      skills[vote.voter].n_votes += vote.times;
-      if (last[vote.voter] != i) ++skills[vote.voter].n_items;
+    const VoteRow row = votes.row(i);
+    for (const VoteEntry& vote : row.votes) {
+      n_votes[vote.voter] += row.count * vote.times;
+      if (last[vote.voter] != i) n_items[vote.voter] += row.count;
       last[vote.voter] = i;
     }
+  }
+  for (std::size_t j = 0; j < skills.size(); ++j) {
+    skills[j].n_items = std::llround(n_items[j]);
+    skills[j].n_votes = std::llround(n_votes[j]);
   }
 }
 
@@ -73,22 +82,55 @@ FusionFit fuse_table(const VoteTable& votes, const VoteFusionOptions& options) {
   return fit;
 }
 
-std::vector<WorkerSkill> worker_skills(const NamedVotes& votes, const FusionFit& fit) {
-  const std::vector<std::int32_t> labels = labels_of(votes.table, fit);
-  std::vector<WorkerSkill> skills(votes.workers.size());
-  count_votes(votes.table, skills);
+std::vector<WorkerSkill> worker_skills(const VoteTable& votes, const std::vector<std::string>& workers,
+                                       const FusionFit& fit) {
+  if (workers.size() != votes.voters()) {
+    throw geo::InvalidArgument(
+        geo::concat("there are ", workers.size(), " names for ", votes.voters(), " voters"));
+  }
+  const std::vector<std::int32_t> labels = labels_of(votes, fit);
+  std::vector<WorkerSkill> skills(workers.size());
+  count_votes(votes, skills);
   const std::size_t numbers = static_cast<std::size_t>(fit.classes) * static_cast<std::size_t>(fit.outcomes);
   for (std::size_t j = 0; j < skills.size(); ++j) {
     WorkerSkill& skill = skills[j];
-    skill.worker = votes.workers[j];
+    skill.worker = workers[j];
     if (skill.n_votes == 0) continue;
     skill.accuracy = accuracy_of(fit, j);
-    skill.agreement = agreement_with_labels(votes.table, j, labels);
-    skill.kappa = kappa_with_labels(votes.table, j, labels);
+    skill.agreement = agreement_with_labels(votes, j, labels);
+    skill.kappa = kappa_with_labels(votes, j, labels);
     const auto begin = fit.confusion.begin() + static_cast<std::ptrdiff_t>(j * numbers);
     skill.confusion.assign(begin, begin + static_cast<std::ptrdiff_t>(numbers));
   }
   return skills;
+}
+
+VoteSummary summarise_votes(const VoteTable& votes, const std::vector<std::string>& workers,
+                            const std::vector<std::string>& labels, const FusionFit& fit) {
+  if (labels.size() != static_cast<std::size_t>(votes.outcomes())) {
+    throw geo::InvalidArgument(
+        geo::concat("there are ", labels.size(), " labels for ", votes.outcomes(), " outcomes"));
+  }
+  VoteSummary summary;
+  summary.classes = votes.classes();
+  summary.labels = labels;
+  summary.items = std::llround(votes.items());
+  double n_votes = 0.0;
+  for (std::size_t i = 0; i < votes.rows(); ++i) {
+    const VoteRow row = votes.row(i);
+    for (const VoteEntry& vote : row.votes) n_votes += row.count * vote.times;
+  }
+  summary.votes = std::llround(n_votes);
+  summary.krippendorff_alpha = krippendorff_alpha(votes);
+  summary.fleiss_kappa = fleiss_kappa(votes);
+  summary.mean_top_posterior = mean_top_posterior(votes, fit.posterior);
+  summary.mean_entropy = mean_entropy(votes, fit.posterior);
+  summary.objective = fit.objective;
+  summary.iterations = fit.iterations;
+  summary.converged = fit.converged;
+  summary.class_shares = fit.class_shares;
+  summary.workers = worker_skills(votes, workers, fit);
+  return summary;
 }
 
 geo::CsvTable label_table(const NamedVotes& votes, const FusionFit& fit) {

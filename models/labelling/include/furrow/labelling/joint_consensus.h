@@ -50,19 +50,31 @@ class JointVotes {
 
 /// What a joint method learned.
 struct JointFit {
-  std::vector<std::string> labellers;  ///< ascending
-  std::vector<std::int64_t> n_sites;   ///< mapped by each
+  std::vector<std::string> labellers;
+  std::vector<std::int64_t> n_sites;  ///< mapped by each
   FusionFit fusion;
   std::optional<BayesFit> bayes;  ///< ConsensusMethod::kBayes only; its fusion.posterior is empty
 };
 
-/// Fits the method of the options.
+/// Fits the method of the options to any votes.
+/// @param labellers  names of the voters
+/// @throws InvalidArgument  the method is not a joint one
+[[nodiscard]] JointFit fuse_jointly(const VoteTable& votes, std::vector<std::string> labellers,
+                                    const ConsensusOptions& options);
+
+/// The same for the votes of sites.
 /// @throws InvalidArgument  the method is not a joint one
 [[nodiscard]] JointFit fuse_jointly(const JointVotes& votes, const ConsensusOptions& options);
 
 /// Decisions on the patterns of a site, in their order. Where nobody voted there is none (label 255).
 [[nodiscard]] std::vector<FusedVote> decide_site(const JointVotes& votes, const JointFit& fit,
                                                  std::size_t site, const FusionOptions& options);
+
+/// Names of the classes of a consensus, then "unsure" where that is an answer.
+[[nodiscard]] std::vector<std::string> answer_names(int classes, int outcomes);
+
+/// Groups of the table that each voter voted in.
+[[nodiscard]] std::vector<std::int64_t> count_sites(const VoteTable& votes);
 
 /// Skills of the labellers: Labeller, n_sites, effective_sites, FieldSkill and NoFieldSkill (P(says field |
 /// field), P(says background | background)) each with _low and _high, field_units, background_units (how many

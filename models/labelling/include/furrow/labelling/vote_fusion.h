@@ -48,8 +48,39 @@ struct WorkerSkill {
   std::vector<double> confusion;  ///< shape [classes, outcomes]; empty for a worker without votes
 };
 
+/// @param workers  names of the voters
 /// @return one per worker, in their order
-[[nodiscard]] std::vector<WorkerSkill> worker_skills(const NamedVotes& votes, const FusionFit& fit);
+/// @throws InvalidArgument  another number of names than of voters
+[[nodiscard]] std::vector<WorkerSkill> worker_skills(const VoteTable& votes,
+                                                     const std::vector<std::string>& workers,
+                                                     const FusionFit& fit);
+
+/// The same with the names of the table.
+[[nodiscard]] inline std::vector<WorkerSkill> worker_skills(const NamedVotes& votes, const FusionFit& fit) {
+  return worker_skills(votes.table, votes.workers, fit);
+}
+
+/// What is told of votes and of the fit to them.
+struct VoteSummary {
+  int classes = 0;
+  std::vector<std::string> labels;  ///< names of the outcomes: the classes, then the others
+  std::int64_t items = 0;
+  std::int64_t votes = 0;  ///< with repeated ones
+  std::optional<double> krippendorff_alpha;
+  std::optional<double> fleiss_kappa;
+  std::optional<double> mean_top_posterior;
+  std::optional<double> mean_entropy;
+  double objective = 0.0;
+  int iterations = 0;
+  bool converged = false;
+  std::vector<double> class_shares;
+  std::vector<WorkerSkill> workers;
+};
+
+/// @param labels  names of the outcomes
+/// @throws InvalidArgument  as worker_skills, or another number of labels than of outcomes
+[[nodiscard]] VoteSummary summarise_votes(const VoteTable& votes, const std::vector<std::string>& workers,
+                                          const std::vector<std::string>& labels, const FusionFit& fit);
 
 /// One line per item: item, label, p_<class> for every class, risk (P(label is wrong)), n_votes.
 [[nodiscard]] geo::CsvTable label_table(const NamedVotes& votes, const FusionFit& fit);
