@@ -51,7 +51,7 @@ class Consensus final : public Step {
           "sample_data/campaign/labels.gpkg --sites sample_data/campaign/sites.gpkg --method weighted "
           "--weights out/scores/labellers.csv --grid sample_data/scene.tif --out out/consensus_weighted"},
          {"Several maps on one grid as masks, and their skills as JSON",
-          "furrow consensus --masks out/labels.tif out/consensus_weighted/label.tif --json --out "
+          "furrow consensus --masks labels.tif out/consensus_weighted/label.tif --json --out "
           "out/fused"}}};
   }
 
