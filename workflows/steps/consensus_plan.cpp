@@ -97,9 +97,9 @@ class ConsensusPlan final : public Step {
     const auto labellers = labelling::read_plan_labellers(
         is_folder ? fs::path(m_skills) / "labellers.csv" : fs::path(m_skills), left_out);
     if (!left_out.empty()) {
-      geo::log_warning(geo::concat(left_out.size(),
-                                   " labellers have no skills and were left out, for example ",
-                                   geo::quoted(left_out.front())));
+      geo::log_warning(
+          geo::concat("left out, for want of skills or because their votes do not count: ", left_out.size(),
+                      " of the table's labellers, for example ", geo::quoted(left_out.front())));
     }
     describe_sites(is_folder);
     m_options.max_labellers = static_cast<int>(m_max_labellers);
