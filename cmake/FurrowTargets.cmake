@@ -24,8 +24,8 @@ add_library(furrow_warnings INTERFACE)
 target_compile_options(furrow_warnings INTERFACE -Wall -Wextra -Wshadow -Wconversion
   -Wdouble-promotion -Wnon-virtual-dtor -Wold-style-cast)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-  # GCC 12 warns about std::string's own code (GCC bug 105651).
-  target_compile_options(furrow_warnings INTERFACE -Wno-restrict)
+  # GCC 12 warns about the own code of std::string and std::optional (GCC bugs 105651, 105562).
+  target_compile_options(furrow_warnings INTERFACE -Wno-restrict -Wno-maybe-uninitialized)
 endif()
 if(FURROW_WARNINGS_AS_ERRORS)
   target_compile_options(furrow_warnings INTERFACE -Werror)
@@ -35,7 +35,7 @@ if(FURROW_SANITIZE)
   add_compile_options(-fsanitize=${FURROW_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${FURROW_SANITIZE})
   # GCC warns of the standard library's own code when it is instrumented.
-  add_compile_options(-Wno-maybe-uninitialized)
+  target_compile_options(furrow_warnings INTERFACE -Wno-maybe-uninitialized)
 endif()
 
 # furrow_library(<name> <alias> SOURCES ... PUBLIC ... PRIVATE ...): a static library of the suite.
