@@ -13,7 +13,6 @@ namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kTie = 1e-9;  ///< sums of the same weights in another order differ by less
-constexpr std::size_t kVoteCodes = kMissingVote + 1;
 
 constexpr FusedVote kNobody{{kNaN, kNaN, kNaN}, geo::kIgnore, kNaN};
 
@@ -142,6 +141,89 @@ FusedVote fuse_corrected(std::span<const Vote> votes, std::span<const VoterWeigh
   return decide_binary(std::min(1.0, posterior[1] + posterior[2]), options.label_threshold);
 }
 
+// Bits of a vote in a code: 0, 1, 2 and no vote fit two; votes with an unsure class need four.
+constexpr unsigned kSureBits = 2;
+constexpr unsigned kUnsureBits = 4;
+/// Loops over so many pixels at a time have a length that the compiler knows, and become vector instructions.
+constexpr std::size_t kLane = 64;
+
+bool has_unsure(std::span<const Vote> votes) {
+  std::size_t i = 0;
+  for (; i + kLane <= votes.size(); i += kLane) {
+    const Vote* lane = votes.data() + i;
+    std::uint8_t any = 0;
+    for (std::size_t k = 0; k < kLane; ++k)
+      any |= static_cast<std::uint8_t>((lane[k] > 2) & (lane[k] < kMissingVote));
+    if (any != 0) return true;
+  }
+  return std::any_of(votes.begin() + static_cast<std::ptrdiff_t>(i), votes.end(),
+                     [](Vote vote) { return vote > 2 && vote < kMissingVote; });
+}
+
+void append_votes(std::span<const Vote> votes, unsigned bits, std::vector<std::uint32_t>& codes) {
+  const Vote missing = bits == kSureBits ? Vote{3} : kMissingVote;
+  const Vote* from = votes.data();
+  std::uint32_t* to = codes.data();
+  std::size_t i = 0;
+  for (; i + kLane <= votes.size(); i += kLane) {
+    std::uint32_t lane[kLane];
+    for (std::size_t k = 0; k < kLane; ++k) lane[k] = std::min(from[i + k], missing);
+    for (std::size_t k = 0; k < kLane; ++k) to[i + k] = (to[i + k] << bits) | lane[k];
+  }
+  for (; i < votes.size(); ++i) to[i] = (to[i] << bits) | std::min(from[i], missing);
+}
+
+struct Numbering {
+  std::vector<std::uint32_t> codes;  ///< of each number
+  std::vector<std::int64_t> counts;  ///< pixels of each
+};
+
+/// Most codes whose table stays in the fast caches, and costs little beside the pixels.
+std::size_t many_codes(std::size_t pixels) {
+  return std::clamp<std::size_t>(pixels / 4, std::size_t{1} << 8U, std::size_t{1} << 14U);
+}
+
+/// How many pixels have each code.
+std::vector<std::uint32_t> count_codes(const std::vector<std::uint32_t>& pixels, std::size_t n_codes) {
+  // Neighbours are alike: counted in tables of their own, their additions overlap.
+  constexpr std::size_t kTables = 4;
+  const std::size_t step = n_codes <= pixels.size() ? n_codes : 0;
+  std::vector<std::uint32_t> counts(n_codes + (kTables - 1) * step, 0);
+  std::uint32_t* const table = counts.data();
+  const std::uint32_t* pixel = pixels.data();
+  std::size_t left = pixels.size();
+  for (; left >= kTables; left -= kTables, pixel += kTables) {
+    ++table[pixel[0]];
+    ++table[step + pixel[1]];
+    ++table[2 * step + pixel[2]];
+    ++table[3 * step + pixel[3]];
+  }
+  for (; left > 0; --left) ++table[*pixel++];
+  for (std::size_t i = n_codes; i < counts.size(); ++i) counts[i % n_codes] += counts[i];
+  counts.resize(n_codes);
+  return counts;
+}
+
+/// Replaces codes by numbers in the order in which they first stand in `pixels`.
+Numbering number_in_order(std::vector<std::uint32_t>& pixels, std::size_t n_codes) {
+  constexpr std::uint32_t kNew = std::numeric_limits<std::uint32_t>::max();
+  const std::vector<std::uint32_t> counts = count_codes(pixels, n_codes);
+  const auto different = n_codes - static_cast<std::size_t>(std::count(counts.begin(), counts.end(), 0U));
+  Numbering result;
+  result.codes.reserve(different);
+  std::vector<std::uint32_t> numbers(n_codes, kNew);
+  for (std::size_t i = 0; result.codes.size() < different; ++i) {
+    std::uint32_t& number = numbers[pixels[i]];
+    if (number != kNew) continue;
+    number = static_cast<std::uint32_t>(result.codes.size());
+    result.codes.push_back(pixels[i]);
+    result.counts.push_back(counts[pixels[i]]);
+  }
+  const std::uint32_t* const number = numbers.data();
+  for (std::uint32_t& pixel : pixels) pixel = number[pixel];
+  return result;
+}
+
 }  // namespace
 
 FusedVote fuse_votes(std::span<const Vote> votes, std::span<const VoterWeight> weights,
@@ -171,30 +253,38 @@ void PatternBuilder::add(std::span<const Vote> votes) {
     throw geo::InvalidArgument(geo::concat("a labeller has votes on ", votes.size(), " pixels, the site has ",
                                            m_patterns.of_pixel.size()));
   }
-  // Each old pattern splits by the new vote; a table gives the number of every split that occurs.
-  constexpr std::uint32_t kNew = std::numeric_limits<std::uint32_t>::max();
-  std::vector<std::uint32_t> split(m_patterns.size() * kVoteCodes, kNew);
+  const unsigned bits = has_unsure(votes) ? kUnsureBits : kSureBits;
+  if ((m_codes << bits) > many_codes(votes.size()) && !m_bits.empty()) number_codes();
+  append_votes(votes, bits, m_patterns.of_pixel);
+  m_bits.push_back(bits);
+  m_codes <<= bits;
+}
+
+void PatternBuilder::number_codes() {
+  const Numbering numbering = number_in_order(m_patterns.of_pixel, m_codes);
   VotePatterns next;
-  next.voters = m_patterns.voters + 1;
-  for (std::size_t pixel = 0; pixel < votes.size(); ++pixel) {
-    const Vote vote = std::min(votes[pixel], kMissingVote);
-    const std::size_t old = m_patterns.of_pixel[pixel];
-    std::uint32_t& id = split[old * kVoteCodes + vote];
-    if (id == kNew) {
-      id = static_cast<std::uint32_t>(next.counts.size());
-      const auto before = m_patterns.pattern(old);
-      next.votes.insert(next.votes.end(), before.begin(), before.end());
-      next.votes.push_back(vote);
-      next.counts.push_back(0);
+  next.voters = m_patterns.voters + m_bits.size();
+  next.counts = numbering.counts;
+  next.votes.resize(numbering.codes.size() * next.voters);
+  for (std::size_t i = 0; i < numbering.codes.size(); ++i) {
+    std::uint32_t code = numbering.codes[i];
+    Vote* votes = next.votes.data() + i * next.voters;
+    for (std::size_t j = m_bits.size(); j-- > 0;) {
+      const std::uint32_t last = code & ((1U << m_bits[j]) - 1U);
+      votes[m_patterns.voters + j] =
+          m_bits[j] == kSureBits && last == 3U ? kMissingVote : static_cast<Vote>(last);
+      code >>= m_bits[j];
     }
-    ++next.counts[id];
-    m_patterns.of_pixel[pixel] = id;
+    std::ranges::copy(m_patterns.pattern(code), votes);
   }
   next.of_pixel = std::move(m_patterns.of_pixel);
   m_patterns = std::move(next);
+  m_bits.clear();
+  m_codes = m_patterns.size();
 }
 
 VotePatterns PatternBuilder::finish() && {
+  if (!m_bits.empty()) number_codes();
   return std::move(m_patterns);
 }
 

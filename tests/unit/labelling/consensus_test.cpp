@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
 #include <vector>
 
@@ -277,6 +278,43 @@ TEST(VotePatterns, WithoutVotersEveryPixelIsOnePattern) {
 TEST(VotePatterns, RefusesAnotherNumberOfPixels) {
   PatternBuilder builder(3);
   EXPECT_THROW(builder.add(std::vector<Vote>{1, 2}), geo::InvalidArgument);
+}
+
+// Any number of pixels and voters, with and without unsure votes: the same as looking combinations up in a
+// map.
+TEST(VotePatterns, EqualACombinationByCombinationLookUp) {
+  geo::Random random(17);
+  for (const std::size_t pixels : {1U, 3U, 63U, 64U, 65U, 1000U, 20000U}) {
+    for (const std::size_t voters : {1U, 5U, 9U, 40U}) {
+      std::vector<std::vector<Vote>> layers(voters, std::vector<Vote>(pixels));
+      for (std::size_t j = 0; j < voters; ++j) {
+        const bool unsure = j % 3 == 2;
+        for (Vote& vote : layers[j]) {
+          vote = static_cast<Vote>(random.below(unsure ? 10 : 3));
+          if (random.chance(0.2)) vote = random.chance(0.5) ? kMissingVote : Vote{255};
+          if (random.chance(0.7)) vote = 0;
+        }
+      }
+      PatternBuilder builder(pixels);
+      for (const auto& layer : layers) builder.add(layer);
+      const VotePatterns patterns = std::move(builder).finish();
+      std::map<std::vector<Vote>, std::uint32_t> seen;
+      std::vector<std::int64_t> counts;
+      for (std::size_t p = 0; p < pixels; ++p) {
+        std::vector<Vote> votes;
+        for (const auto& layer : layers) votes.push_back(std::min(layer[p], kMissingVote));
+        const auto [at, is_new] = seen.emplace(votes, static_cast<std::uint32_t>(seen.size()));
+        if (is_new) {
+          counts.push_back(0);
+          const auto pattern = patterns.pattern(at->second);
+          ASSERT_EQ(std::vector<Vote>(pattern.begin(), pattern.end()), votes);
+        }
+        ++counts[at->second];
+        ASSERT_EQ(patterns.of_pixel[p], at->second) << pixels << " pixels, " << voters << " voters, " << p;
+      }
+      EXPECT_EQ(patterns.counts, counts);
+    }
+  }
 }
 
 TEST(VotePatterns, PatternByPatternEqualsPixelByPixel) {

@@ -116,6 +116,9 @@ struct VotePatterns {
 
 /// Builds VotePatterns labeller by labeller, so that only one labeller's raster is in memory at a time.
 /// Patterns are numbered in the order in which the pixels show them. Not thread-safe.
+///
+/// A pixel's votes are strung together as the bits of a code, without a look-up per labeller; only when the
+/// codes have become many are the ones that occur numbered from 0.
 class PatternBuilder {
  public:
   explicit PatternBuilder(std::size_t pixels);
@@ -125,7 +128,11 @@ class PatternBuilder {
   [[nodiscard]] VotePatterns finish() &&;
 
  private:
-  VotePatterns m_patterns;
+  void number_codes();
+
+  VotePatterns m_patterns;       ///< as last numbered; of_pixel holds codes since then
+  std::vector<unsigned> m_bits;  ///< of each labeller since then
+  std::size_t m_codes = 1;       ///< codes are below this
 };
 
 /// fuse_votes for every pattern, in their order.
