@@ -11,6 +11,7 @@
 #include <furrow/geo/raster/reader.h>
 #include <furrow/geo/vector/layer_writer.h>
 #include <furrow/labelling/consensus_output.h>
+#include <furrow/labelling/instance_consensus.h>
 #include <furrow/labelling/review_output.h>
 #include <furrow/workflow/step.h>
 
@@ -40,6 +41,9 @@ class Consensus final : public Step {
         "skill that the vote is about, as the published platform does; it needs the table of labellers "
         "that 'score' writes. The last two are no calibrated probabilities: where two or more labellers "
         "agree their risk is 0.\n\n"
+        "It also finds the fields that the labellers mean: where they divide the land differently, the "
+        "majority decides, so neighbours stay apart. Layer consensus_fields has their outlines, the "
+        "probability that each exists, and the votes for drawing it as several or joined.\n\n"
         "Sites that an expert mapped take the expert's map unless --experts ignore is given.\n\n"
         "With --masks there is no campaign: every labeller gives one raster of classes, all on one grid. "
         "Labellers are known by their files' names.",
@@ -60,6 +64,14 @@ class Consensus final : public Step {
     declare_votes(t);
     declare_pixels(t);
     declare_review(t);
+    t.add("fields", &m_fields)
+        .help("Whole fields as well: layer consensus_fields in sites.gpkg")
+        .group("Fields");
+    t.add("field-threshold", &m_field_threshold)
+        .help(
+            "Fields at least this probable are in the consensus; the others are written with in_consensus 0")
+        .range(0.0, 1.0)
+        .group("Fields");
     m_masks.declare(t);
     t.add("json", &m_json).help("Print the skills and the agreement as JSON");
     t.add("out", &m_out)
@@ -110,12 +122,15 @@ class Consensus final : public Step {
       geo::log_warning(geo::concat("the fit had not settled after ", result.joint->fusion.iterations,
                                    " iterations; look at labellers.csv before you use it"));
     const auto queue = review(campaign, voters, result);
-    write_tables(campaign, result, queue, folder.temporary());
+    const auto fields = find_fields(campaign, voters, result, context.exec());
+    write_tables(campaign, result, queue, fields, folder.temporary());
     folder.commit();
     if (m_json) print_skills(context, result);
     problems.insert(problems.end(), result.problems.begin(), result.problems.end());
+    if (fields) problems.insert(problems.end(), fields->problems.begin(), fields->problems.end());
     for (const auto& problem : problems) context.fail(problem.input, problem.message);
     record(context, voters, result);
+    if (fields) record_fields(context, *fields);
     record_queue(context, queue);
   }
 
@@ -304,8 +319,22 @@ class Consensus final : public Step {
     return labelling::review_campaign(campaign, voters, *result.votes, *result.joint, result.sites, m_review);
   }
 
+  [[nodiscard]] std::optional<labelling::InstanceConsensus> find_fields(
+      const labelling::Campaign& campaign, const std::vector<labelling::SiteVoters>& voters,
+      const labelling::ConsensusResult& result, geo::ExecContext& exec) const {
+    if (!m_fields) return std::nullopt;
+    labelling::InstanceOptions options;
+    options.threshold = m_field_threshold;
+    options.bayes.dependence = m_dependence;
+    options.bayes.seed = static_cast<std::uint64_t>(m_seed);
+    if (m_method != "majority")
+      options.influence = labelling::labeller_influence(campaign, voters, result.joint);
+    return labelling::find_fields(campaign, voters, options, exec);
+  }
+
   void write_tables(const labelling::Campaign& campaign, const labelling::ConsensusResult& result,
                     const std::vector<labelling::ReviewedSite>& queue,
+                    const std::optional<labelling::InstanceConsensus>& fields,
                     const std::filesystem::path& folder) const {
     geo::write_csv(labelling::site_table(result.sites), folder / "sites.csv", false);
     if (m_grid.empty()) geo::write_csv(labelling::chip_table(result.files), folder / "chips.csv", false);
@@ -328,6 +357,13 @@ class Consensus final : public Step {
       geo::write_csv(labelling::review_table(campaign, queue), folder / "review_queue.csv", false);
       layers.push_back({labelling::review_layer(campaign, queue),
                         "Sites to map again, the most expected gain per cost first; areas in m2",
+                        true,
+                        {}});
+    }
+    if (fields) {
+      layers.push_back({labelling::consensus_field_layer(campaign, fields->fields),
+                        "Fields that the labellers mean; p_exists is the probability that there is one, "
+                        "areas in ha, distances in m",
                         true,
                         {}});
     }
@@ -391,6 +427,12 @@ class Consensus final : public Step {
     context.record("review_cost", cost);
   }
 
+  static void record_fields(StepContext& context, const labelling::InstanceConsensus& fields) {
+    const auto in_consensus = std::ranges::count_if(fields.fields, &labelling::ConsensusField::in_consensus);
+    context.record("fields", static_cast<std::int64_t>(fields.fields.size()));
+    context.record("fields_in_consensus", static_cast<std::int64_t>(in_consensus));
+  }
+
   static void record_fit(StepContext& context, const labelling::JointFit& joint) {
     context.record("labellers", static_cast<std::int64_t>(joint.labellers.size()));
     context.record("iterations", std::int64_t{joint.fusion.iterations});
@@ -432,6 +474,8 @@ class Consensus final : public Step {
   std::optional<double> m_boundary_m;
   double m_border_px = labelling::ConsensusOptions{}.border_px;
   labelling::ReviewOptions m_review;
+  bool m_fields = true;
+  double m_field_threshold = labelling::InstanceOptions{}.threshold;
 };
 
 }  // namespace

@@ -137,6 +137,23 @@ geo::MultiPolygon median_of(const FieldOutline& field, const SiteMapSet& maps, c
   return median.empty() ? maps.polygons[field.typical].whole : median;
 }
 
+/// Which members drew the field alone; those that cover another field, too, have the outline of both.
+void find_alone(std::vector<FieldOutline>& fields, const SiteMapSet& maps) {
+  std::vector<geo::MultiPolygon> typical;
+  std::vector<geo::MultiPolygon> drawn;
+  for (const auto& field : fields) typical.push_back(maps.polygons[field.typical].inside);
+  for (const auto& polygon : maps.polygons) drawn.push_back(polygon.inside);
+  std::vector<int> covered(drawn.size(), 0);
+  for (const auto& pair : geo::overlaps(typical, drawn)) {
+    const bool is_shared = fields[pair.a].members.size() > 1;
+    if (is_shared && pair.intersection > 0.5 * geo::area(typical[pair.a])) ++covered[pair.b];
+  }
+  for (auto& field : fields) {
+    std::ranges::copy_if(field.members, std::back_inserter(field.alone),
+                         [&](std::size_t m) { return m == field.typical || covered[m] < 2; });
+  }
+}
+
 /// Weight of the members that include a piece of land, as far as they do.
 double support(const FieldOutline& field, const SiteMapSet& maps, const geo::MultiPolygon& piece) {
   double sum = 0.0;
@@ -165,6 +182,7 @@ std::size_t owner_of(const geo::MultiPolygon& piece, const std::vector<std::size
 }
 
 /// Gives what the outlines of a group share to one of them, piece by piece.
+/// @param least_m2  parts below are dropped, slivers too; 0 = nothing is
 void separate(const std::vector<std::size_t>& group, std::vector<FieldOutline>& fields,
               const SiteMapSet& maps, double least_m2) {
   std::vector<geo::MultiPolygon> shapes;
@@ -186,7 +204,7 @@ void separate(const std::vector<std::size_t>& group, std::vector<FieldOutline>& 
   for (std::size_t i = 0; i < group.size(); ++i) {
     geo::MultiPolygon& shape = fields[group[i]].whole;
     shape = geo::geos::from_geos(overlay::unite(std::move(parts[i])).get());
-    drop_slivers(shape, least_m2);
+    if (least_m2 > 0.0) drop_slivers(shape, least_m2);
   }
 }
 
@@ -211,6 +229,18 @@ std::vector<std::vector<std::size_t>> overlapping_groups(const std::vector<Field
     if (group.size() > 1) found.push_back(std::move(group));
   }
   return found;
+}
+
+/// What is cut apart comes to lie on the grid of faces and may then overlap neighbours that only touched it,
+/// by a fraction of a square centimetre per metre: further rounds take those in. The last one drops nothing,
+/// so its edges are exact.
+void separate_all(std::vector<FieldOutline>& fields, const SiteMapSet& maps, double least_m2) {
+  constexpr int kRounds = 4;
+  for (int round = 1; round <= kRounds; ++round) {
+    const auto groups = overlapping_groups(fields);
+    if (groups.empty()) return;
+    for (const auto& group : groups) separate(group, fields, maps, round < kRounds ? least_m2 : 0.0);
+  }
 }
 
 /// Edges off the cell's border.
@@ -303,11 +333,11 @@ std::vector<FieldOutline> outline_fields(const SiteMapSet& maps, const geo::Mult
   std::vector<FieldOutline> fields;
   for (auto& candidate : partition_fields(drawn, maps.weights, options.min_iou)) {
     if (!candidate.is_chosen && !keeps_all) continue;
-    FieldOutline field{{}, {}, std::move(candidate.members), candidate.typical};
-    field.whole = median_of(field, maps, cell, options);
-    fields.push_back(std::move(field));
+    fields.push_back({{}, {}, std::move(candidate.members), {}, candidate.typical});
   }
-  for (const auto& group : overlapping_groups(fields)) separate(group, fields, maps, options.min_field_m2);
+  find_alone(fields, maps);
+  for (auto& field : fields) field.whole = median_of(field, maps, cell, options);
+  separate_all(fields, maps, options.min_field_m2);
   const CellCutter cutter(cell);
   for (auto& field : fields) field.inside = cutter.cut(field.whole);
   std::erase_if(fields, [&](const FieldOutline& f) {
@@ -324,7 +354,7 @@ std::vector<FieldOutline> outline_fields(const SiteMapSet& maps, const geo::Mult
 OutlineSpread measure_spread(const FieldOutline& field, const SiteMapSet& maps,
                              const geo::MultiPolygon& cell) {
   OutlineSpread spread;
-  if (field.members.size() < 2) return spread;
+  if (field.alone.size() < 2) return spread;
   const geo::MultiPolygon inner = geo::buffer(cell, -kBorder_m);
   const std::vector<Segment> own = inner_outline(field.inside, inner);
   const OutlineIndex own_index = index_of(field.inside);
@@ -333,7 +363,7 @@ OutlineSpread measure_spread(const FieldOutline& field, const SiteMapSet& maps,
   double iou = 0.0;
   double mean = 0.0;
   double p95 = 0.0;
-  for (const std::size_t m : field.members) {
+  for (const std::size_t m : field.alone) {
     const geo::MultiPolygon& shape = maps.polygons[m].inside;
     const double area = geo::area(shape);
     const double shared = std::min({geo::intersection_area(shape, field.inside), area, own_m2});
@@ -343,7 +373,7 @@ OutlineSpread measure_spread(const FieldOutline& field, const SiteMapSet& maps,
     const std::vector<Segment> other = inner_outline(shape, inner);
     p95 += outline_distance(own, own_index, other, index_of(shape), 0.95);
   }
-  const auto n = static_cast<double>(field.members.size());
+  const auto n = static_cast<double>(field.alone.size());
   spread.iou_mean = iou / n;
   if (own_m > 0.0) {
     spread.mean_m = mean / n;

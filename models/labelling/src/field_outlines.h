@@ -61,6 +61,7 @@ struct FieldOutline {
   geo::MultiPolygon whole;
   geo::MultiPolygon inside;
   std::vector<std::size_t> members;  ///< positions in SiteMapSet::polygons, ordered by form
+  std::vector<std::size_t> alone;    ///< of them, those that did not join it with another field
   std::size_t typical = 0;
 };
 
@@ -70,8 +71,8 @@ struct FieldOutline {
 [[nodiscard]] std::vector<FieldOutline> outline_fields(const SiteMapSet& maps, const geo::MultiPolygon& cell,
                                                        const InstanceOptions& options);
 
-/// How far the members' outlines lie from the field's; NaN with fewer than two members, or where no outline
-/// is off the cell's border.
+/// How far the outlines of those who drew it alone lie from the field's; NaN with fewer than two, or where no
+/// outline is off the cell's border.
 struct OutlineSpread {
   double iou_mean = std::numeric_limits<double>::quiet_NaN();
   double mean_m = std::numeric_limits<double>::quiet_NaN();

@@ -324,7 +324,7 @@ InstanceConsensus find_fields(const Campaign& campaign, std::span<const SiteVote
   tbb::parallel_for(tbb::blocked_range<std::size_t>(0, sites.size(), 1), [&](const auto& range) {
     for (std::size_t i = range.begin(); i != range.end(); ++i) {
       try {
-        if (!voters[i].assignments.empty())
+        if (!voters[i].assignments.empty() && geo::area(campaign.sites[i].cell) > 0.0)
           sites[i] = SiteWork(campaign, i, voters[i], labellers, options).run();
       } catch (const geo::GeometryError& error) {
         sites[i].problem = geo::concat("its fields could not be put together: ", error.what());

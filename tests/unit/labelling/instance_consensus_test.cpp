@@ -230,6 +230,23 @@ TEST(InstanceConsensus, OutlineIsTheMedianAndItsSpreadIsMeasured) {
   EXPECT_NEAR(found.fields[0].iou_mean, (1.0 + 2.0 * 9600.0 / 10400.0) / 3.0, 1e-6);
 }
 
+TEST(InstanceConsensus, WhoJoinsASmallNeighbourDoesNotShapeTheOutline) {
+  // With the neighbour of 40 m the field of 100 m is still alike (IoU 0.71), but Cleo's outline is that of
+  // both.
+  const auto field = box(50, 50, 150, 200);
+  const auto neighbour = box(150, 50, 190, 200);
+  Maker m;
+  m.map(0, "anna", {field, neighbour});
+  m.map(0, "ben", {field, neighbour});
+  m.map(0, "cleo", {box(50, 50, 190, 200)});
+  const auto found = m.find();
+  ASSERT_EQ(found.fields.size(), 2U);
+  EXPECT_EQ(found.fields[0].merge_votes, 1);
+  EXPECT_EQ(found.fields[1].merge_votes, 1);
+  EXPECT_NEAR(found.fields[0].iou_mean, 1.0, 1e-5);
+  EXPECT_NEAR(found.fields[0].outline_spread95_m, 0.0, 0.01);
+}
+
 TEST(InstanceConsensus, SharedLandGoesToTheFieldWithMoreVotesThere) {
   Maker m;
   // Median outlines: A to x = 160, B from x = 150; three of three members of A have the strip, two of B.
