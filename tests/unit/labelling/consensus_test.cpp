@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 #include <numeric>
+#include <string>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -298,12 +299,13 @@ TEST(VotePatterns, EqualACombinationByCombinationLookUp) {
       PatternBuilder builder(pixels);
       for (const auto& layer : layers) builder.add(layer);
       const VotePatterns patterns = std::move(builder).finish();
-      std::map<std::vector<Vote>, std::uint32_t> seen;
+      std::map<std::string, std::uint32_t> seen;
       std::vector<std::int64_t> counts;
       for (std::size_t p = 0; p < pixels; ++p) {
         std::vector<Vote> votes;
         for (const auto& layer : layers) votes.push_back(std::min(layer[p], kMissingVote));
-        const auto [at, is_new] = seen.emplace(votes, static_cast<std::uint32_t>(seen.size()));
+        const auto [at, is_new] =
+            seen.emplace(std::string(votes.begin(), votes.end()), static_cast<std::uint32_t>(seen.size()));
         if (is_new) {
           counts.push_back(0);
           const auto pattern = patterns.pattern(at->second);
