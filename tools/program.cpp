@@ -154,9 +154,6 @@ int run_command(const std::string& name, const std::vector<std::string>& argumen
   }
   check_side_files(common, bound.options);
   set_up_messages(common, std::max(verbosity, line.verbosity));
-  for (const auto& option : bound.options.options()) {
-    if (option->role() == workflow::PathRole::kInput) option->map_texts(workflow::gdal_path);
-  }
   // A wrong option first: what is missing may only be a consequence of it.
   if (!line.problems.empty()) return usage_errors(line.problems);
   auto problems = bound.options.problems();

@@ -10,7 +10,6 @@
 #include <furrow/geo/core/text.h>
 #include <furrow/segmentation/network.h>
 #include <furrow/segmentation/predictor.h>
-#include <furrow/workflow/path_check.h>
 #include <furrow/workflow/step.h>
 
 namespace furrow::workflow {
@@ -100,8 +99,8 @@ class Predict final : public Step {
     for (std::size_t i = 0; i < m_images.size(); ++i) {
       m_options.entropy_path = entropies[i];
       try {
-        const auto report = segmentation::predict_scene(gdal_path(m_images[i]), outputs[i], network.spec(),
-                                                        score, m_options, context.exec());
+        const auto report = segmentation::predict_scene(m_images[i], outputs[i], network.spec(), score,
+                                                        m_options, context.exec());
         total.tiles += report.tiles;
         total.empty_tiles += report.empty_tiles;
         total.valid_pixels += report.valid_pixels;

@@ -7,7 +7,6 @@
 #include <furrow/geo/core/text.h>
 #include <furrow/segmentation/trainer.h>
 #include <furrow/segmentation/training_data.h>
-#include <furrow/workflow/path_check.h>
 #include <furrow/workflow/step.h>
 
 namespace furrow::workflow {
@@ -218,8 +217,7 @@ class Train final : public Step {
   [[nodiscard]] std::vector<segmentation::TrainingScene> scenes() const {
     std::vector<segmentation::TrainingScene> result;
     for (std::size_t i = 0; i < m_images.size(); ++i) {
-      result.push_back(
-          {gdal_path(m_images[i]), gdal_path(m_labels[i]), m_risk.empty() ? "" : gdal_path(m_risk[i])});
+      result.push_back({m_images[i], m_labels[i], m_risk.empty() ? "" : m_risk[i]});
     }
     return result;
   }

@@ -19,8 +19,10 @@
 #include <vector>
 
 #include <furrow/geo/core/error.h>
+#include <furrow/geo/core/remote.h>
 #include <furrow/geo/core/text.h>
 
+#include "../raster/gdal_support.h"
 #include "file_list.h"
 
 namespace fs = std::filesystem;
@@ -314,6 +316,7 @@ void write_text_file(const fs::path& path, std::string_view text, bool overwrite
 }
 
 std::string read_text_file(const fs::path& path) {
+  if (is_remote(path.string())) return read_remote_text(path.string());
   std::error_code ec;
   if (fs::is_directory(path, ec))
     throw IoError(concat("cannot read ", quoted(path.string()), ": it is a folder"));

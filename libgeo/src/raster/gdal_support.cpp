@@ -1,14 +1,22 @@
 #include "gdal_support.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <filesystem>
 #include <mutex>
+#include <string_view>
+#include <utility>
 
+#include <cpl_conv.h>
 #include <cpl_error.h>
+#include <cpl_http.h>
+#include <cpl_vsi.h>
 #include <gdal.h>
 
+#include <furrow/geo/core/error.h>
 #include <furrow/geo/core/log.h>
+#include <furrow/geo/core/remote.h>
 #include <furrow/geo/core/text.h>
 
 namespace furrow::geo {
@@ -41,10 +49,127 @@ void GdalErrorScope::add(bool is_error, const char* text) {
   }
 }
 
+namespace {
+
+/// Set for the whole process unless the user did. A server that does not answer is given up after a while;
+/// errors that pass by themselves (429, 502, 503, 504, a lost connection) are tried again.
+constexpr std::array<std::pair<const char*, const char*>, 7> kNetworkDefaults{
+    {{"GDAL_HTTP_MAX_RETRY", "3"},
+     {"GDAL_HTTP_RETRY_DELAY", "1"},
+     {"GDAL_HTTP_CONNECTTIMEOUT", "20"},
+     {"GDAL_HTTP_TIMEOUT", "300"},
+     {"GDAL_HTTP_LOW_SPEED_TIME", "30"},
+     {"GDAL_HTTP_LOW_SPEED_LIMIT", "1"},
+     {"GDAL_HTTP_MERGE_CONSECUTIVE_RANGES", "YES"}}};
+
+void set_unless_configured(const char* key, const char* value) {
+  if (CPLGetConfigOption(key, nullptr) == nullptr) CPLSetConfigOption(key, value);
+}
+
+bool has(const std::string& text, const char* part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+RemoteAccess::RemoteAccess(const std::string& path) {
+  if (!is_remote(path)) return;
+  const auto set = [&](const char* key, const char* value) {
+    if (CPLGetConfigOption(key, nullptr) != nullptr) return;
+    CPLSetThreadLocalConfigOption(key, value);
+    m_keys.emplace_back(key);
+  };
+  const std::string lower = to_lower(path);
+  const bool tiff = lower.ends_with(".tif") || lower.ends_with(".tiff");
+  set("GDAL_DISABLE_READDIR_ON_OPEN", tiff ? "EMPTY_DIR" : "TRUE");
+  set("VSI_CACHE", "TRUE");
+  if (tiff) set("CPL_VSIL_CURL_ALLOWED_EXTENSIONS", ".tif,.tiff,.TIF,.TIFF");
+}
+
+RemoteAccess::~RemoteAccess() {
+  for (const auto& key : m_keys) CPLSetThreadLocalConfigOption(key.c_str(), nullptr);
+}
+
+std::string read_remote_text(const std::string& path) {
+  register_gdal();
+  const RemoteAccess access(path);
+  const GdalErrorScope errors;
+  GByte* bytes = nullptr;
+  vsi_l_offset size = 0;
+  constexpr GIntBig kNoLimit = -1;
+  if (VSIIngestFile(nullptr, remote_path(path).c_str(), &bytes, &size, kNoLimit) == 0) {
+    throw IoError(why_not_opened(path, "file", errors));
+  }
+  std::string text(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size));
+  VSIFree(bytes);
+  return text;
+}
+
+namespace {
+
+/// Asks the server once more for one byte, for the sake of a message that says what it answers.
+std::string answer_of_server(const std::string& path) {
+  const std::string name = remote_path(path);
+  if (!name.starts_with("/vsicurl/")) return {};
+  const std::string url = name.substr(std::string_view("/vsicurl/").size());
+  const GdalErrorScope errors;
+  const char* const options[] = {"CUSTOMREQUEST=GET", "HEADERS=Range: bytes=0-0", "MAX_RETRY=0", nullptr};
+  CPLHTTPResult* result = CPLHTTPFetch(url.c_str(), options);
+  std::string answer;
+  if (result == nullptr) return answer;
+  if (result->pszErrBuf != nullptr) answer = result->pszErrBuf;
+  CPLHTTPDestroyResult(result);
+  return answer;
+}
+
+/// What a server's answer means and what to do about it.
+std::string advice(const std::string& answer) {
+  if (has(answer, "404")) return "the server has no such file (404); check the URL";
+  if (has(answer, "401") || has(answer, "403")) {
+    return "the server refuses access (401 or 403); give GDAL credentials (GDAL_HTTP_HEADERS, AWS_..., "
+           "GS_..., AZURE_...), or AWS_NO_SIGN_REQUEST=YES for an open bucket";
+  }
+  for (const char* code : {"429", "500", "502", "503", "504"}) {
+    if (has(answer, code)) {
+      return concat("the server fails (", code, ") after ", CPLGetConfigOption("GDAL_HTTP_MAX_RETRY", "0"),
+                    " retries; try again later");
+    }
+  }
+  if (has(answer, "timed out") || has(answer, "too slow") || has(answer, "Timeout")) {
+    return "the server does not answer in time; try again, or allow more with GDAL_HTTP_TIMEOUT and "
+           "GDAL_HTTP_LOW_SPEED_TIME (seconds)";
+  }
+  if (has(answer, "resolve")) return "there is no server of that name; check the URL and the network";
+  if (has(answer, "connect to") || has(answer, "Connection refused"))
+    return "no connection to the server; check the URL and the network";
+  return {};
+}
+
+std::string why_not_opened_remote(const std::string& path, const std::string& start,
+                                  const GdalErrorScope& errors) {
+  std::string meaning = advice(errors.message());
+  if (meaning.empty()) meaning = advice(answer_of_server(path));
+  if (!meaning.empty()) return start + meaning;
+  return concat(start, errors.failed() ? errors.message() : "the server does not give it",
+                "; check the URL, and GDAL's credentials for that store");
+}
+
+}  // namespace
+
+std::string why_not_read(const std::string& path, const GdalErrorScope& errors) {
+  if (!is_remote(path)) return errors.suffix() + "; the file may be damaged or incomplete";
+  const std::string meaning = advice(errors.message());
+  return concat(errors.suffix(), "; ",
+                meaning.empty() ? "the connection broke or the file is damaged; try again, or copy the file "
+                                  "to this machine first"
+                                : meaning);
+}
+
 std::string why_not_opened(const std::string& path, const std::string& kind, const GdalErrorScope& errors) {
   namespace fs = std::filesystem;
   std::error_code ec;
   const std::string start = concat("cannot open ", kind, " ", quoted(path), ": ");
+  if (is_remote(path)) return why_not_opened_remote(path, start, errors);
   const bool is_plain = !path.starts_with("/vsi");
   if (is_plain && !fs::exists(path, ec)) {
     if (path.find(':') == std::string::npos) return start + "no such file";
@@ -61,7 +186,10 @@ std::string why_not_opened(const std::string& path, const std::string& kind, con
 
 void register_gdal() {
   static std::once_flag once;
-  std::call_once(once, [] { GDALAllRegister(); });
+  std::call_once(once, [] {
+    GDALAllRegister();
+    for (const auto& [key, value] : kNetworkDefaults) set_unless_configured(key, value);
+  });
 }
 
 MemoryBudget memory_budget() {

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 namespace furrow::geo {
 
@@ -35,6 +36,27 @@ class GdalErrorScope {
 
 /// Registers GDAL's drivers; cheap after the first call.
 void register_gdal();
+
+/// While it lives, GDAL opens a remote file in this thread as such a file wants it: no listing of its folder,
+/// no probing for side files of a GeoTIFF (its .aux.xml and .ovr are therefore not seen), a cache of what was
+/// read. Does nothing for local files, and nothing to what the user configured.
+class RemoteAccess {
+ public:
+  explicit RemoteAccess(const std::string& path);
+  ~RemoteAccess();
+  RemoteAccess(const RemoteAccess&) = delete;
+  RemoteAccess& operator=(const RemoteAccess&) = delete;
+
+ private:
+  std::vector<std::string> m_keys;
+};
+
+/// Reads a whole remote file.
+/// @throws IoError
+[[nodiscard]] std::string read_remote_text(const std::string& path);
+
+/// ": <message>; <what to do>" when reading a raster or layer that was open failed, from GDAL's message.
+[[nodiscard]] std::string why_not_read(const std::string& path, const GdalErrorScope& errors);
 
 /// What the ExecContext made last may use, for readers whose GDAL blocks must fit it; 0 = unknown.
 struct MemoryBudget {

@@ -11,6 +11,7 @@
 #include <oneapi/tbb/enumerable_thread_specific.h>
 
 #include <furrow/geo/core/error.h>
+#include <furrow/geo/core/remote.h>
 #include <furrow/geo/core/text.h>
 
 #include "gdal_pixel_type.h"
@@ -21,9 +22,10 @@ namespace {
 
 GDALDatasetUniquePtr open_raster(const std::string& path) {
   register_gdal();
+  const RemoteAccess access(path);
   GdalErrorScope errors;
-  GDALDatasetUniquePtr dataset(
-      GDALDataset::Open(path.c_str(), GDAL_OF_RASTER | GDAL_OF_READONLY | GDAL_OF_VERBOSE_ERROR));
+  GDALDatasetUniquePtr dataset(GDALDataset::Open(remote_path(path).c_str(),
+                                                 GDAL_OF_RASTER | GDAL_OF_READONLY | GDAL_OF_VERBOSE_ERROR));
   if (!dataset) throw IoError(why_not_opened(path, "raster", errors));
   return dataset;
 }
@@ -71,8 +73,6 @@ void restore_signs(std::span<T> values) {
     if (stored > 127) value = std::is_signed_v<T> ? static_cast<T>(stored - 256) : T{0};
   }
 }
-
-constexpr const char* kDamaged = "; the file may be damaged or incomplete";
 
 std::string window_text(const Window& w) {
   return concat("columns ", w.col, "-", w.end_col() - 1, ", rows ", w.row, "-", w.end_row() - 1);
@@ -276,7 +276,7 @@ Raster<T> RasterReader::read(const Window& window, std::span<const int> bands) c
                        static_cast<int>(list.size()), list.data(), 0, 0, 0, nullptr);
   if (err != CE_None) {
     throw IoError(concat("cannot read raster ", quoted(m_impl->path), " (", window_text(window), ")",
-                         errors.suffix(), kDamaged));
+                         why_not_read(m_impl->path, errors)));
   }
   for (int i = 0; i < pixels.bands(); ++i) {
     // `list` holds GDAL's numbers, from 1.
@@ -305,7 +305,7 @@ Raster<std::uint8_t> RasterReader::read_valid(const Window& window, std::span<co
                                         static_cast<int>(window.height), GDT_Byte, 0, 0,
                                         nullptr) != CE_None) {
         throw IoError(concat("cannot read the mask of raster ", quoted(m_impl->path), " (",
-                             window_text(window), ")", errors.suffix(), kDamaged));
+                             window_text(window), ")", why_not_read(m_impl->path, errors)));
       }
       for (std::size_t i = 0; i < mask.size(); ++i)
         valid.data()[i] &= static_cast<std::uint8_t>(mask[i] != 0);

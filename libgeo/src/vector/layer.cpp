@@ -8,6 +8,7 @@
 
 #include <furrow/geo/core/error.h>
 #include <furrow/geo/core/log.h>
+#include <furrow/geo/core/remote.h>
 #include <furrow/geo/core/text.h>
 #include <furrow/geo/vector/geos.h>
 
@@ -157,9 +158,10 @@ std::string layer_names(GDALDataset& dataset) {
 
 GDALDatasetUniquePtr open_vector(const std::string& path) {
   register_gdal();
+  const RemoteAccess access(path);
   GdalErrorScope errors;
-  GDALDatasetUniquePtr dataset(
-      GDALDataset::Open(path.c_str(), GDAL_OF_VECTOR | GDAL_OF_READONLY | GDAL_OF_VERBOSE_ERROR));
+  GDALDatasetUniquePtr dataset(GDALDataset::Open(remote_path(path).c_str(),
+                                                 GDAL_OF_VECTOR | GDAL_OF_READONLY | GDAL_OF_VERBOSE_ERROR));
   if (!dataset) throw IoError(why_not_opened(path, "vector file", errors));
   return dataset;
 }

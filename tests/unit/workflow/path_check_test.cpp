@@ -17,15 +17,6 @@ using testing::Field;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-TEST(GdalPath, RemoteStoresGetGdalsPrefix) {
-  EXPECT_EQ(gdal_path("s3://bucket/a.tif"), "/vsis3/bucket/a.tif");
-  EXPECT_EQ(gdal_path("gs://b/a"), "/vsigs/b/a");
-  EXPECT_EQ(gdal_path("az://b/a"), "/vsiaz/b/a");
-  EXPECT_EQ(gdal_path("https://host/a.tif"), "/vsicurl/https://host/a.tif");
-  EXPECT_EQ(gdal_path("/vsizip/a.zip/a.tif"), "/vsizip/a.zip/a.tif");
-  EXPECT_EQ(gdal_path("folder/a.tif"), "folder/a.tif");
-}
-
 TEST(PlainPath, UrlsConnectionsAndPatternsAreNone) {
   for (const char* path : {"-", "/vsicurl/x", "s3://a/b", "GPKG:a.gpkg:t", "chips/*.tif"}) {
     EXPECT_TRUE(is_not_a_plain_path(path)) << path;

@@ -1,7 +1,6 @@
 #include <furrow/workflow/path_check.h>
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include <furrow/geo/core/atomic_output.h>
@@ -72,16 +71,6 @@ bool is_not_a_plain_path(const std::string& path) {
   if (path.find_first_of("*?[") != std::string::npos) return true;
   std::error_code ec;
   return path.find(':') != std::string::npos && !fs::exists(path, ec);
-}
-
-std::string gdal_path(const std::string& path) {
-  static constexpr std::array<std::pair<const char*, const char*>, 3> kStores{
-      {{"s3://", "/vsis3/"}, {"gs://", "/vsigs/"}, {"az://", "/vsiaz/"}}};
-  for (const auto& [prefix, replacement] : kStores) {
-    if (path.starts_with(prefix)) return replacement + path.substr(std::string_view(prefix).size());
-  }
-  if (path.starts_with("http://") || path.starts_with("https://")) return "/vsicurl/" + path;
-  return path;
 }
 
 fs::path comparable_path(const std::string& path) {

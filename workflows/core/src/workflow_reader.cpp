@@ -391,10 +391,7 @@ void Reader::settle(WorkflowStep& step, bool sound) {
     if (option->role() == PathRole::kNone || !option->was_set()) continue;
     // A path on the command line is seen from the working folder already.
     const bool from_file = step.option_positions.contains(option->name());
-    option->map_texts([&](const std::string& path) {
-      const std::string remote = option->role() == PathRole::kInput ? gdal_path(path) : path;
-      return from_file ? from_here(remote) : remote;
-    });
+    if (from_file) option->map_texts([&](const std::string& path) { return from_here(path); });
   }
   auto problems = step.bound->options.problems();
   if (problems.empty() && sound) {

@@ -103,7 +103,7 @@ class AtomicFolder {
 /// @throws IoError
 void write_text_file(const std::filesystem::path& path, std::string_view text, bool overwrite);
 
-/// Reads a whole file.
+/// Reads a whole file, also a remote one (see remote.h).
 /// @throws IoError
 [[nodiscard]] std::string read_text_file(const std::filesystem::path& path);
 

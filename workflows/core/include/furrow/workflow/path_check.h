@@ -22,10 +22,6 @@ struct Problem {
 /// (*, ?, [).
 [[nodiscard]] bool is_not_a_plain_path(const std::string& path);
 
-/// GDAL's name of a remote path: s3://, gs://, az://, http(s):// become /vsi...; anything else comes back
-/// unchanged.
-[[nodiscard]] std::string gdal_path(const std::string& path);
-
 /// Absolute, without "." and "..", without a final slash: what two texts for the same place have in common.
 [[nodiscard]] std::filesystem::path comparable_path(const std::string& path);
 
