@@ -1,3 +1,5 @@
+#include <cmath>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,25 +23,36 @@ class Rasterize : public Step {
     return {
         "rasterize",
         "Burn field polygons into a label raster on the grid of an image",
-        "Writes one of three rasters on the pixel grid of --grid: labels (0 background, 1 interior, 2 "
-        "boundary), "
-        "extent (0 background, 1 field) or instances (number of the polygon, 0 = none).\n\n"
+        "Writes field polygons as a raster on the pixel grid of --grid: labels (0 background, 1 interior, 2 "
+        "boundary), extent (0 background, 1 field), instances (number of the polygon, 0 = none), boundary (1 "
+        "where labels has boundary), distance (to the nearest pixel that is not of the same field) or ignore "
+        "(1 where fields were mapped, 255 elsewhere).\n\n"
         "A pixel belongs to the field that holds its centre. Boundaries are burned last: every pixel whose "
-        "centre "
-        "lies within half the width of an outline. Fields that touch always keep at least one boundary pixel "
-        "between them. Rotated, south-up and geographic grids work; the raster is written in windows, so it "
-        "may be "
-        "larger than the memory.",
+        "centre lies within half the width of an outline. Fields that touch always keep at least one "
+        "boundary "
+        "pixel between them. --profile lacuna and ftw follow the label code of those datasets instead. "
+        "Rotated, south-up and geographic grids work; the raster is written in windows, so it may be larger "
+        "than the memory.",
         {{"Three-class labels, two pixels of boundary",
           "furrow rasterize sample_data/truth.gpkg --grid sample_data/scene.tif --out labels.tif"},
          {"Polygons whose file says nothing true about their CRS",
-          "furrow rasterize fields.geojson --labels-crs grid --grid image.tif --out labels.tif"}}};
+          "furrow rasterize fields.geojson --labels-crs grid --grid image.tif --out labels.tif"},
+         {"Distance to the outline, 0 to 1 in every field",
+          "furrow rasterize sample_data/truth.gpkg --kind distance --distance-unit field --grid "
+          "sample_data/scene.tif --out distance.tif"},
+         {"A mask that equals those of Fields of The World",
+          "furrow rasterize fields.gpkg --profile ftw --grid chip.tif --out mask.tif"}}};
   }
 
   void declare(OptionTable& t) override {
     t.add("labels", &m_labels).positional().required().input("vector layer").help("Field polygons");
     t.add("grid", &m_grid).required().input("raster").help("Raster whose pixel grid and CRS the result has");
-    t.add("kind", &m_kind).choices({"labels", "extent", "instances"}).help("What the pixels say");
+    t.add("kind", &m_kind)
+        .choices({"labels", "extent", "instances", "distance", "boundary", "ignore"})
+        .help("What the pixels say");
+    t.add("profile", &m_profile)
+        .choices({"furrow", "lacuna", "ftw"})
+        .help("Whose rules: Furrow's, or those of the Lacuna or the Fields of The World label code");
     t.add("boundary-px", &m_boundary_px)
         .range(0, 1000)
         .unit("px")
@@ -49,6 +62,17 @@ class Rasterize : public Step {
         .unit("m")
         .excludes("boundary-px")
         .help("The same in metres on the ground");
+    t.add("distance-unit", &m_distance_unit)
+        .choices({"px", "m", "field"})
+        .help("Of --kind distance: pixels, metres, or the share of the field's largest distance (0 to 1)");
+    t.add("id-column", &m_id_column)
+        .help(
+            "Column with the whole numbers from 1 on that --kind instances writes; default: position in the "
+            "layer");
+    t.add("presence-only", &m_presence_only)
+        .help("With --profile ftw: not all fields were mapped, background is 3 (unknown)");
+    t.add("published-types", &m_published_types)
+        .help("With --profile lacuna: int16 where the layer has no field, as the published files");
     t.add("ignore-outside", &m_known_area)
         .input("vector layer")
         .help("Pixels outside these polygons become 255 (unknown)");
@@ -62,9 +86,25 @@ class Rasterize : public Step {
   }
 
   void check() const override {
-    if (m_kind == "instances" && !m_known_area.empty()) {
+    const bool furrow = m_profile == "furrow";
+    if (!m_known_area.empty() && (!furrow || m_kind == "instances" || m_kind == "distance")) {
       throw geo::UsageError(
-          "--ignore-outside is for --kind labels and extent: instances have no value for unknown");
+          "--ignore-outside is for --kind labels, extent, boundary and ignore of --profile furrow: the "
+          "others "
+          "have no value for unknown");
+    }
+    if (m_profile == "lacuna" && m_kind != "labels") {
+      throw geo::UsageError("--profile lacuna makes --kind labels only");
+    }
+    if (m_profile == "ftw" && m_kind != "labels" && m_kind != "extent" && m_kind != "instances") {
+      throw geo::UsageError("--profile ftw makes --kind labels, extent and instances only");
+    }
+    if (!m_id_column.empty() && m_kind != "instances") {
+      throw geo::UsageError("--id-column is for --kind instances");
+    }
+    if (m_presence_only && m_profile != "ftw") throw geo::UsageError("--presence-only is for --profile ftw");
+    if (m_published_types && m_profile != "lacuna") {
+      throw geo::UsageError("--published-types is for --profile lacuna");
     }
   }
 
@@ -73,17 +113,15 @@ class Rasterize : public Step {
     read.crs_switch = "--grid-crs";
     if (!m_grid_crs.empty()) read.override_crs = geo::Crs::from_user_input(m_grid_crs);
     const geo::RasterReader grid(m_grid, read);
-    auto polygons =
-        polygons_of(m_labels, m_vector.read_options("--labels-crs", false, grid.grid().crs), grid.grid().crs);
+    geo::LabelRasterOptions options = raster_options();
+    auto polygons = polygons_of(m_labels, m_vector.read_options("--labels-crs", false, grid.grid().crs),
+                                grid.grid().crs, m_id_column.empty() ? nullptr : &options.ids);
     const std::string nothing_touches = why_all_background(polygons, grid);
-
-    geo::LabelRasterOptions options;
-    options.kind = m_kind == "extent"      ? geo::LabelKind::kExtent
-                   : m_kind == "instances" ? geo::LabelKind::kInstances
-                                           : geo::LabelKind::kLabels;
-    options.boundary.width_px = m_boundary_px;
-    options.boundary.width_m = m_boundary_m;
-    if (!m_known_area.empty()) options.known_area = known_area(grid.grid().crs);
+    if (!m_known_area.empty()) {
+      options.known_area = known_area(grid.grid().crs);
+    } else if (m_kind == "ignore") {
+      options.known_area = polygons;
+    }
     const auto count = std::ssize(polygons);
     const auto report = geo::write_label_raster(m_out, std::move(polygons), grid.grid(), options,
                                                 context.overwrite(), context.exec());
@@ -96,12 +134,54 @@ class Rasterize : public Step {
   }
 
  private:
+  [[nodiscard]] geo::LabelRasterOptions raster_options() const {
+    geo::LabelRasterOptions options;
+    options.kind = m_kind == "extent"      ? geo::LabelKind::kExtent
+                   : m_kind == "instances" ? geo::LabelKind::kInstances
+                   : m_kind == "distance"  ? geo::LabelKind::kDistance
+                   : m_kind == "boundary"  ? geo::LabelKind::kBoundaryMask
+                   : m_kind == "ignore"    ? geo::LabelKind::kIgnoreMask
+                                           : geo::LabelKind::kLabels;
+    options.profile = m_profile == "lacuna" ? geo::LabelProfile::kLacuna
+                      : m_profile == "ftw"  ? geo::LabelProfile::kFtw
+                                            : geo::LabelProfile::kFurrow;
+    options.boundary.width_px = m_boundary_px;
+    options.boundary.width_m = m_boundary_m;
+    options.distance = m_distance_unit == "m"       ? geo::DistanceUnit::kMetres
+                       : m_distance_unit == "field" ? geo::DistanceUnit::kPerField
+                                                    : geo::DistanceUnit::kPixels;
+    options.presence_only = m_presence_only;
+    options.published_types = m_published_types;
+    return options;
+  }
+
+  /// The ids of an instance raster.
+  [[nodiscard]] std::vector<std::uint32_t> ids_of(const geo::Layer& layer) const {
+    const std::size_t column = layer.field(m_id_column);
+    std::vector<std::uint32_t> ids;
+    for (const auto& feature : layer.features) {
+      const std::string text = geo::as_text(feature.values[column]);
+      const double id = geo::as_real(feature.values[column]);
+      if (!(id >= 1.0 && id <= 4294967295.0 && id == std::floor(id))) {
+        throw geo::IoError(geo::concat("feature ", feature.fid, " of ", geo::quoted(m_labels), " has ",
+                                       geo::quoted(text), " in column ", geo::quoted(m_id_column),
+                                       "; instances need whole numbers from 1 to 4294967295"));
+      }
+      ids.push_back(static_cast<std::uint32_t>(id));
+    }
+    return ids;
+  }
+
   /// All features in the order of the file, so that an instance's number is its position there.
-  static std::vector<geo::MultiPolygon> polygons_of(const std::string& path, geo::LayerReadOptions options,
-                                                    const geo::Crs& target) {
+  [[nodiscard]] std::vector<geo::MultiPolygon> polygons_of(const std::string& path,
+                                                           geo::LayerReadOptions options,
+                                                           const geo::Crs& target,
+                                                           std::vector<std::uint32_t>* ids = nullptr) const {
     options.target_crs = target;
     std::vector<geo::MultiPolygon> polygons;
-    for (auto& feature : geo::read_layer(path, options).features) {
+    geo::Layer layer = geo::read_layer(path, options);
+    if (ids != nullptr) *ids = ids_of(layer);
+    for (auto& feature : layer.features) {
       polygons.push_back(std::move(feature.geometry));
     }
     return polygons;
@@ -132,6 +212,11 @@ class Rasterize : public Step {
   std::string m_grid;
   std::string m_grid_crs;
   std::string m_kind = "labels";
+  std::string m_profile = "furrow";
+  std::string m_distance_unit = "px";
+  std::string m_id_column;
+  bool m_presence_only = false;
+  bool m_published_types = false;
   double m_boundary_px = 2.0;
   std::optional<double> m_boundary_m;
   std::string m_known_area;

@@ -1,0 +1,141 @@
+#include "gdal_reference.h"
+
+#include <array>
+#include <cmath>
+#include <memory>
+#include <stdexcept>
+
+#include <cpl_string.h>
+#include <gdal_alg.h>
+#include <gdal_priv.h>
+#include <ogr_geometry.h>
+
+#include <furrow/geo/vector/geos.h>
+
+namespace furrow::test {
+namespace {
+
+void check(CPLErr result) {
+  if (result != CE_None) throw std::runtime_error("GDAL's rasteriser failed");
+}
+
+OGRGeometryUniquePtr to_ogr(const geo::MultiPolygon& shape, Burn burn) {
+  const auto add_points = [](OGRLineString& line, const geo::Ring& ring) {
+    for (const geo::Point& p : ring) line.addPoint(p.x, p.y);
+  };
+  if (burn == Burn::kOutlines) {
+    auto lines = std::make_unique<OGRMultiLineString>();
+    const auto add = [&](const geo::Ring& ring) {
+      auto line = std::make_unique<OGRLineString>();
+      add_points(*line, ring);
+      lines->addGeometryDirectly(line.release());
+    };
+    for (const auto& polygon : shape) {
+      add(polygon.shell);
+      for (const auto& hole : polygon.holes) add(hole);
+    }
+    return OGRGeometryUniquePtr(lines.release());
+  }
+  auto polygons = std::make_unique<OGRMultiPolygon>();
+  for (const auto& polygon : shape) {
+    auto one = std::make_unique<OGRPolygon>();
+    const auto add = [&](const geo::Ring& ring) {
+      auto line = std::make_unique<OGRLinearRing>();
+      add_points(*line, ring);
+      one->addRingDirectly(line.release());
+    };
+    add(polygon.shell);
+    for (const auto& hole : polygon.holes) add(hole);
+    polygons->addGeometryDirectly(one.release());
+  }
+  return OGRGeometryUniquePtr(polygons.release());
+}
+
+std::vector<geo::MultiPolygon> buffered(std::span<const geo::MultiPolygon> polygons, double distance) {
+  std::vector<geo::MultiPolygon> out;
+  for (const auto& polygon : polygons) {
+    const auto shape = geo::geos::to_geos(polygon);
+    const auto buffer =
+        geo::geos::check(GEOSBuffer_r(geo::geos::context(), shape.get(), distance, 16), "buffer");
+    out.push_back(geo::geos::from_geos(buffer.get()));
+  }
+  return out;
+}
+
+geo::Raster<std::uint32_t> ones(std::span<const geo::MultiPolygon> polygons, const geo::Grid& grid) {
+  geo::Raster<std::uint32_t> out(grid.width, grid.height);
+  const std::vector<double> values(polygons.size(), 1.0);
+  gdal_burn(out, grid, polygons, values, Burn::kFill);
+  return out;
+}
+
+}  // namespace
+
+void gdal_burn(geo::Raster<std::uint32_t>& out, const geo::Grid& grid,
+               std::span<const geo::MultiPolygon> polygons, std::span<const double> values, Burn burn) {
+  GDALAllRegister();
+  GDALDriver* driver = GetGDALDriverManager()->GetDriverByName("MEM");
+  const auto width = static_cast<int>(grid.width);
+  const auto height = static_cast<int>(grid.height);
+  GDALDatasetUniquePtr memory(driver->Create("", width, height, 1, GDT_UInt32, nullptr));
+  const auto& t = grid.transform;
+  std::array<double, 6> transform{t.x0, t.dx, t.rx, t.y0, t.ry, t.dy};
+  memory->SetGeoTransform(transform.data());
+  GDALRasterBand* band = memory->GetRasterBand(1);
+  check(band->RasterIO(GF_Write, 0, 0, width, height, out.data().data(), width, height, GDT_UInt32, 0, 0,
+                       nullptr));
+  std::vector<OGRGeometryUniquePtr> owned;
+  std::vector<OGRGeometryH> shapes;
+  std::vector<double> burn_values;
+  for (std::size_t i = 0; i < polygons.size(); ++i) {
+    if (polygons[i].empty()) continue;
+    owned.push_back(to_ogr(polygons[i], burn));
+    shapes.push_back(OGRGeometry::ToHandle(owned.back().get()));
+    burn_values.push_back(values[i]);
+  }
+  if (shapes.empty()) return;
+  CPLStringList options;
+  if (burn == Burn::kOutlines) options.SetNameValue("ALL_TOUCHED", "TRUE");
+  std::array<int, 1> bands{1};
+  check(GDALRasterizeGeometries(GDALDataset::ToHandle(memory.get()), 1, bands.data(),
+                                static_cast<int>(shapes.size()), shapes.data(), nullptr, nullptr,
+                                burn_values.data(), options.List(), nullptr, nullptr));
+  check(band->RasterIO(GF_Read, 0, 0, width, height, out.data().data(), width, height, GDT_UInt32, 0, 0,
+                       nullptr));
+}
+
+geo::Raster<std::uint8_t> lacuna_reference(std::span<const geo::MultiPolygon> polygons,
+                                           const geo::Grid& grid) {
+  const geo::MultiPolygon chip{geo::to_polygon(grid.bounds())};
+  std::vector<geo::MultiPolygon> kept;
+  std::vector<geo::MultiPolygon> cut;
+  for (const auto& polygon : polygons) {
+    auto part = geo::intersection(polygon, chip);
+    if (part.empty()) continue;
+    kept.push_back(polygon);
+    cut.push_back(std::move(part));
+  }
+  const double res = (std::abs(grid.transform.dx) + std::abs(grid.transform.dy)) / 2.0;
+  const auto burned = ones(cut, grid);
+  const auto shrunk = ones(buffered(kept, -res), grid);
+  const auto exploded = ones(buffered(kept, res), grid);
+  geo::Raster<std::uint8_t> labels(grid.width, grid.height);
+  for (std::size_t i = 0; i < labels.data().size(); ++i) {
+    const auto outer = static_cast<std::uint8_t>(exploded.data()[i] * 2 - burned.data()[i]);
+    labels.data()[i] =
+        static_cast<std::uint8_t>(burned.data()[i] * 2 - shrunk.data()[i] + (outer == 1 ? 0 : outer));
+  }
+  return labels;
+}
+
+geo::Raster<std::uint32_t> ftw_reference(std::span<const geo::MultiPolygon> polygons,
+                                         std::span<const double> values, const geo::Grid& grid,
+                                         std::uint32_t background, std::uint32_t outline) {
+  geo::Raster<std::uint32_t> mask(grid.width, grid.height, 1, background);
+  gdal_burn(mask, grid, polygons, values, Burn::kFill);
+  const std::vector<double> outlines(polygons.size(), static_cast<double>(outline));
+  gdal_burn(mask, grid, polygons, outlines, Burn::kOutlines);
+  return mask;
+}
+
+}  // namespace furrow::test

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include <furrow/geo/raster/raster.h>
+
+namespace furrow::test {
+
+enum class Burn { kFill, kOutlines };
+
+/// Burns polygons (or their outlines, all touched) into `out` with GDAL's own rasteriser: a reference that
+/// shares no code with the library. values: one per polygon.
+void gdal_burn(geo::Raster<std::uint32_t>& out, const geo::Grid& grid,
+               std::span<const geo::MultiPolygon> polygons, std::span<const double> values, Burn burn);
+
+/// Three classes by the published steps of agroimpacts/lacunalabels, written down once more with GEOS' own
+/// buffers and GDAL's rasteriser, array after array as there.
+[[nodiscard]] geo::Raster<std::uint8_t> lacuna_reference(std::span<const geo::MultiPolygon> polygons,
+                                                         const geo::Grid& grid);
+
+/// Fields, then outlines, as fieldsoftheworld/ftw-dataset-tools burns them.
+[[nodiscard]] geo::Raster<std::uint32_t> ftw_reference(std::span<const geo::MultiPolygon> polygons,
+                                                       std::span<const double> values, const geo::Grid& grid,
+                                                       std::uint32_t background, std::uint32_t outline);
+
+}  // namespace furrow::test
