@@ -82,7 +82,6 @@ RemoteAccess::RemoteAccess(const std::string& path) {
   const std::string lower = to_lower(path);
   const bool tiff = lower.ends_with(".tif") || lower.ends_with(".tiff");
   set("GDAL_DISABLE_READDIR_ON_OPEN", tiff ? "EMPTY_DIR" : "TRUE");
-  set("VSI_CACHE", "TRUE");
   if (tiff) set("CPL_VSIL_CURL_ALLOWED_EXTENSIONS", ".tif,.tiff,.TIF,.TIFF");
 }
 
@@ -122,18 +121,30 @@ std::string answer_of_server(const std::string& path) {
   return answer;
 }
 
+/// The HTTP status in a message ("HTTP response code: 404", "HTTP error code : 503"), or 0.
+int status_in(const std::string& message) {
+  const auto place = message.find(" code");
+  if (place == std::string::npos) return 0;
+  const auto digits = message.find_first_of("0123456789", place);
+  long long status = 0;
+  const bool is_number =
+      digits != std::string::npos && digits - place < 10 && parse_number(message.substr(digits, 3), status);
+  return is_number ? static_cast<int>(status) : 0;
+}
+
 /// What a server's answer means and what to do about it.
 std::string advice(const std::string& answer) {
-  if (has(answer, "404")) return "the server has no such file (404); check the URL";
-  if (has(answer, "401") || has(answer, "403")) {
-    return "the server refuses access (401 or 403); give GDAL credentials (GDAL_HTTP_HEADERS, AWS_..., "
-           "GS_..., AZURE_...), or AWS_NO_SIGN_REQUEST=YES for an open bucket";
+  const int status = status_in(answer);
+  if (status == 404) return "the server has no such file (404); check the URL";
+  if (status == 401 || status == 403) {
+    return concat("the server refuses access (", status,
+                  "); give GDAL credentials (GDAL_HTTP_HEADERS, AWS_..., GS_..., AZURE_...), or "
+                  "AWS_NO_SIGN_REQUEST=YES for an open bucket");
   }
-  for (const char* code : {"429", "500", "502", "503", "504"}) {
-    if (has(answer, code)) {
-      return concat("the server fails (", code, ") after ", CPLGetConfigOption("GDAL_HTTP_MAX_RETRY", "0"),
-                    " retries; try again later");
-    }
+  if (status == 429 || status >= 500)
+    return concat("the server fails (", status, "), also when asked again; try again later");
+  if (has(answer, "Range downloading not supported")) {
+    return "the server only gives whole files (it ignores ranges); copy the file to this machine first";
   }
   if (has(answer, "timed out") || has(answer, "too slow") || has(answer, "Timeout")) {
     return "the server does not answer in time; try again, or allow more with GDAL_HTTP_TIMEOUT and "

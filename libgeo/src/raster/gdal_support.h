@@ -38,8 +38,9 @@ class GdalErrorScope {
 void register_gdal();
 
 /// While it lives, GDAL opens a remote file in this thread as such a file wants it: no listing of its folder,
-/// no probing for side files of a GeoTIFF (its .aux.xml and .ovr are therefore not seen), a cache of what was
-/// read. Does nothing for local files, and nothing to what the user configured.
+/// no probing for side files of a GeoTIFF (its .aux.xml and .ovr are therefore not seen). Does nothing for
+/// local files, and nothing to what the user configured. VSI_CACHE stays off: GDAL's network file systems
+/// cache by themselves, and that cache asks a server that hangs again for every 32 KiB.
 class RemoteAccess {
  public:
   explicit RemoteAccess(const std::string& path);
