@@ -2,7 +2,7 @@
 #   tools -> workflows/steps -> models -> libgeo;  workflows/core -> libgeo;  models/labelling never models/segmentation;
 #   each third-party library only where it belongs.
 # Call: cmake -DROOT=<project> -P include_directions.cmake
-set(modules "assessment|labelling|segmentation|simulation")
+set(modules "assessment|dataset|labelling|segmentation|simulation")
 
 # forbid(<pattern of files> <pattern of what they must not include> <why>)
 set(rules)
@@ -17,7 +17,7 @@ forbid("^models/labelling/" "^furrow/segmentation/" "labelling never sees segmen
 forbid("^workflows/core/" "^furrow/(${modules})/|^furrow/workflow/registry.h" "the framework knows no model and no command")
 forbid("^(libgeo|models|workflows)/" "^CLI/" "CLI11 belongs to tools/")
 forbid("^(libgeo|models|tools|workflows/steps)/|/include/" "^toml" "toml++ belongs to .cpp files of workflows/core/")
-forbid("^(libgeo|tools|workflows|models/(assessment|labelling|simulation))/|/include/" "^(torch|ATen|c10|caffe2)/"
+forbid("^(libgeo|tools|workflows|models/(assessment|dataset|labelling|simulation))/|/include/" "^(torch|ATen|c10|caffe2)/"
        "LibTorch belongs to models/segmentation/src/")
 forbid("^(models|tools|workflows)/|/include/|^libgeo/src/(crs|raster|vector|topology)/" "^(spdlog|fmt)/"
        "messages go through furrow/geo/core/log.h")

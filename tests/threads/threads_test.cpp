@@ -203,6 +203,7 @@ const std::vector<Line>& lines() {
        {"votes"}},
       {"run", "run", "chain.toml", {}, {}, {1, 4}, "cp {source}/tests/threads/chain.toml ."},
       {"check", "check", "{source}/tests/threads/chain.toml --no-files", {}},
+      {"checked_chips", "check", "../one/chips --json", {"chips"}},
       {"schema", "workflow schema", "--out {out}/schema.json", {}},
       {"pages", "docs", "--write {out}", {}, {}, {1, 4}, "cp -r {source}/docs/commands {out}"},
       {"completion", "completion", "bash", {}},

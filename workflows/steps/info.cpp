@@ -1,11 +1,14 @@
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <ostream>
+#include <set>
 #include <string>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
+#include <furrow/dataset/dataset.h>
 #include <furrow/geo/core/csv.h>
 #include <furrow/geo/core/error.h>
 #include <furrow/geo/core/text.h>
@@ -16,6 +19,8 @@
 #include <furrow/workflow/registry.h>
 #include <furrow/workflow/step.h>
 #include <furrow/workflow/workflow_file.h>
+
+#include "dataset_options.h"
 
 namespace fs = std::filesystem;
 
@@ -116,10 +121,72 @@ Json workflow_json(const std::string& path) {
   return {{"kind", "workflow"}, {"path", path}, {"steps", std::move(steps)}};
 }
 
+template <class Key>
+Json counts_json(const std::map<Key, std::int64_t>& counts) {
+  Json json = Json::object();
+  for (const auto& [key, count] : counts) json[key.empty() ? "(none)" : key] = count;
+  return json;
+}
+
+/// Size, bands and CRS of the first image that can be opened.
+Json first_image_json(const dataset::Dataset& data) {
+  for (const auto& sample : data.samples) {
+    try {
+      geo::RasterReadOptions lenient;
+      lenient.require_crs = false;
+      const geo::RasterReader image(sample.images.front().path, lenient);
+      return {{"path", image.path()},
+              {"width_px", image.grid().width},
+              {"height_px", image.grid().height},
+              {"bands", image.bands()},
+              {"type", geo::pixel_type_name(image.band(0).type)},
+              {"crs", image.grid().crs.name()}};
+    } catch (const geo::Error&) {
+      continue;  // `check` tells what is wrong with it
+    }
+  }
+  return Json::object();
+}
+
+Json dataset_json(const std::string& path, const dataset::ReadOptions& options) {
+  const dataset::Dataset data = dataset::read_dataset(path, options);
+  std::map<std::string, std::int64_t> splits;
+  std::map<std::string, std::int64_t> countries;
+  std::map<std::string, std::int64_t> sources;
+  std::map<std::string, std::int64_t> labels;
+  std::set<std::string> sites;
+  for (const auto& sample : data.samples) {
+    ++splits[sample.split];
+    ++countries[sample.country];
+    ++sources[sample.source];
+    sites.insert(sample.country + "/" + sample.site);
+    for (const auto& [kind, file] : sample.labels) ++labels[dataset::label_kind_name(kind)];
+  }
+  Json json{{"kind", "dataset"},
+            {"path", path},
+            {"layout", dataset::layout_name(data.layout)},
+            {"listed", data.listed},
+            {"samples", data.samples.size()},
+            {"incomplete", data.incomplete},
+            {"places", sites.size()},
+            {"splits", counts_json(splits)},
+            {"countries", counts_json(countries)},
+            {"sources", counts_json(sources)},
+            {"labels", counts_json(labels)}};
+  json["classes"] = {
+      {"0", "background"}, {"1", "interior"}, {"2", "boundary"}, {"3", "unknown"}, {"255", "unknown"}};
+  if (!data.windows.empty()) json["windows"] = data.windows;
+  if (!data.bands.empty()) json["bands"] = data.bands;
+  json["first_image"] = first_image_json(data);
+  if (!data.unreadable_catalogues.empty()) json["unreadable"] = data.unreadable_catalogues;
+  return json;
+}
+
 /// What there is to add for a file that is neither raster nor vector.
 std::string reason(const std::string& path, const std::string& problem) {
   std::error_code ec;
-  if (fs::is_directory(path, ec)) return "; it is a folder, and no model folder (it has no model.json)";
+  if (fs::is_directory(path, ec))
+    return "; it is a folder, but no model folder (it has no model.json) and no data set of a known layout";
   if (fs::is_regular_file(path, ec) && fs::file_size(path, ec) == 0) return "; it is empty (0 bytes)";
   if (problem.find("that GDAL can read") != std::string::npos) return "";
   return ": " + problem;
@@ -151,10 +218,12 @@ Json gdal_json(const std::string& path) {
   return json;
 }
 
-Json describe(const std::string& path) {
+Json describe(const std::string& path, const DatasetOptions& dataset) {
   const std::string extension = geo::to_lower(fs::path(path).extension().string());
   std::error_code ec;
   if (fs::is_directory(path, ec) && fs::exists(fs::path(path) / "model.json", ec)) return model_json(path);
+  if (dataset.is_said() || (fs::is_directory(path, ec) && !dataset::fitting_layouts(path).empty()))
+    return dataset_json(path, dataset.read_options());
   if (extension == ".toml") return workflow_json(path);
   if (extension == ".csv") return table_json(path);
   return gdal_json(path);
@@ -197,23 +266,31 @@ class Info : public Step {
  public:
   StepInfo info() const override {
     return {"info",
-            "Describe a raster, vector file, model, workflow or table",
+            "Describe a raster, vector file, model, data set, workflow or table",
             "Raster: size, bands, types, nodata, CRS, pixel size also in metres. Vector file: layers, "
             "counts, CRS, "
             "fields. Model folder: bands, classes, resolution, thresholds, training. Workflow file: steps in "
             "order "
-            "with what they read and write. CSV: rows and columns.",
+            "with what they read and write. CSV: rows and columns. Data set folder (or its table, with "
+            "--dataset): "
+            "layout, samples, splits, countries, kinds of labels, classes.",
             {{"The layers of a map", "furrow info fields.gpkg"},
-             {"For a program", "furrow info image.tif --json"}}};
+             {"For a program", "furrow info image.tif --json"},
+             {"What a downloaded data set holds", "furrow info ftw"}}};
   }
 
   void declare(OptionTable& t) override {
-    t.add("path", &m_path).positional().required().input("file").help("File or model folder to describe");
+    t.add("path", &m_path)
+        .positional()
+        .required()
+        .input("file")
+        .help("File, model folder or data set to describe");
     t.add("json", &m_json).help("Print JSON");
+    m_dataset.declare(t);
   }
 
   void run(StepContext& context) override {
-    const Json json = describe(m_path);
+    const Json json = describe(m_path, m_dataset);
     if (m_json) {
       context.out() << json.dump(2) << '\n';
     } else {
@@ -224,6 +301,7 @@ class Info : public Step {
  private:
   std::string m_path;
   bool m_json = false;
+  DatasetOptions m_dataset;
 };
 
 }  // namespace
