@@ -43,7 +43,8 @@ TEST(VotesCsvReal, FourAnnotatorsOfPointsInAfrica) {
        {FusionMethod::kBayes, FusionMethod::kMajority, FusionMethod::kDawidSkene, FusionMethod::kOneCoin}) {
     VoteFusionOptions fusion;
     fusion.method = method;
-    const FusionFit fit = fuse_table(votes.table, fusion);
+    const TableFit table_fit = fuse_table(votes.table, fusion);
+    const FusionFit& fit = table_fit.fusion;
     const FusionFit majority = weighted_vote(votes.table);
     int same = 0;
     for (std::size_t i = 0; i < votes.items.size(); ++i) {
@@ -52,7 +53,7 @@ TEST(VotesCsvReal, FourAnnotatorsOfPointsInAfrica) {
       same += decision.label == decide(majority.posterior_of(i)).label;
     }
     EXPECT_GT(same, 240);
-    for (const auto& skill : worker_skills(votes, fit)) EXPECT_GT(skill.accuracy.value_or(0.0), 0.5);
+    for (const auto& skill : worker_skills(votes, table_fit)) EXPECT_GT(skill.accuracy.value_or(0.0), 0.5);
   }
 }
 
@@ -65,7 +66,7 @@ TEST(VotesCsvReal, ThreeLabelSetsOfRwanda) {
   EXPECT_EQ(votes.missing, 20);
   VoteFusionOptions fusion;
   fusion.method = FusionMethod::kDawidSkene;
-  const FusionFit fit = fuse_table(votes.table, fusion);
+  const FusionFit fit = fuse_table(votes.table, fusion).fusion;
   EXPECT_TRUE(fit.converged);
   const FusionFit by_item = dawid_skene(votes.table);
   EXPECT_NEAR(fit.objective, by_item.objective, 1e-6);

@@ -8,6 +8,7 @@
 #include <furrow/geo/core/error.h>
 #include <furrow/geo/core/log.h>
 #include <furrow/geo/core/text.h>
+#include <furrow/geo/raster/raster_list.h>
 #include <furrow/geo/raster/reader.h>
 #include <furrow/geo/vector/layer_writer.h>
 #include <furrow/labelling/consensus_output.h>
@@ -44,6 +45,8 @@ class Consensus final : public Step {
         "It also finds the fields that the labellers mean: where they divide the land differently, the "
         "majority decides, so neighbours stay apart. Layer consensus_fields has their outlines, the "
         "probability that each exists, and the votes for drawing it as several or joined.\n\n"
+        "With --model-scores a model of the image votes as one more labeller, whose skill is learned like "
+        "the others'.\n\n"
         "Sites that an expert mapped take the expert's map unless --experts ignore is given.\n\n"
         "With --masks there is no campaign: every labeller gives one raster of classes, all on one grid. "
         "Labellers are known by their files' names.",
@@ -62,6 +65,7 @@ class Consensus final : public Step {
   void declare(OptionTable& t) override {
     declare_inputs(t);
     declare_votes(t);
+    declare_model(t);
     declare_pixels(t);
     declare_review(t);
     t.add("fields", &m_fields)
@@ -97,6 +101,10 @@ class Consensus final : public Step {
       throw geo::UsageError("--weights is used with --method weighted only");
     if (m_method != "bayes" && m_dependence)
       throw geo::UsageError("--dependence is used with --method bayes only");
+    if (m_model_scores.empty() && (m_model.scale || !m_model_crs.empty()))
+      throw geo::UsageError("--model-scale and --model-crs are used with --model-scores only");
+    if (m_mode == "compatible" && !m_model_scores.empty())
+      throw geo::UsageError("--mode compatible knows no model as a labeller; leave --model-scores out");
     if (m_mode == "compatible" && (m_classes != 2 || m_method != "weighted"))
       throw geo::UsageError("--mode compatible needs --classes 2 and --method weighted");
   }
@@ -199,6 +207,26 @@ class Consensus final : public Step {
         .help("Pixels above this risk count as risky in the statistics")
         .range(0.0, 1.0)
         .group("Votes");
+  }
+
+  void declare_model(OptionTable& t) {
+    t.add("model-scores", &m_model_scores)
+        .help(
+            "Score maps of a model (probabilities of background, interior, boundary) that votes as one more "
+            "labeller, called (model); it must not have been trained on these maps")
+        .input("raster")
+        .group("Model as labeller");
+    t.add("model-sure-above", &m_model.least_probability)
+        .help("Where its most probable class has less than this, the model is unsure")
+        .range(0.0, 1.0)
+        .group("Model as labeller");
+    t.add("model-scale", &m_model.scale)
+        .help("Probability = stored value x this; default: scale and offset of the file")
+        .range(1e-9, 1e9)
+        .group("Model as labeller");
+    t.add("model-crs", &m_model_crs)
+        .help("CRS of the score maps whatever they say")
+        .group("Model as labeller");
   }
 
   void declare_pixels(OptionTable& t) {
@@ -308,7 +336,18 @@ class Consensus final : public Step {
     options.boundary = {m_boundary_px, m_boundary_m};
     options.border_px = m_border_px;
     options.risk_threshold = m_risk_threshold;
+    if (!m_model_scores.empty()) options.model = model_labeller();
     return options;
+  }
+
+  [[nodiscard]] std::shared_ptr<const labelling::ModelLabeller> model_labeller() const {
+    labelling::ModelLabellerOptions options = m_model;
+    options.classes = static_cast<int>(m_classes);
+    options.read.crs_switch = "--model-crs";
+    if (!m_model_crs.empty()) options.read.override_crs = geo::Crs::from_user_input(m_model_crs);
+    std::vector<std::string> paths;
+    for (auto& map : geo::list_rasters(m_model_scores)) paths.push_back(std::move(map.path));
+    return std::make_shared<const labelling::ModelLabeller>(paths, options);
   }
 
   /// Sites worth another map; nothing with methods whose risk is no probability.
@@ -383,7 +422,7 @@ class Consensus final : public Step {
     const labelling::VoteTable& table = result.votes->table();
     const auto summary = labelling::summarise_votes(
         table, result.joint->labellers, labelling::answer_names(table.classes(), table.outcomes()),
-        result.joint->fusion);
+        labelling::table_fit_of(*result.joint));
     context.out() << skills_json(m_method, summary).dump(2) << '\n';
   }
 
@@ -473,6 +512,9 @@ class Consensus final : public Step {
   double m_boundary_px = geo::BoundaryOptions{}.width_px;
   std::optional<double> m_boundary_m;
   double m_border_px = labelling::ConsensusOptions{}.border_px;
+  std::vector<std::string> m_model_scores;
+  labelling::ModelLabellerOptions m_model;
+  std::string m_model_crs;
   labelling::ReviewOptions m_review;
   bool m_fields = true;
   double m_field_threshold = labelling::InstanceOptions{}.threshold;

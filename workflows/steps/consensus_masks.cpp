@@ -43,11 +43,12 @@ void MaskBranch::declare(OptionTable& t) {
                           "background, 1 interior, 2 boundary, nodata, 3 or 255 no vote")
                       .input("raster")
                       .group("Masks");
-  for (const char* other : {"catalogue",   "labels",    "layer",        "labels-crs",  "invalid",
-                            "sites",       "sites-crs", "cell-degrees", "experts",     "risk-threshold",
-                            "grid",        "grid-crs",  "images",       "site-px",     "boundary-px",
-                            "boundary-m",  "border-px", "map-cost",     "expert-cost", "sites-per-labeller",
-                            "queue-length"}) {
+  for (const char* other :
+       {"catalogue",    "labels",      "layer",        "labels-crs",  "invalid",
+        "sites",        "sites-crs",   "cell-degrees", "experts",     "risk-threshold",
+        "grid",         "grid-crs",    "images",       "site-px",     "boundary-px",
+        "boundary-m",   "border-px",   "map-cost",     "expert-cost", "sites-per-labeller",
+        "queue-length", "model-scores"}) {
     masks.excludes(other);
   }
   t.add("truth", &m_truth)

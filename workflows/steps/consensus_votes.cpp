@@ -9,6 +9,7 @@
 #include <furrow/geo/core/log.h>
 #include <furrow/geo/core/text.h>
 #include <furrow/labelling/agreement.h>
+#include <furrow/labelling/model_probabilities.h>
 #include <furrow/labelling/vote_fusion.h>
 #include <furrow/labelling/votes_csv.h>
 #include <furrow/workflow/step.h>
@@ -32,7 +33,8 @@ class ConsensusVotes final : public Step {
             "the others, and probabilities do not run to 0 and 1. 'dawid-skene' is the same by maximum "
             "likelihood (Dawid and Skene 1979); 'one-coin' learns one accuracy per worker instead, which "
             "needs fewer answers. 'staple' (two classes) keeps the shares of the classes at those of the "
-            "answers. 'majority' counts answers. Known truths (--truth, --truth-column) are kept and teach "
+            "answers. 'majority' counts answers. 'crowdlab' takes a model's class probabilities (--model) as "
+            "one more voice. Known truths (--truth, --truth-column) are kept and teach "
             "the skills.\n\n"
             "Answers of different workers are taken as independent given the truth. Workers who copy from "
             "each other, or all err on the same items, make the probabilities too certain.",
@@ -72,7 +74,10 @@ class ConsensusVotes final : public Step {
     const labelling::DawidSkeneOptions defaults;
     if (m_method == "bayes" && (m_pseudo_right != 0.0 || m_pseudo_wrong != 0.0))
       throw geo::UsageError("--method bayes learns its pseudo-counts; leave --pseudo-right and -wrong out");
-    if (m_method != "majority" && m_method != "staple") return;
+    if ((m_method == "crowdlab") == m_model.empty())
+      throw geo::UsageError(
+          "--method crowdlab and --model, the table of a model's probabilities, belong together");
+    if (m_method != "majority" && m_method != "staple" && m_method != "crowdlab") return;
     if (m_restarts != defaults.restarts || m_pseudo_right != 0.0 || m_pseudo_wrong != 0.0)
       throw geo::UsageError(geo::concat("--restarts and pseudo-counts do nothing with --method ", m_method,
                                         "; leave them out"));
@@ -85,25 +90,32 @@ class ConsensusVotes final : public Step {
       geo::log_warning(geo::concat(votes.truth_without_votes, " items of ", geo::quoted(m_truth),
                                    " have no line in ", geo::quoted(m_csv), " and were left out"));
     }
-    const labelling::FusionFit fit = labelling::fuse_table(votes.table, fusion_options());
-    if (!fit.converged) {
-      geo::log_warning(geo::concat("stopped after ", fit.iterations,
+    labelling::VoteFusionOptions options = fusion_options();
+    if (!m_model.empty()) options.model = labelling::read_model_probabilities(m_model, m_item, votes);
+    const labelling::TableFit fit = labelling::fuse_table(votes.table, options);
+    if (!fit.fusion.converged) {
+      geo::log_warning(geo::concat("stopped after ", fit.fusion.iterations,
                                    " iterations before the fit settled; give --max-iterations more"));
     }
     const auto summary = labelling::summarise_votes(votes.table, votes.workers, votes.labels, fit);
-    geo::write_csv(labelling::label_table(votes, fit), folder.temporary() / "labels.csv", false);
+    geo::write_csv(labelling::label_table(votes, fit.fusion), folder.temporary() / "labels.csv", false);
     geo::write_csv(labelling::worker_table(votes, summary.workers), folder.temporary() / "workers.csv",
                    false);
     folder.commit();
     if (m_json) context.out() << skills_json(m_method, summary).dump(2) << '\n';
-    record(context, votes, fit);
+    record(context, votes, fit.fusion);
+    if (summary.model_weight) context.record("model_weight", *summary.model_weight);
   }
 
  private:
   void declare_method(OptionTable& t) {
     t.add("method", &m_method)
         .help("How answers become a label")
-        .choices({"bayes", "dawid-skene", "one-coin", "staple", "majority"})
+        .choices({"bayes", "dawid-skene", "one-coin", "staple", "majority", "crowdlab"})
+        .group("Method");
+    t.add("model", &m_model)
+        .help("crowdlab: table of a model's probabilities, the item column and p_<class> for every class")
+        .input("table")
         .group("Method");
     t.add("restarts", &m_restarts)
         .help("Fits from random starts besides the one from the answers; the likeliest fit wins")
@@ -141,6 +153,7 @@ class ConsensusVotes final : public Step {
     if (m_method == "majority") return FusionMethod::kMajority;
     if (m_method == "staple") return FusionMethod::kStaple;
     if (m_method == "bayes") return FusionMethod::kBayes;
+    if (m_method == "crowdlab") return FusionMethod::kCrowdlab;
     return m_method == "one-coin" ? FusionMethod::kOneCoin : FusionMethod::kDawidSkene;
   }
 
@@ -175,7 +188,7 @@ class ConsensusVotes final : public Step {
       context.record("mean_risk", 1.0 - *top);
   }
 
-  std::string m_csv, m_truth, m_truth_column, m_out;
+  std::string m_csv, m_truth, m_truth_column, m_model, m_out;
   std::string m_item = labelling::VotesCsvOptions{}.item_column;
   std::string m_worker = labelling::VotesCsvOptions{}.worker_column;
   std::string m_label = labelling::VotesCsvOptions{}.label_column;

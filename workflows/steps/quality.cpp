@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -47,19 +49,20 @@ geo::Layer table_from_csv(const std::string& path, const std::string& name) {
 class Quality : public Step {
  public:
   StepInfo info() const override {
-    return {"quality",
-            "Say for every field how far to trust it, and write the GeoPackage for analysts",
-            "Reads any polygon layer and the score raster that it was made from (or any other), and adds to "
-            "every field its size, "
-            "shape, mean and least field score, boundary strength along the outline, entropy, label risk, "
-            "the weakest edge it "
-            "shares with a neighbour, and a confidence from 0 to 100. The output is one GeoPackage with QGIS "
-            "styles inside: layer "
-            "fields, and sites, labellers and run_info when they are given.\n\n"
-            "A field's pixels are those whose centre lies in it. The confidence orders fields; it is not a "
-            "probability.",
-            {{"Fields with scores and label risk",
-              "furrow quality fields.gpkg --scores scores.tif --risk risk.tif --out map.gpkg"}}};
+    return {
+        "quality",
+        "Say for every field how far to trust it, and write the GeoPackage for analysts",
+        "Reads any polygon layer and the score raster that it was made from (or any other), and adds to "
+        "every field its size, "
+        "shape, mean and least field score, boundary strength along the outline, entropy, label risk, "
+        "the weakest edge it "
+        "shares with a neighbour, and a confidence from 0 to 100. The output is one GeoPackage with QGIS "
+        "styles inside: layer "
+        "fields, run_info, and sites, review_queue, consensus_fields and labellers when they are given.\n\n"
+        "A field's pixels are those whose centre lies in it. The confidence orders fields; it is not a "
+        "probability.",
+        {{"Fields with scores and label risk",
+          "furrow quality fields.gpkg --scores scores.tif --risk risk.tif --out map.gpkg"}}};
   }
 
   void declare(OptionTable& t) override {
@@ -82,7 +85,7 @@ class Quality : public Step {
     t.add("sites", &m_sites)
         .input("vector layer")
         .group("Also into the GeoPackage")
-        .help("Sites with label risk");
+        .help("Sites with label risk, and layers review_queue and consensus_fields where the file has them");
     t.add("sites-crs", &m_sites_crs)
         .group("Also into the GeoPackage")
         .help("CRS of the sites whatever the file says");
@@ -96,7 +99,11 @@ class Quality : public Step {
   void run(StepContext& context) override {
     assessment::MapPackage package;
     package.fields = geo::read_layer(m_fields, m_vector.read_options("--fields-crs", false));
-    if (!m_sites.empty()) package.sites = read_sites();
+    if (!m_sites.empty()) {
+      package.sites = read_sites("sites");
+      package.review_queue = read_beside_sites("review_queue");
+      package.consensus_fields = read_beside_sites("consensus_fields");
+    }
     if (!m_scores_crs.empty()) m_options.scores_crs = geo::Crs::from_user_input(m_scores_crs);
     if (!m_labellers.empty()) package.labellers = table_from_csv(m_labellers, "labellers");
     if (!package.fields.features.empty())
@@ -107,13 +114,22 @@ class Quality : public Step {
   }
 
  private:
-  [[nodiscard]] geo::Layer read_sites() const {
+  [[nodiscard]] geo::Layer read_sites(const std::string& layer) const {
     VectorOptions sites = m_vector;
     sites.layer.clear();
     sites.crs = m_sites_crs;
     geo::LayerReadOptions read = sites.read_options("--sites-crs");
-    read.usual_layer = "sites";
+    read.usual_layer = layer;
     return geo::read_layer(m_sites, read);
+  }
+
+  /// The other layers that 'consensus' writes beside the sites; an empty one is left out.
+  [[nodiscard]] std::optional<geo::Layer> read_beside_sites(const std::string& name) const {
+    const auto layers = geo::list_layers(m_sites);
+    const bool there = std::ranges::any_of(
+        layers, [&](const geo::LayerInfo& layer) { return layer.name == name && layer.features > 0; });
+    if (!there) return std::nullopt;
+    return read_sites(name);
   }
 
   std::string m_fields;

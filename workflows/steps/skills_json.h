@@ -18,6 +18,9 @@ namespace furrow::workflow {
   const auto number_or_null = [](const std::optional<double>& value) {
     return value ? Json(*value) : Json();
   };
+  const auto interval_or_null = [](const std::optional<labelling::Estimate>& value) {
+    return value ? Json({value->low, value->high}) : Json();
+  };
   const auto classes = static_cast<std::size_t>(summary.classes);
   const auto& labels = summary.labels;
   Json shares = Json::object();
@@ -33,8 +36,10 @@ namespace furrow::workflow {
                        {"n_items", skill.n_items},
                        {"n_votes", skill.n_votes},
                        {"accuracy", number_or_null(skill.accuracy)},
+                       {"accuracy_interval", interval_or_null(skill.accuracy_interval)},
                        {"agreement", number_or_null(skill.agreement)},
                        {"kappa", number_or_null(skill.kappa)},
+                       {"weight", number_or_null(skill.weight)},
                        {"confusion", std::move(confusion)}});
   }
   return {{"method", method},
@@ -47,6 +52,7 @@ namespace furrow::workflow {
           {method == "bayes" ? "log_posterior" : "log_likelihood", summary.objective},
           {"iterations", summary.iterations},
           {"converged", summary.converged},
+          {"model_weight", number_or_null(summary.model_weight)},
           {"class_shares", std::move(shares)},
           {"workers", std::move(workers)}};
 }

@@ -1,5 +1,7 @@
 #include <furrow/assessment/map_package.h>
 
+#include <utility>
+
 #include <furrow/geo/core/version.h>
 #include <furrow/geo/vector/layer_writer.h>
 
@@ -43,6 +45,34 @@ std::vector<geo::LayerStyle> site_styles() {
            true}};
 }
 
+std::vector<geo::LayerStyle> review_styles() {
+  return {{"Rank",
+           graduated_style("rank", {{0, 10, "first 10", kBad},
+                                    {10, 50, "11 to 50", kPoor},
+                                    {50, 200, "51 to 200", kFair},
+                                    {200, 1e9, "later", kGood}}),
+           true}};
+}
+
+std::vector<geo::LayerStyle> consensus_field_styles() {
+  return {{"Probability that the field exists",
+           graduated_style("p_exists", {{-1, 0.25, "under 0.25", kBad},
+                                        {0.25, 0.5, "0.25 to 0.50", kPoor},
+                                        {0.5, 0.75, "0.50 to 0.75", kFair},
+                                        {0.75, 0.9, "0.75 to 0.90", kGood},
+                                        {0.9, 1, "over 0.90", kBest}}),
+           true}};
+}
+
+/// Adds a layer under its name in the package.
+void add_layer(const std::optional<geo::Layer>& layer, const char* name, const char* description,
+               bool multi_polygon, std::vector<geo::LayerStyle> styles,
+               std::vector<geo::PackagedLayer>& layers) {
+  if (!layer) return;
+  layers.push_back({*layer, description, multi_polygon, std::move(styles)});
+  layers.back().layer.name = name;
+}
+
 geo::Layer run_info_table(const std::map<std::string, std::string>& entries) {
   std::map<std::string, std::string> all = entries;
   all["furrow_version"] = geo::furrow_version();
@@ -64,17 +94,14 @@ void write_map_package(const MapPackage& package, const std::filesystem::path& p
       false, field_styles()};
   fields.layer.name = "fields";
   layers.push_back(std::move(fields));
-  if (package.sites) {
-    geo::PackagedLayer sites{*package.sites, "Sites that labellers mapped, with label risk", false,
-                             site_styles()};
-    sites.layer.name = "sites";
-    layers.push_back(std::move(sites));
-  }
-  if (package.labellers) {
-    geo::PackagedLayer labellers{*package.labellers, "Labellers with mean scores and skills", false, {}};
-    labellers.layer.name = "labellers";
-    layers.push_back(std::move(labellers));
-  }
+  add_layer(package.sites, "sites", "Sites that labellers mapped, with label risk", false, site_styles(),
+            layers);
+  add_layer(package.review_queue, "review_queue", "Sites to map again, the most expected gain per cost first",
+            true, review_styles(), layers);
+  add_layer(package.consensus_fields, "consensus_fields",
+            "Fields that the labellers mean, with the probability that each exists", true,
+            consensus_field_styles(), layers);
+  add_layer(package.labellers, "labellers", "Labellers with mean scores and skills", false, {}, layers);
   layers.push_back({run_info_table(package.run_info), "How this file was made", false, {}});
   geo::write_geopackage(layers, path, overwrite);
 }

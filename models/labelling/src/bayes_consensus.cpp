@@ -1,6 +1,7 @@
 #include <furrow/labelling/bayes_consensus.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
 
@@ -263,6 +264,42 @@ void describe_population(const Rows& rows, const Model& model, const BayesOption
   fit.site_correlation.assign(model.correlation.begin(), model.correlation.end() - 1);
 }
 
+/// Right answers of every voter on all classes together. A voter who is good at one class is good at others
+/// too, which the rows of the confusion, each drawn on its own, do not know: so accuracies have a population
+/// of their own.
+void describe_accuracy(const Rows& rows, const bayes::SeatEvidence& of_seats,
+                       const std::vector<bayes::AspectEvidence>& evidence, const std::vector<double>& known,
+                       double interval, BayesFit& fit) {
+  const std::size_t aspects = rows.classes + 1;
+  std::vector<double> right(rows.voters, 0.0);
+  std::vector<double> votes(rows.voters, 0.0);
+  for (std::size_t seat = 0; seat < rows.seats(); ++seat) {
+    const std::uint32_t v = rows.seat_voter[seat];
+    const double replicas = rows.replicas[rows.seat_group[seat]];
+    for (std::size_t c = 0; c < rows.classes; ++c) {
+      right[v] += replicas * of_seats.right[seat * aspects + c];
+      votes[v] += replicas * of_seats.votes[seat * aspects + c];
+    }
+  }
+  CountRows counts{2, std::vector<double>(2 * rows.voters, 0.0), std::vector<double>(rows.voters, 0.0)};
+  for (std::size_t v = 0; v < rows.voters; ++v) {
+    if (votes[v] <= 0.0) continue;
+    double units = 0.0;
+    for (std::size_t c = 0; c < rows.classes; ++c)
+      units += evidence[v * aspects + c].independent * known[2 * v + (c == 0 ? 0 : 1)];
+    counts.counts[2 * v] = units * right[v] / votes[v];
+    counts.counts[2 * v + 1] = units - counts.counts[2 * v];
+    counts.weights[v] = 1.0;
+  }
+  constexpr std::array<double, 2> kUsual{5.6, 2.4};  // 8 votes, 70 % right, as BayesOptions::usual_rows
+  const std::vector<double> population = learn_dirichlet(counts, kUsual, 2.0, 1000.0);
+  for (std::size_t v = 0; v < rows.voters; ++v) {
+    const double a = population[0] + counts.counts[2 * v];
+    const double b = population[1] + counts.counts[2 * v + 1];
+    fit.skills[v].accuracy = beta_estimate(a / (a + b), a + b, interval);
+  }
+}
+
 void describe_voters(const Rows& rows, const Model& model, const State& state, const BayesOptions& options,
                      BayesFit& fit) {
   const auto of_seats = bayes::collect_evidence(rows, model, state);
@@ -286,6 +323,7 @@ void describe_voters(const Rows& rows, const Model& model, const State& state, c
     fit.skills.push_back(skill);
   }
   for (const std::uint32_t voter : rows.seat_voter) ++fit.skills[voter].sites;
+  describe_accuracy(rows, of_seats, evidence, known, options.interval, fit);
 }
 
 /// Posteriors in the order of the table, calibrated where the truth is not known.

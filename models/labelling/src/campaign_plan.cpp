@@ -9,6 +9,7 @@
 #include <furrow/geo/core/error.h>
 #include <furrow/geo/core/random.h>
 #include <furrow/geo/core/text.h>
+#include <furrow/labelling/model_labeller.h>
 
 namespace furrow::labelling {
 namespace {
@@ -311,6 +312,7 @@ std::vector<PlanLabeller> read_plan_labellers(const std::filesystem::path& path,
   const int counts = table.find_column("counts");
   std::vector<PlanLabeller> labellers;
   for (std::size_t row = 0; row < table.rows.size(); ++row) {
+    if (table.rows[row][name] == kModelLabeller) continue;  // nobody to give a site to
     PlanLabeller l{table.rows[row][name], estimate_at(table, row, "FieldSkill"),
                    estimate_at(table, row, "NoFieldSkill")};
     const bool unknown = std::isnan(l.sensitivity.mean) || std::isnan(l.specificity.mean);

@@ -28,6 +28,7 @@ std::vector<std::string> names_of(const Campaign& campaign, std::span<const Site
   std::set<std::string> names;
   for (const auto& v : voters) {
     for (const std::size_t i : maps_of(v)) names.insert(voter_name(campaign.assignments[i]));
+    if (v.has_model) names.insert(kModelLabeller);
   }
   return {names.begin(), names.end()};
 }
@@ -83,14 +84,12 @@ SiteVotes collect_votes(const Campaign& campaign, const Site& site, const SiteVo
   PatternBuilder builder(experts.inside.size());
   builder.add(expert_truth(experts));
   for (const std::size_t i : voters.learners) {
-    auto votes = rasterize_votes(campaign.assignments[i], site.cell, grid, options);
-    for (std::size_t p = 0; p < votes.size(); ++p) {
-      if (experts.inside[p] == 0) votes[p] = kMissingVote;
-    }
-    builder.add(votes);
+    builder.add(
+        keep_inside(rasterize_votes(campaign.assignments[i], site.cell, grid, options), experts.inside));
   }
+  if (voters.has_model) builder.add(keep_inside(options.model->votes(grid), experts.inside));
   const VotePatterns all = std::move(builder).finish();
-  result.patterns.voters = voters.learners.size();
+  result.patterns.voters = voters.learners.size() + (voters.has_model ? 1 : 0);
   result.patterns.counts = all.counts;
   for (std::size_t i = 0; i < all.size(); ++i) {
     const auto pattern = all.pattern(i);
@@ -104,12 +103,13 @@ JointVotes::JointVotes(const Campaign& campaign, std::span<const SiteVoters> vot
     : m_labellers(names_of(campaign, voters)),
       m_first_row(campaign.sites.size()),
       m_table(classes, classes + 1, m_labellers.size()) {
+  const auto voter_of = [&](const std::string& name) {
+    return static_cast<std::uint32_t>(std::ranges::lower_bound(m_labellers, name) - m_labellers.begin());
+  };
   for (const auto& v : voters) {
     auto& of_site = m_voters.emplace_back();
-    for (const std::size_t i : maps_of(v)) {
-      const auto at = std::ranges::lower_bound(m_labellers, voter_name(campaign.assignments[i]));
-      of_site.push_back(static_cast<std::uint32_t>(at - m_labellers.begin()));
-    }
+    for (const std::size_t i : maps_of(v)) of_site.push_back(voter_of(voter_name(campaign.assignments[i])));
+    if (v.has_model) of_site.push_back(voter_of(kModelLabeller));
   }
 }
 
@@ -160,6 +160,10 @@ JointFit fuse_jointly(const VoteTable& votes, std::vector<std::string> labellers
 
 JointFit fuse_jointly(const JointVotes& votes, const ConsensusOptions& options) {
   return fuse_jointly(votes.table(), votes.labellers(), options);
+}
+
+TableFit table_fit_of(const JointFit& fit) {
+  return {fit.fusion, fit.bayes ? fit.bayes->skills : std::vector<VoterSkill>{}, {}};
 }
 
 std::vector<FusedVote> decide_site(const JointVotes& votes, const JointFit& fit, std::size_t site,

@@ -193,8 +193,8 @@ class MaskFusion {
     MaskConsensus result;
     result.fit = fit_table(table, order);
     decide(table, order, result.fit.fusion);
-    result.summary =
-        summarise_votes(table, m_names, answer_names(table.classes(), table.outcomes()), result.fit.fusion);
+    result.summary = summarise_votes(table, m_names, answer_names(table.classes(), table.outcomes()),
+                                     table_fit_of(result.fit));
     result.n_patterns = static_cast<std::int64_t>(table.rows());
     result.has_boundary = has_votes_for(table, 2);
     measure(result);

@@ -276,6 +276,9 @@ std::vector<SiteVoters> choose_voters(const Campaign& campaign, std::span<const 
     } else {
       voters.weights.assign(voters.assignments.size(), VoterWeight{});
     }
+    voters.has_model = options.model && !voters.assignments.empty();
+    if (voters.has_model && !voters.from_expert)
+      voters.weights.push_back(weighted ? table->find(kModelLabeller, true).weight : VoterWeight{});
     all.push_back(std::move(voters));
   }
   return all;
@@ -300,6 +303,13 @@ std::vector<Vote> rasterize_votes(const Assignment& assignment, const geo::Multi
   return votes;
 }
 
+std::vector<Vote> keep_inside(std::vector<Vote> votes, std::span<const std::uint8_t> inside) {
+  for (std::size_t p = 0; p < votes.size(); ++p) {
+    if (inside[p] == 0) votes[p] = kMissingVote;
+  }
+  return votes;
+}
+
 SiteConsensus collect_patterns(const Campaign& campaign, const Site& site, const SiteVoters& voters,
                                const geo::Grid& grid, const ConsensusOptions& options) {
   SiteConsensus consensus;
@@ -307,12 +317,11 @@ SiteConsensus collect_patterns(const Campaign& campaign, const Site& site, const
   consensus.inside = geo::rasterize_extent(std::span(&site.cell, 1), grid).data();
   PatternBuilder patterns(consensus.inside.size());
   for (const std::size_t i : voters.assignments) {
-    auto votes = rasterize_votes(campaign.assignments[i], site.cell, grid, options);
-    for (std::size_t p = 0; p < votes.size(); ++p) {
-      if (consensus.inside[p] == 0) votes[p] = kMissingVote;
-    }
-    patterns.add(votes);
+    patterns.add(
+        keep_inside(rasterize_votes(campaign.assignments[i], site.cell, grid, options), consensus.inside));
   }
+  if (voters.has_model && !voters.from_expert)
+    patterns.add(keep_inside(options.model->votes(grid), consensus.inside));
   consensus.patterns = std::move(patterns).finish();
   return consensus;
 }

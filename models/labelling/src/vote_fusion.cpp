@@ -2,35 +2,54 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include <furrow/geo/core/error.h>
 #include <furrow/geo/core/text.h>
 #include <furrow/labelling/agreement.h>
 #include <furrow/labelling/weighted_vote.h>
 
+#include "fusion_counts.h"
+
 namespace furrow::labelling {
 namespace {
 
-FusionFit fit_bayes(const VoteTable& votes, BayesOptions options) {
+TableFit fit_bayes(const VoteTable& votes, BayesOptions options) {
   options.unit = InformationUnit::kItem;
-  return fuse_bayes(votes, options).fusion;
+  BayesFit fit = fuse_bayes(votes, options);
+  return {std::move(fit.fusion), std::move(fit.skills), {}};
 }
 
-FusionFit fit_rows(const VoteTable& votes, const VoteFusionOptions& options) {
+/// Rows with the same votes differ in what the model says, so they are not joined.
+TableFit fit_crowdlab(const VoteTable& votes, const std::vector<double>& model) {
+  TableFit fit;
+  fit.crowdlab = crowdlab(votes, model);
+  fit.fusion.classes = votes.classes();
+  fit.fusion.outcomes = votes.outcomes();
+  fit.fusion.posterior = std::exchange(fit.crowdlab->posterior, {});
+  fit.fusion.class_shares = class_shares(votes, fit.fusion.posterior, 0.0);
+  fit.fusion.confusion = expected_votes(votes, fit.fusion.posterior);
+  normalise_rows(fit.fusion.confusion, static_cast<std::size_t>(votes.outcomes()));
+  fit.fusion.converged = true;
+  return fit;
+}
+
+TableFit fit_rows(const VoteTable& votes, const VoteFusionOptions& options) {
   DawidSkeneOptions dawid_skene_options = options.dawid_skene;
   dawid_skene_options.one_coin = options.method == FusionMethod::kOneCoin;
   switch (options.method) {
     case FusionMethod::kMajority:
-      return weighted_vote(votes);
+      return {weighted_vote(votes), {}, {}};
     case FusionMethod::kStaple:
-      return staple(votes, options.staple);
+      return {staple(votes, options.staple), {}, {}};
     case FusionMethod::kBayes:
       return fit_bayes(votes, options.bayes);
     case FusionMethod::kDawidSkene:
     case FusionMethod::kOneCoin:
+    case FusionMethod::kCrowdlab:
       break;
   }
-  return dawid_skene(votes, dawid_skene_options);
+  return {dawid_skene(votes, dawid_skene_options), {}, {}};
 }
 
 std::vector<std::int32_t> labels_of(const VoteTable& votes, const FusionFit& fit) {
@@ -70,20 +89,22 @@ void count_votes(const VoteTable& votes, std::vector<WorkerSkill>& skills) {
 
 }  // namespace
 
-FusionFit fuse_table(const VoteTable& votes, const VoteFusionOptions& options) {
+TableFit fuse_table(const VoteTable& votes, const VoteFusionOptions& options) {
+  if (options.method == FusionMethod::kCrowdlab) return fit_crowdlab(votes, options.model);
   std::vector<std::size_t> row_of;
-  FusionFit fit = fit_rows(votes.grouped(&row_of), options);
-  const auto classes = static_cast<std::size_t>(fit.classes);
+  TableFit fit = fit_rows(votes.grouped(&row_of), options);
+  const auto classes = static_cast<std::size_t>(fit.fusion.classes);
   std::vector<double> posterior(row_of.size() * classes);
   for (std::size_t i = 0; i < row_of.size(); ++i)
-    std::ranges::copy(fit.posterior_of(row_of[i]),
+    std::ranges::copy(fit.fusion.posterior_of(row_of[i]),
                       posterior.begin() + static_cast<std::ptrdiff_t>(i * classes));
-  fit.posterior = std::move(posterior);
+  fit.fusion.posterior = std::move(posterior);
   return fit;
 }
 
 std::vector<WorkerSkill> worker_skills(const VoteTable& votes, const std::vector<std::string>& workers,
-                                       const FusionFit& fit) {
+                                       const TableFit& table_fit) {
+  const FusionFit& fit = table_fit.fusion;
   if (workers.size() != votes.voters()) {
     throw geo::InvalidArgument(
         geo::concat("there are ", workers.size(), " names for ", votes.voters(), " voters"));
@@ -97,6 +118,11 @@ std::vector<WorkerSkill> worker_skills(const VoteTable& votes, const std::vector
     skill.worker = workers[j];
     if (skill.n_votes == 0) continue;
     skill.accuracy = accuracy_of(fit, j);
+    if (!table_fit.skills.empty()) {
+      skill.accuracy_interval = table_fit.skills[j].accuracy;
+      skill.accuracy = skill.accuracy_interval->mean;
+    }
+    if (table_fit.crowdlab) skill.weight = table_fit.crowdlab->voter_weight[j];
     skill.agreement = agreement_with_labels(votes, j, labels);
     skill.kappa = kappa_with_labels(votes, j, labels);
     const auto begin = fit.confusion.begin() + static_cast<std::ptrdiff_t>(j * numbers);
@@ -106,7 +132,8 @@ std::vector<WorkerSkill> worker_skills(const VoteTable& votes, const std::vector
 }
 
 VoteSummary summarise_votes(const VoteTable& votes, const std::vector<std::string>& workers,
-                            const std::vector<std::string>& labels, const FusionFit& fit) {
+                            const std::vector<std::string>& labels, const TableFit& table_fit) {
+  const FusionFit& fit = table_fit.fusion;
   if (labels.size() != static_cast<std::size_t>(votes.outcomes())) {
     throw geo::InvalidArgument(
         geo::concat("there are ", labels.size(), " labels for ", votes.outcomes(), " outcomes"));
@@ -129,7 +156,8 @@ VoteSummary summarise_votes(const VoteTable& votes, const std::vector<std::strin
   summary.iterations = fit.iterations;
   summary.converged = fit.converged;
   summary.class_shares = fit.class_shares;
-  summary.workers = worker_skills(votes, workers, fit);
+  if (table_fit.crowdlab) summary.model_weight = table_fit.crowdlab->model_weight;
+  summary.workers = worker_skills(votes, workers, table_fit);
   return summary;
 }
 
@@ -153,7 +181,8 @@ geo::CsvTable label_table(const NamedVotes& votes, const FusionFit& fit) {
 
 geo::CsvTable worker_table(const NamedVotes& votes, const std::vector<WorkerSkill>& skills) {
   geo::CsvTable table;
-  table.columns = {"worker", "n_items", "n_votes", "accuracy", "agreement", "kappa"};
+  table.columns = {"worker",        "n_items",   "n_votes", "accuracy", "accuracy_low",
+                   "accuracy_high", "agreement", "kappa",   "weight"};
   const auto classes = votes.class_names();
   for (const auto& truth : classes) {
     for (const auto& outcome : votes.labels) table.columns.push_back(geo::concat(truth, "_as_", outcome));
@@ -164,8 +193,11 @@ geo::CsvTable worker_table(const NamedVotes& votes, const std::vector<WorkerSkil
            std::to_string(skill.n_items),
            std::to_string(skill.n_votes),
            text_of(skill.accuracy),
+           skill.accuracy_interval ? geo::shortest(skill.accuracy_interval->low) : "NA",
+           skill.accuracy_interval ? geo::shortest(skill.accuracy_interval->high) : "NA",
            text_of(skill.agreement),
-           text_of(skill.kappa)};
+           text_of(skill.kappa),
+           text_of(skill.weight)};
     for (const double p : skill.confusion) row.push_back(geo::shortest(p));
     row.resize(table.columns.size(), "NA");
   }

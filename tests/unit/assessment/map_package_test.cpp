@@ -1,7 +1,10 @@
 #include <furrow/assessment/map_package.h>
 
 #include <cstdlib>
+#include <string>
+#include <vector>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <furrow/geo/core/error.h>
@@ -36,6 +39,31 @@ TEST(MapPackage, HoldsLayersStylesAndRunInformation) {
   options.layer = "run_info";
   const auto info = geo::read_layer((folder / "map.gpkg").string(), options);
   EXPECT_GE(info.features.size(), 6U);
+}
+
+TEST(MapPackage, HoldsWhatLabellersLeft) {
+  const test::TemporaryFolder folder;
+  MapPackage package = example();
+  const auto square = [](const char* attribute, double value) {
+    geo::Layer layer =
+        test::layer_of({"POLYGON((500000 6000000,500100 6000000,500100 6000100,500000 6000000))"});
+    layer.fields = {{attribute, geo::FieldType::kReal, ""}};
+    layer.features[0].values = {value};
+    return layer;
+  };
+  package.sites = square("Risk", 0.1);
+  package.review_queue = square("rank", 1.0);
+  package.consensus_fields = square("p_exists", 0.8);
+  write_map_package(package, folder / "map.gpkg", false);
+  std::vector<std::string> names;
+  for (const auto& layer : geo::list_layers((folder / "map.gpkg").string())) names.push_back(layer.name);
+  EXPECT_THAT(names,
+              testing::IsSupersetOf({"fields", "sites", "review_queue", "consensus_fields", "run_info"}));
+  geo::LayerReadOptions options;
+  options.require_polygons = false;
+  options.layer = "layer_styles";
+  const auto styles = geo::read_layer((folder / "map.gpkg").string(), options);
+  EXPECT_EQ(styles.features.size(), 6U);
 }
 
 TEST(MapPackage, IdenticalInputGivesIdenticalBytes) {

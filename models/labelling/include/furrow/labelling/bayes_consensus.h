@@ -67,6 +67,7 @@ struct Estimate {
 struct VoterSkill {
   Estimate sensitivity;           ///< P(says any field class | field); "unsure" does not say field
   Estimate specificity;           ///< P(says background | background)
+  Estimate accuracy;              ///< P(right answer), of answers like those given
   std::size_t sites = 0;          ///< groups with votes of this labeller
   double effective_sites = 0.0;   ///< the same, weighted by how much each tells (Kish: (sum e)^2 / sum e^2)
   double field_units = 0.0;       ///< independent observations of field that the votes are worth
@@ -124,7 +125,8 @@ struct BayesFit {
 /// random start that reads most votes as their opposite is thrown away; a single labeller whose votes would
 /// be read as their opposite is silenced unless known truth shows it. Intervals: Beta distributions around
 /// the means whose size is the prior's strength plus the effective number of observations, less the
-/// information that is missing because the truth is (Louis 1982).
+/// information that is missing because the truth is (Louis 1982). Accuracies have a population of their
+/// own, since who is good at one class is good at others too.
 ///
 /// Fit (kGibbs). Draws truths (multinomial per row), skills and shares in turn; priors are those given or
 /// learned by kMode. Exact up to the number of draws; for tables whose counts are small.

@@ -10,6 +10,7 @@
 #include <furrow/geo/core/csv.h>
 #include <furrow/labelling/bayes_consensus.h>
 #include <furrow/labelling/site_consensus.h>
+#include <furrow/labelling/vote_fusion.h>
 
 /// Consensus methods that learn labellers' skills and the truth from all sites together.
 namespace furrow::labelling {
@@ -65,6 +66,9 @@ struct JointFit {
 /// The same for the votes of sites.
 /// @throws InvalidArgument  the method is not a joint one
 [[nodiscard]] JointFit fuse_jointly(const JointVotes& votes, const ConsensusOptions& options);
+
+/// What summarise_votes tells of a joint fit.
+[[nodiscard]] TableFit table_fit_of(const JointFit& fit);
 
 /// Decisions on the patterns of a site, in their order. Where nobody voted there is none (label 255).
 [[nodiscard]] std::vector<FusedVote> decide_site(const JointVotes& votes, const JointFit& fit,

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include <furrow/labelling/campaign.h>
 #include <furrow/labelling/consensus.h>
 #include <furrow/labelling/labeller_weights.h>
+#include <furrow/labelling/model_labeller.h>
 
 namespace furrow::labelling {
 
@@ -45,8 +47,9 @@ struct ConsensusOptions {
   BayesOptions bayes;  ///< kBayes only
   UnknownLabeller unknown = UnknownLabeller::kMean;
   ExpertUse experts = ExpertUse::kUse;
-  geo::BoundaryOptions boundary;  ///< three classes only
-  double border_px = 0.0;         ///< how near to the cell's border fields are cut by hand (rasterize_votes)
+  std::shared_ptr<const ModelLabeller> model;  ///< one more labeller at every site with a map; empty = none
+  geo::BoundaryOptions boundary;               ///< three classes only
+  double border_px = 0.0;  ///< how near to the cell's border fields are cut by hand (rasterize_votes)
   double risk_threshold =
       0.34;  ///< pixels above it are "risky"; 0.34 in the paper, 0.35 and 0.40 in other releases
 };
@@ -54,10 +57,11 @@ struct ConsensusOptions {
 /// Who votes at one site, and with what weight.
 struct SiteVoters {
   std::vector<std::size_t> assignments;  ///< positions in Campaign::assignments, ascending
-  std::vector<VoterWeight> weights;      ///< one per assignment
+  std::vector<VoterWeight> weights;      ///< one per assignment, then that of the model where it votes
   /// Labellers' maps of a site that an expert mapped: they do not vote, but joint methods learn from them how
   /// good their labellers are. Ascending.
   std::vector<std::size_t> learners;
+  bool has_model = false;  ///< the model answers too: it votes, or at an expert's site is compared with it
   bool from_expert = false;
   std::int64_t replaced = 0;  ///< assignments left out because the same labeller mapped the site again later
   std::int64_t unknown = 0;   ///< labellers without score or skills
@@ -70,7 +74,9 @@ struct SiteVoters {
 /// time, then id). With ExpertUse::kUse and an expert's map (class 1a, else 1b) the experts alone vote, one
 /// voice each. With kWeighted, weights come from `weights` by labeller name; missing values as
 /// ConsensusOptions::unknown says; with FusionOptions::compatible they stay missing. Joint methods give one
-/// voice each here; what votes are worth is learned later.
+/// voice each here; what votes are worth is learned later. ConsensusOptions::model answers wherever there is
+/// a map, after the labellers; with kWeighted by the weight of kModelLabeller in `weights`, else the mean
+/// one.
 /// @return one per site of the campaign, in its order
 /// @throws InvalidArgument  kWeighted but no labeller in `weights` has a score and both skills; a negative
 /// weight
@@ -91,6 +97,10 @@ struct SiteVoters {
 /// are used
 [[nodiscard]] std::vector<Vote> rasterize_votes(const Assignment& assignment, const geo::MultiPolygon& cell,
                                                 const geo::Grid& grid, const ConsensusOptions& options);
+
+/// Takes away the votes on pixels that lie outside the cell.
+/// @param inside  1 where the pixel's centre lies in the cell; as many as votes
+[[nodiscard]] std::vector<Vote> keep_inside(std::vector<Vote> votes, std::span<const std::uint8_t> inside);
 
 /// The consensus on one site.
 struct SiteConsensus {
