@@ -255,15 +255,15 @@ TEST(FuseVotesProperty, DoublingAllLabellersChangesNothing) {
   }
 }
 
-TEST(VotePatterns, NumbersPatternsAsTheyAppear) {
+TEST(VotePatterns, StandInOrderOfTheirVotes) {
   PatternBuilder builder(6);
   builder.add(std::vector<Vote>{1, 0, 1, 1, 0, 2});
   builder.add(std::vector<Vote>{0, 0, 0, 1, 0, 1});
   const VotePatterns patterns = std::move(builder).finish();
   EXPECT_EQ(patterns.voters, 2U);
-  EXPECT_THAT(patterns.of_pixel, testing::ElementsAre(0, 1, 0, 2, 1, 3));
+  EXPECT_THAT(patterns.of_pixel, testing::ElementsAre(1, 0, 1, 2, 0, 3));
   EXPECT_THAT(patterns.counts, testing::ElementsAre(2, 2, 1, 1));
-  EXPECT_THAT(patterns.votes, testing::ElementsAre(1, 0, 0, 0, 1, 1, 2, 1));
+  EXPECT_THAT(patterns.votes, testing::ElementsAre(0, 0, 1, 0, 1, 1, 2, 1));
   EXPECT_THAT(patterns.pattern(2), testing::ElementsAre(1, 1));
 }
 
@@ -299,21 +299,28 @@ TEST(VotePatterns, EqualACombinationByCombinationLookUp) {
       PatternBuilder builder(pixels);
       for (const auto& layer : layers) builder.add(layer);
       const VotePatterns patterns = std::move(builder).finish();
-      std::map<std::string, std::uint32_t> seen;
-      std::vector<std::int64_t> counts;
+      // Ascending by votes, as a map has its keys.
+      std::map<std::string, std::int64_t> seen;
+      std::vector<std::string> of_pixel;
       for (std::size_t p = 0; p < pixels; ++p) {
-        std::vector<Vote> votes;
-        for (const auto& layer : layers) votes.push_back(std::min(layer[p], kMissingVote));
-        const auto [at, is_new] =
-            seen.emplace(std::string(votes.begin(), votes.end()), static_cast<std::uint32_t>(seen.size()));
-        if (is_new) {
-          counts.push_back(0);
-          const auto pattern = patterns.pattern(at->second);
-          ASSERT_EQ(std::vector<Vote>(pattern.begin(), pattern.end()), votes);
-        }
-        ++counts[at->second];
-        ASSERT_EQ(patterns.of_pixel[p], at->second) << pixels << " pixels, " << voters << " voters, " << p;
+        std::string& votes = of_pixel.emplace_back();
+        for (const auto& layer : layers) votes.push_back(static_cast<char>(std::min(layer[p], kMissingVote)));
+        ++seen[votes];
       }
+      std::vector<std::string> expected;
+      std::vector<std::int64_t> counts;
+      for (const auto& [votes, count] : seen) {
+        expected.push_back(votes);
+        counts.push_back(count);
+      }
+      ASSERT_EQ(patterns.size(), expected.size());
+      for (std::size_t i = 0; i < expected.size(); ++i) {
+        const auto pattern = patterns.pattern(i);
+        ASSERT_EQ(std::string(pattern.begin(), pattern.end()), expected[i]);
+      }
+      for (std::size_t p = 0; p < pixels; ++p)
+        ASSERT_EQ(expected[patterns.of_pixel[p]], of_pixel[p])
+            << pixels << " pixels, " << voters << " voters, " << p;
       EXPECT_EQ(patterns.counts, counts);
     }
   }

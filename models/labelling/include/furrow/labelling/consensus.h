@@ -115,7 +115,7 @@ struct VotePatterns {
 };
 
 /// Builds VotePatterns labeller by labeller, so that only one labeller's raster is in memory at a time.
-/// Patterns are numbered in the order in which the pixels show them. Not thread-safe.
+/// Patterns stand in ascending order of their votes, the first labeller's first. Not thread-safe.
 ///
 /// A pixel's votes are strung together as the bits of a code, without a look-up per labeller; only when the
 /// codes have become many are the ones that occur numbered from 0.
@@ -128,10 +128,15 @@ class PatternBuilder {
   [[nodiscard]] VotePatterns finish() &&;
 
  private:
-  void number_codes();
+  void widen();
+  void start_numbering();
+  void split_codes(std::span<const std::uint32_t> codes, std::span<const std::int64_t> counts);
 
-  VotePatterns m_patterns;       ///< as last numbered; of_pixel holds codes since then
-  std::vector<unsigned> m_bits;  ///< of each labeller since then
+  VotePatterns m_patterns;              ///< as last numbered; where codes are wide, of_pixel holds them
+  std::vector<std::uint16_t> m_narrow;  ///< codes of the pixels while 16 bits hold them
+  std::size_t m_pixels = 0;
+  bool m_is_wide = false;
+  std::vector<unsigned> m_bits;  ///< of each labeller since the last numbering
   std::size_t m_codes = 1;       ///< codes are below this
 };
 
