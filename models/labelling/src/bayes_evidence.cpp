@@ -197,6 +197,31 @@ void learn_rows(const Rows& rows, const State& state, const std::vector<AspectEv
   if (!is_inverted(mean.data(), rows, overall_shares(rows, state))) model.row_votes = learned;
 }
 
+/// Where votes alone cannot tell a rare class from a poor labeller, shares as the votes have them are the
+/// better guess than equal ones: one pseudo-item a class on average.
+std::vector<double> usual_shares(const Rows& rows) {
+  constexpr double kLeastShare = 0.05;
+  std::vector<double> shares(rows.classes, 0.0);
+  for (std::size_t g = 0; g < rows.groups; ++g) {
+    for (std::size_t c = 0; c < rows.classes; ++c)
+      shares[c] += rows.replicas[g] * rows.known_items[g * rows.classes + c];
+    for (std::size_t r = rows.group_begin[g]; r < rows.group_begin[g + 1]; ++r) {
+      double given = 0.0;
+      for (std::size_t v = rows.vote_begin[r]; v < rows.vote_begin[r + 1]; ++v)
+        given += rows.votes[v].outcome < rows.classes ? rows.votes[v].times : 0.0;
+      for (std::size_t v = rows.vote_begin[r]; v < rows.vote_begin[r + 1]; ++v) {
+        const SeatVote& vote = rows.votes[v];
+        if (vote.outcome < rows.classes)
+          shares[vote.outcome] += rows.replicas[g] * rows.count[r] * vote.times / given;
+      }
+    }
+  }
+  const double total = std::accumulate(shares.begin(), shares.end(), 0.0);
+  const auto classes = static_cast<double>(rows.classes);
+  for (double& s : shares) s = total > 0.0 ? classes * std::max(kLeastShare, s / total) : 1.0;
+  return shares;
+}
+
 void learn_shares(const Rows& rows, const State& state, Model& model) {
   CountRows of_groups{rows.classes, {}, {}};
   for (std::size_t g = 0; g < rows.groups; ++g) {
@@ -205,8 +230,7 @@ void learn_shares(const Rows& rows, const State& state, Model& model) {
       of_groups.counts.push_back(items * model.group_scale[g]);
     of_groups.weights.push_back(rows.replicas[g]);
   }
-  const std::vector<double> even(rows.classes, 1.0);
-  model.share_votes = learn_dirichlet(of_groups, even, kPseudoRows, kHighestStrength);
+  model.share_votes = learn_dirichlet(of_groups, usual_shares(rows), kPseudoRows, kHighestStrength);
 }
 
 }  // namespace
@@ -285,7 +309,7 @@ void scale_groups(const Rows& rows, Model& model) {
 Model initial_model(const Rows& rows, const BayesOptions& options) {
   Model model;
   model.row_votes = options.priors ? options.priors->row_votes : usual_rows(rows, options);
-  model.share_votes = options.priors ? options.priors->class_votes : std::vector<double>(rows.classes, 1.0);
+  model.share_votes = options.priors ? options.priors->class_votes : usual_shares(rows);
   model.row_scale.assign(rows.voters * rows.classes, 1.0);
   model.group_scale.assign(rows.groups, 1.0);
   model.is_silenced.assign(rows.voters, 0);

@@ -63,6 +63,7 @@ struct CatalogueRow {
   Assignment assignment;
   geo::Point position;       ///< x, y in degrees; only read when sites are cells around them
   bool says_fields = false;  ///< nflds > 0
+  bool says_none = false;    ///< nflds = 0
 };
 
 class CatalogueReader {
@@ -125,6 +126,7 @@ class CatalogueReader {
       return problem(row, concat("nflds is ", quoted(fields), ", which is no number"));
     }
     entry.says_fields = count > 0.0;
+    entry.says_none = !fields.empty() && count == 0.0;
     if (m_needs_position) {
       const std::string x = cell(row, m_x);
       const std::string y = cell(row, m_y);
@@ -200,13 +202,18 @@ std::size_t id_field_of(const geo::Layer& layer) {
   return layer.field("assignment_id");
 }
 
-Labels read_labels(const CampaignOptions& options, std::vector<CampaignProblem>& problems) {
+/// @param may_be_empty  the catalogue says that nobody found a field; else an empty layer is the wrong one
+Labels read_labels(const CampaignOptions& options, bool may_be_empty,
+                   std::vector<CampaignProblem>& problems) {
   geo::LayerReadReport report;
-  geo::Layer layer = geo::read_layer(options.labels, labels_options(options), &report);
-  const std::size_t id_field = id_field_of(layer);
-  const int category_field = layer.find_field("category");
+  geo::LayerReadOptions read = labels_options(options);
+  read.accept_empty = may_be_empty;
+  geo::Layer layer = geo::read_layer(options.labels, read, &report);
   Labels labels;
   labels.crs = layer.crs;
+  if (layer.features.empty()) return labels;
+  const std::size_t id_field = id_field_of(layer);
+  const int category_field = layer.find_field("category");
   if (report.repaired > 0) {
     geo::log_info(concat(report.repaired, " invalid polygons of ", quoted(options.labels), " were repaired"));
   }
@@ -353,7 +360,9 @@ Campaign read_campaign(const CampaignOptions& options, std::vector<CampaignProbl
 
   Campaign campaign;
   Labels labels;
-  if (!options.labels.empty()) labels = read_labels(options, problems);
+  const bool all_empty =
+      !rows.empty() && std::ranges::all_of(rows, [](const CatalogueRow& entry) { return entry.says_none; });
+  if (!options.labels.empty()) labels = read_labels(options, all_empty, problems);
   campaign.crs = labels.crs;
   if (options.sites.empty() && campaign.crs.empty()) campaign.crs = geo::lonlat_crs();
   auto cells = options.sites.empty() ? place_sites(rows, reader, options, campaign.crs, problems)

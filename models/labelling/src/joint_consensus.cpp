@@ -65,6 +65,32 @@ std::string text(double value) {
   return value != value ? "NA" : geo::shortest(value);
 }
 
+/// A usual labeller of maps, as 8 answers a row with their shares: nine tenths of what is no field are left
+/// empty, four fifths of fields are found, and half of the boundary pixels, which are few and thin, are hit.
+std::vector<double> usual_map_rows(int classes, int outcomes) {
+  constexpr double kAnswers = 8.0;
+  std::vector<double> rows;
+  if (classes == 3) {
+    rows = {0.90, 0.05, 0.04, 0.01, 0.16, 0.74, 0.08, 0.02, 0.24, 0.24, 0.50, 0.02};
+  } else {
+    rows = {0.90, 0.09, 0.01, 0.19, 0.79, 0.02};
+  }
+  if (outcomes == classes) {  // nobody can say "unsure"
+    const auto per_row = static_cast<std::size_t>(classes) + 1;
+    for (std::size_t c = static_cast<std::size_t>(classes); c-- > 0;)
+      rows.erase(rows.begin() + static_cast<std::ptrdiff_t>(c * per_row + per_row - 1));
+  }
+  for (double& share : rows) share *= kAnswers;
+  return rows;
+}
+
+BayesOptions map_options(const VoteTable& votes, BayesOptions options) {
+  const bool is_map = votes.classes() <= 3 && votes.outcomes() <= votes.classes() + 1;
+  if (options.usual_rows.empty() && is_map)
+    options.usual_rows = usual_map_rows(votes.classes(), votes.outcomes());
+  return options;
+}
+
 FusionFit fit_staple(const VoteTable& table) {
   return table.classes() == 2 ? staple(table) : multi_label_staple(table);
 }
@@ -141,7 +167,7 @@ JointFit fuse_jointly(const VoteTable& votes, std::vector<std::string> labellers
   fit.n_sites = count_sites(votes);
   switch (options.method) {
     case ConsensusMethod::kBayes:
-      fit.bayes = fuse_bayes(votes, options.bayes);
+      fit.bayes = fuse_bayes(votes, map_options(votes, options.bayes));
       fit.fusion = fit.bayes->fusion;
       fit.bayes->fusion.posterior = {};
       return fit;

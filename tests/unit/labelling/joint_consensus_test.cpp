@@ -235,5 +235,34 @@ TEST(DecidePosterior, FollowsTheRulesOfVotes) {
   EXPECT_THROW((void)decide_posterior(std::vector<double>{0.4, 0.6}, three), geo::InvalidArgument);
 }
 
+/// Nothing tells how good one person is whom nobody can be compared with: the risk is that of a usual
+/// labeller.
+TEST(JointConsensus, OneLabellerWithoutExpertIsTakenForAUsualOne) {
+  Campaign campaign = make_campaign();
+  std::erase_if(campaign.assignments, [](const Assignment& a) { return a.labeller != "good"; });
+  for (auto& a : campaign.assignments) a.site_class = "2";
+  for (const int classes : {2, 3}) {
+    SCOPED_TRACE(classes);
+    const ConsensusOptions options = options_of(ConsensusMethod::kBayes, classes);
+    const auto voters = choose_voters(campaign, {}, options);
+    const JointVotes votes = collect_all(campaign, voters, options);
+    const JointFit fit = fuse_jointly(votes, options);
+    const VoterSkill& skill = fit.bayes->skills[0];
+    EXPECT_NEAR(skill.sensitivity.mean, 0.8, 0.05);
+    EXPECT_NEAR(skill.specificity.mean, 0.9, 0.05);
+    EXPECT_GT(skill.sensitivity.high - skill.sensitivity.low, 0.2);
+    // The labels are the labeller's, and the risk follows from the skill by Bayes' rule.
+    const std::size_t first = *votes.first_row(0);
+    const auto fused = decide_site(votes, fit, 0, options.fusion);
+    for (std::size_t p = 0; p < fused.size(); ++p) {
+      const VoteRow row = votes.table().row(first + p);
+      if (row.votes.empty() || (classes == 3 && row.votes[0].outcome == 2)) continue;
+      EXPECT_EQ(fused[p].label, row.votes[0].outcome);
+      EXPECT_GT(fused[p].risk, 0.03);
+      EXPECT_LT(fused[p].risk, 0.35);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace furrow::labelling

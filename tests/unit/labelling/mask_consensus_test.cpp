@@ -14,6 +14,7 @@
 #include <furrow/geo/raster/writer.h>
 #include <furrow/labelling/bayes_consensus.h>
 #include <furrow/labelling/dawid_skene.h>
+#include <furrow/labelling/joint_consensus.h>
 #include <furrow/labelling/staple.h>
 
 #include "support.h"
@@ -139,8 +140,11 @@ class MaskMethods : public ::testing::TestWithParam<Case> {};
 
 FusionFit fit_pixels(const VoteTable& table, const Case& c) {
   switch (c.method) {
-    case ConsensusMethod::kBayes:
-      return fuse_bayes(table).fusion;
+    case ConsensusMethod::kBayes: {
+      ConsensusOptions options;
+      options.method = c.method;
+      return fuse_jointly(table, std::vector<std::string>(table.voters()), options).fusion;
+    }
     case ConsensusMethod::kDawidSkene:
       return dawid_skene(table);
     default:

@@ -108,8 +108,9 @@ struct BayesFit {
 /// theta_j[c][o]; a missing answer says nothing; "unsure" is an outcome like any other. theta_j[c] is
 /// Dirichlet around the population's row, g_s Dirichlet around the overall shares; means and strengths of
 /// both are learned from all labellers and sites (empirical Bayes, with two pseudo-labellers, see
-/// BayesOptions::usual_rows, so that small tables stay sane). Items with known truth are fixed: the same
-/// model works with all, some or no truth. A labeller without votes has the population's skill.
+/// BayesOptions::usual_rows, so that small tables stay sane; the shares' two are as the votes have them).
+/// Items with known truth are fixed: the same model works with all, some or no truth. A labeller without
+/// votes has the population's skill.
 ///
 /// Information. With kSite the n items of a class at a site count as n / (1 + (n - 1) rho) independent ones;
 /// rho is estimated from how much labellers' rates differ between their sites (moments of the beta-binomial).

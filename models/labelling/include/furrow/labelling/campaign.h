@@ -87,8 +87,9 @@ struct CampaignOptions {
 /// Problems that concern single rows or polygons are appended to `problems`, and the row or polygon is left
 /// out: polygon of an unknown assignment; row without name, assignment_id or Labeller; x or y that is no
 /// position or differs from the site's first row; site that the site layer lacks; nflds > 0 but no polygon
-/// (they are missing: an empty map would be a wrong answer); every polygon of an assignment left out as
-/// invalid. Memory: all polygons. Threads: safe to call concurrently.
+/// (they are missing: an empty map would be a wrong answer; a layer without features is taken for what it
+/// says only where nflds is 0 in every row); every polygon of an assignment left out as invalid. Memory: all
+/// polygons. Threads: safe to call concurrently.
 [[nodiscard]] Campaign read_campaign(const CampaignOptions& options, std::vector<CampaignProblem>& problems);
 
 }  // namespace furrow::labelling

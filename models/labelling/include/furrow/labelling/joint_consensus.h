@@ -57,7 +57,9 @@ struct JointFit {
   std::optional<BayesFit> bayes;  ///< ConsensusMethod::kBayes only; its fusion.posterior is empty
 };
 
-/// Fits the method of the options to any votes.
+/// Fits the method of the options to any votes. With kBayes and no BayesOptions::usual_rows a usual labeller
+/// of maps leaves nine tenths of the background empty, finds four fifths of the field and hits half of the
+/// boundary pixels (8 answers a class).
 /// @param labellers  names of the voters
 /// @throws InvalidArgument  the method is not a joint one
 [[nodiscard]] JointFit fuse_jointly(const VoteTable& votes, std::vector<std::string> labellers,
