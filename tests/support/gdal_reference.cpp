@@ -4,6 +4,7 @@
 #include <cmath>
 #include <memory>
 #include <stdexcept>
+#include <type_traits>
 
 #include <cpl_string.h>
 #include <gdal_alg.h>
@@ -69,7 +70,48 @@ geo::Raster<std::uint32_t> ones(std::span<const geo::MultiPolygon> polygons, con
   return out;
 }
 
+template <class T>
+constexpr GDALDataType gdal_type_of() {
+  if constexpr (std::is_same_v<T, std::uint8_t>) return GDT_Byte;
+  if constexpr (std::is_same_v<T, std::int16_t>) return GDT_Int16;
+  if constexpr (std::is_same_v<T, std::uint16_t>) return GDT_UInt16;
+  if constexpr (std::is_same_v<T, std::int32_t>) return GDT_Int32;
+  if constexpr (std::is_same_v<T, float>) return GDT_Float32;
+  return GDT_Float64;
+}
+
 }  // namespace
+
+template <class T>
+void write_geotiff(const std::string& path, const geo::Grid& grid, const geo::Raster<T>& pixels,
+                   const std::vector<std::string>& creation_options) {
+  GDALAllRegister();
+  CPLStringList options;
+  for (const auto& option : creation_options) options.AddString(option.c_str());
+  const auto width = static_cast<int>(grid.width);
+  const auto height = static_cast<int>(grid.height);
+  GDALDatasetUniquePtr file(GetGDALDriverManager()->GetDriverByName("GTiff")->Create(
+      path.c_str(), width, height, pixels.bands(), gdal_type_of<T>(), options.List()));
+  if (!file) throw std::runtime_error("GDAL does not write " + path);
+  double transform[6] = {grid.transform.x0, grid.transform.dx, grid.transform.rx,
+                         grid.transform.y0, grid.transform.ry, grid.transform.dy};
+  file->SetGeoTransform(transform);
+  file->SetProjection(grid.crs.wkt().c_str());
+  check(file->RasterIO(GF_Write, 0, 0, width, height, const_cast<T*>(pixels.data().data()), width, height,
+                       gdal_type_of<T>(), pixels.bands(), nullptr, 0, 0, 0, nullptr));
+}
+template void write_geotiff(const std::string&, const geo::Grid&, const geo::Raster<std::uint8_t>&,
+                            const std::vector<std::string>&);
+template void write_geotiff(const std::string&, const geo::Grid&, const geo::Raster<std::int16_t>&,
+                            const std::vector<std::string>&);
+template void write_geotiff(const std::string&, const geo::Grid&, const geo::Raster<std::uint16_t>&,
+                            const std::vector<std::string>&);
+template void write_geotiff(const std::string&, const geo::Grid&, const geo::Raster<std::int32_t>&,
+                            const std::vector<std::string>&);
+template void write_geotiff(const std::string&, const geo::Grid&, const geo::Raster<float>&,
+                            const std::vector<std::string>&);
+template void write_geotiff(const std::string&, const geo::Grid&, const geo::Raster<double>&,
+                            const std::vector<std::string>&);
 
 void gdal_burn(geo::Raster<std::uint32_t>& out, const geo::Grid& grid,
                std::span<const geo::MultiPolygon> polygons, std::span<const double> values, Burn burn) {

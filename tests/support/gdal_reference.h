@@ -2,11 +2,17 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include <furrow/geo/raster/raster.h>
 
 namespace furrow::test {
+
+/// Writes a GeoTIFF with GDAL itself, stored as the creation options say (BLOCKXSIZE=64, COMPRESS=LZW, ...).
+template <class T>
+void write_geotiff(const std::string& path, const geo::Grid& grid, const geo::Raster<T>& pixels,
+                   const std::vector<std::string>& creation_options);
 
 enum class Burn { kFill, kOutlines };
 

@@ -82,7 +82,10 @@ class Rasterize : public Step {
     t.find("labels-crs")
         ->help("CRS of the polygons whatever the file says: EPSG:32632, or 'grid' for that of the grid");
     t.add("grid-crs", &m_grid_crs).help("CRS of the grid whatever its file says, for example EPSG:32632");
-    t.add("out", &m_out).required().output("raster").short_name('o').help("GeoTIFF (COG) to write");
+    t.add("format", &m_format)
+        .choices({"cog", "gtiff"})
+        .help("Cloud-optimised GeoTIFF with overviews, or a plain one, which is written sooner");
+    t.add("out", &m_out).required().output("raster").short_name('o').help("GeoTIFF to write");
   }
 
   void check() const override {
@@ -152,6 +155,7 @@ class Rasterize : public Step {
                                                     : geo::DistanceUnit::kPixels;
     options.presence_only = m_presence_only;
     options.published_types = m_published_types;
+    options.cog = m_format == "cog";
     return options;
   }
 
@@ -222,6 +226,7 @@ class Rasterize : public Step {
   std::string m_known_area;
   std::string m_known_crs;
   VectorOptions m_vector;
+  std::string m_format = "cog";
   std::string m_out;
 };
 

@@ -54,6 +54,9 @@ class Tile : public Step {
     t.add("skip-empty", &m_skip_empty).help("Leave out chips without a valid pixel");
     t.add("min-valid", &m_min_valid).range(0, 1).help("Leave out chips with a smaller share of valid pixels");
     t.add("format", &m_format).choices({"gtiff", "cog"}).help("Plain or cloud-optimised GeoTIFF");
+    t.add("compress", &m_compress)
+        .choices({"none", "lzw", "deflate", "zstd"})
+        .help("How chips are stored; 'none' is quickest to write and to read");
     t.add("crs", &m_crs).help("CRS of the images whatever the file says, for example EPSG:32632");
     t.add("labels", &m_labels).group("Labels").input("vector layer").help("Field polygons to rasterise");
     t.add("label-raster", &m_label_raster)
@@ -136,6 +139,10 @@ class Tile : public Step {
     options.skip_empty = m_skip_empty;
     options.min_valid = m_min_valid;
     options.format = m_format == "cog" ? geo::ChipFormat::kCog : geo::ChipFormat::kGeoTiff;
+    options.compression = m_compress == "none"   ? geo::Compression::kNone
+                          : m_compress == "lzw"  ? geo::Compression::kLzw
+                          : m_compress == "zstd" ? geo::Compression::kZstd
+                                                 : geo::Compression::kDeflate;
     if (!m_crs.empty()) options.read.override_crs = geo::Crs::from_user_input(m_crs);
     return options;
   }
@@ -164,6 +171,7 @@ class Tile : public Step {
   bool m_skip_empty = false;
   double m_min_valid = 0.0;
   std::string m_format = "gtiff";
+  std::string m_compress = "deflate";
   std::string m_crs;
   std::string m_labels;
   std::string m_label_raster;

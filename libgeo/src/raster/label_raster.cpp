@@ -245,6 +245,7 @@ class LabelWriting {
     const bool lacuna = m_options.profile == LabelProfile::kLacuna;
     if (lacuna && m_options.published_types && no_polygons) spec.type = PixelType::kInt16;
     spec.threads = m_exec.threads();
+    spec.cog = m_options.cog;
     return spec;
   }
 

@@ -259,6 +259,7 @@ class ImageCutter {
     m_spec.scale = first.scale;
     m_spec.offset = first.offset;
     m_spec.cog = m_options.format == ChipFormat::kCog;
+    m_spec.compression = m_options.compression;
     m_spec.overview = Overview::kAverage;
     m_spec.flush = m_options.flush;
     for (const int b : m_bands) {
@@ -387,6 +388,7 @@ class ImageCutter {
     spec.descriptions = {"label"};
     spec.classes = label_classes();
     spec.cog = m_spec.cog;
+    spec.compression = m_spec.compression;
     spec.flush = m_spec.flush;
     spec.overview = Overview::kMode;
     write_raster(m_folder / chip.labels, m_reader.grid().subgrid(chip.place.window), labels, spec, false);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string_view>
 
 #include <cpl_string.h>
 #include <gdal_priv.h>
@@ -53,8 +54,31 @@ const char* overview_name(Overview overview) {
   return "NEAREST";
 }
 
+const char* compression_name(Compression compression) {
+  switch (compression) {
+    case Compression::kNone:
+      return "NONE";
+    case Compression::kLzw:
+      return "LZW";
+    case Compression::kZstd:
+      return "ZSTD";
+    case Compression::kDeflate:
+      break;
+  }
+  return "DEFLATE";
+}
+
 bool is_float(PixelType type) {
   return type == PixelType::kFloat32 || type == PixelType::kFloat64;
+}
+
+/// Each GDAL is built with its own choice of codecs.
+void check_compression(GDALDriver& driver, Compression compression) {
+  const char* options = driver.GetMetadataItem(GDAL_DMD_CREATIONOPTIONLIST);
+  const std::string name = concat("<Value>", compression_name(compression), "</Value>");
+  if (options != nullptr && std::string_view(options).find(name) != std::string_view::npos) return;
+  throw IoError(concat("GDAL ", GDALVersionInfo("RELEASE_NAME"), " was built without ",
+                       compression_name(compression), "; choose another compression"));
 }
 
 /// TIFF fills up the last blocks, so a small raster gets blocks of its own size (in steps of 128, as COG
@@ -85,13 +109,16 @@ CPLStringList tiff_options(const RasterSpec& spec, const Grid& grid, bool tempor
   options.SetNameValue("TILED", "YES");
   options.SetNameValue("BLOCKXSIZE", CPLSPrintf("%d", block_size(grid)));
   options.SetNameValue("BLOCKYSIZE", CPLSPrintf("%d", block_size(grid)));
-  options.SetNameValue("COMPRESS", "DEFLATE");
+  options.SetNameValue("COMPRESS", compression_name(spec.compression));
   // The temporary file is read once and thrown away: fast beats small.
-  options.SetNameValue("ZLEVEL", temporary ? "1" : "6");
-  if (spec.classes.empty()) options.SetNameValue("PREDICTOR", is_float(spec.type) ? "3" : "2");
+  if (spec.compression == Compression::kDeflate) options.SetNameValue("ZLEVEL", temporary ? "1" : "6");
+  if (spec.classes.empty() && spec.compression != Compression::kNone)
+    options.SetNameValue("PREDICTOR", is_float(spec.type) ? "3" : "2");
   options.SetNameValue("INTERLEAVE", spec.bands > 1 ? "BAND" : "PIXEL");
   options.SetNameValue("BIGTIFF", "IF_SAFER");
   options.SetNameValue("SPARSE_OK", "TRUE");
+  if (spec.threads > 1 && spec.compression != Compression::kNone)
+    options.SetNameValue("NUM_THREADS", CPLSPrintf("%d", spec.threads));
   return options;
 }
 
@@ -164,6 +191,7 @@ struct RasterWriter::Impl {
     register_gdal();
     GdalErrorScope errors;
     GDALDriver* driver = GetGDALDriverManager()->GetDriverByName("GTiff");
+    check_compression(*driver, spec.compression);
     dataset.reset(driver->Create(work.c_str(), static_cast<int>(grid.width), static_cast<int>(grid.height),
                                  spec.bands, to_gdal(spec.type), tiff_options(spec, grid, spec.cog).List()));
     if (!dataset) {
@@ -202,14 +230,17 @@ struct RasterWriter::Impl {
     GDALDatasetUniquePtr source(GDALDataset::Open(work.c_str(), GDAL_OF_RASTER));
     if (!source) throw output_error(file.path(), errors.message());
     CPLStringList options;
-    options.SetNameValue("COMPRESS", "DEFLATE");
-    if (spec.classes.empty()) options.SetNameValue("PREDICTOR", "YES");
+    options.SetNameValue("COMPRESS", compression_name(spec.compression));
+    if (spec.classes.empty() && spec.compression != Compression::kNone)
+      options.SetNameValue("PREDICTOR", "YES");
     options.SetNameValue("BLOCKSIZE", CPLSPrintf("%d", block));
     options.SetNameValue("BIGTIFF", "IF_SAFER");
     options.SetNameValue("NUM_THREADS", CPLSPrintf("%d", spec.threads));
     options.SetNameValue("RESAMPLING", overview_name(spec.overview));
     options.SetNameValue("OVERVIEW_RESAMPLING", overview_name(spec.overview));
     if (spec.overview == Overview::kNone) options.SetNameValue("OVERVIEWS", "NONE");
+    // Overviews are made by as many threads; in the arena GDAL has one.
+    const CPLConfigOptionSetter threads("GDAL_NUM_THREADS", CPLSPrintf("%d", spec.threads), false);
     GDALDriver* driver = GetGDALDriverManager()->GetDriverByName("COG");
     GDALDatasetUniquePtr cog(
         driver->CreateCopy(file.temporary().c_str(), source.get(), FALSE, options.List(), nullptr, nullptr));

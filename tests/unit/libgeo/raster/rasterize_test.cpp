@@ -10,6 +10,7 @@
 #include <furrow/geo/core/random.h>
 #include <furrow/geo/vector/geos.h>
 
+#include "random_shapes.h"
 #include "support.h"
 
 namespace furrow::geo {
@@ -17,6 +18,7 @@ namespace {
 
 using test::draw;
 using test::picture;
+using test::random_shapes;
 
 /// One unit is one pixel and rows run down, so that WKT reads like the picture.
 Grid pixel_grid(std::int64_t width, std::int64_t height) {
@@ -26,45 +28,6 @@ Grid pixel_grid(std::int64_t width, std::int64_t height) {
 std::vector<MultiPolygon> shapes(const std::vector<std::string>& wkts) {
   std::vector<MultiPolygon> out;
   for (const auto& wkt : wkts) out.push_back(from_wkt(wkt));
-  return out;
-}
-
-MultiPolygon star(Random& random, Point centre, double radius, int points) {
-  Ring ring;
-  for (int i = 0; i < points; ++i) {
-    const double angle = 6.283185307179586 * i / points;
-    const double r = radius * random.uniform(0.3, 1.0);
-    ring.push_back({centre.x + r * std::cos(angle), centre.y + r * std::sin(angle)});
-  }
-  ring.push_back(ring.front());
-  Polygon polygon{ring, {}};
-  if (random.chance(0.4)) {
-    Ring hole;
-    for (const Point& p : ring) {
-      hole.push_back({centre.x + 0.4 * (p.x - centre.x), centre.y + 0.4 * (p.y - centre.y)});
-    }
-    polygon.holes.push_back(hole);
-  }
-  return {polygon};
-}
-
-std::vector<MultiPolygon> random_shapes(Random& random, const Grid& grid) {
-  std::vector<MultiPolygon> out;
-  const auto count = 1 + random.below(8);
-  const double side = static_cast<double>(std::max(grid.width, grid.height));
-  for (std::uint64_t i = 0; i < count; ++i) {
-    const Point pixel{random.uniform(-0.2, 1.2) * static_cast<double>(grid.width),
-                      random.uniform(-0.2, 1.2) * static_cast<double>(grid.height)};
-    MultiPolygon shape =
-        star(random, pixel, random.uniform(0.05, 0.6) * side, 3 + static_cast<int>(random.below(12)));
-    for (auto& polygon : shape) {
-      for (auto& p : polygon.shell) p = grid.transform.to_world(p);
-      for (auto& hole : polygon.holes) {
-        for (auto& p : hole) p = grid.transform.to_world(p);
-      }
-    }
-    out.push_back(shape);
-  }
   return out;
 }
 

@@ -65,7 +65,7 @@ enum class DistanceUnit {
 struct LabelRasterOptions {
   LabelKind kind = LabelKind::kLabels;
   LabelProfile profile = LabelProfile::kFurrow;
-  BoundaryOptions boundary;  ///< for kLabels and kBoundaryMask of the suite's own profile
+  BoundaryOptions boundary = {};  ///< for kLabels and kBoundaryMask of the suite's own profile
   DistanceUnit distance = DistanceUnit::kPixels;
   /// Pixels whose centre lies outside these polygons become kIgnore (then also nodata); for kLabels, kExtent
   /// and kBoundaryMask of the suite's own profile, and needed by kIgnoreMask.
@@ -73,6 +73,7 @@ struct LabelRasterOptions {
   /// For kInstances: the value of each polygon, at least 1; empty = position + 1.
   std::vector<std::uint32_t> ids = {};
   bool presence_only = false;  ///< for kFtw: background is 3 (unknown)
+  bool cog = true;             ///< cloud-optimised, with overviews; false: plain tiled GeoTIFF
   /// For kLacuna: int16 where there is no polygon at all, as the published files have it; else always uint8.
   bool published_types = false;
 };
@@ -84,7 +85,7 @@ struct LabelRasterReport {
   std::int64_t ignored_px = 0;
 };
 
-/// Writes a label raster (COG with class names and colours) of any size: windows of whole blocks, one in
+/// Writes a label raster (GeoTIFF with class names and colours) of any size: windows of whole blocks, one in
 /// memory at a time, each rasterised in parallel. Distances see whole fields, also where these reach over the
 /// grid's border, so that a chip equals that part of the scene. The file appears whole or not at all.
 /// @throws IoError, GeometryError, InvalidArgument (options that do not fit the kind), CrsError, Cancelled

@@ -11,6 +11,7 @@
 #include <furrow/geo/core/exec_context.h>
 #include <furrow/geo/raster/rasterize.h>
 #include <furrow/geo/raster/reader.h>
+#include <furrow/geo/raster/writer.h>
 
 namespace furrow::geo {
 
@@ -58,6 +59,7 @@ struct ChipOptions {
   bool skip_empty = false;       ///< leave out chips without a valid pixel
   double min_valid = 0.0;        ///< leave out chips with a smaller share of valid pixels
   ChipFormat format = ChipFormat::kGeoTiff;
+  Compression compression = Compression::kDeflate;
   Flush flush = Flush::kNow;  ///< kLater when the folder is an AtomicFolder: many times faster
   RasterReadOptions read;
 };

@@ -17,6 +17,10 @@ namespace furrow::geo {
 /// How a coarser level is made: class rasters need kMode or kNearest, measured values kAverage.
 enum class Overview { kNone, kNearest, kMode, kAverage };
 
+/// How blocks are stored; all without loss. kNone is quickest to write and read, kDeflate is read everywhere,
+/// kZstd is quicker than it where GDAL has it.
+enum class Compression { kNone, kLzw, kDeflate, kZstd };
+
 struct RasterClass {
   int value = 0;
   std::string name;
@@ -35,18 +39,19 @@ struct RasterSpec {
   Overview overview = Overview::kNone;
   Flush flush = Flush::kNow;  ///< kLater for files in an AtomicFolder
   bool cog = true;            ///< cloud-optimised GeoTIFF; false: plain tiled GeoTIFF
-  int threads = 1;            ///< that compress the COG at `finish`; the bytes do not depend on it
+  Compression compression = Compression::kDeflate;
+  int threads = 1;  ///< that compress the COG at `finish`; the bytes do not depend on it
 };
 
 /// Classes and colours of the suite's label rasters (0 background, 1 interior, 2 boundary).
 [[nodiscard]] std::vector<RasterClass> label_classes();
 
 /// A GeoTIFF written by windows, then turned into a COG; it appears under its name at `finish`, whole or not
-/// at all. DEFLATE, blocks of 512 pixels (smaller where the raster is). One thread at a time.
+/// at all. Blocks of 512 pixels (smaller where the raster is). One thread at a time.
 class RasterWriter {
  public:
   /// @throws IoError   exists without overwrite, folder not writable; a raster of a few rows or columns that
-  ///                   is millions of pixels long
+  ///                   is millions of pixels long; a compression that this GDAL does not have
   RasterWriter(const std::filesystem::path& path, const Grid& grid, const RasterSpec& spec, bool overwrite);
   ~RasterWriter();
   RasterWriter(RasterWriter&&) noexcept;
