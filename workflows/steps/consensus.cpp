@@ -78,6 +78,10 @@ class Consensus final : public Step {
         .group("Fields");
     m_masks.declare(t);
     t.add("json", &m_json).help("Print the skills and the agreement as JSON");
+    t.add("format", &m_format)
+        .choices({"cog", "gtiff"})
+        .help(
+            "With --grid or --masks: cloud-optimised GeoTIFFs with overviews, or plain ones, written sooner");
     t.add("out", &m_out)
         .help("Folder for the rasters and tables")
         .output("folder")
@@ -336,6 +340,7 @@ class Consensus final : public Step {
     options.boundary = {m_boundary_px, m_boundary_m};
     options.border_px = m_border_px;
     options.risk_threshold = m_risk_threshold;
+    options.cog = m_format == "cog";
     if (!m_model_scores.empty()) options.model = model_labeller();
     return options;
   }
@@ -497,6 +502,7 @@ class Consensus final : public Step {
   VectorOptions m_vector;
   MaskBranch m_masks;
   bool m_json = false;
+  std::string m_format = "cog";
   double m_cell_degrees = labelling::CampaignOptions{}.cell_degrees;
   std::string m_method = "bayes";
   std::optional<double> m_dependence;

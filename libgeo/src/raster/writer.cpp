@@ -73,10 +73,14 @@ bool is_float(PixelType type) {
 }
 
 /// Each GDAL is built with its own choice of codecs.
-void check_compression(GDALDriver& driver, Compression compression) {
+bool has_compression(GDALDriver& driver, Compression compression) {
   const char* options = driver.GetMetadataItem(GDAL_DMD_CREATIONOPTIONLIST);
   const std::string name = concat("<Value>", compression_name(compression), "</Value>");
-  if (options != nullptr && std::string_view(options).find(name) != std::string_view::npos) return;
+  return options != nullptr && std::string_view(options).find(name) != std::string_view::npos;
+}
+
+void check_compression(GDALDriver& driver, Compression compression) {
+  if (has_compression(driver, compression)) return;
   throw IoError(concat("GDAL ", GDALVersionInfo("RELEASE_NAME"), " was built without ",
                        compression_name(compression), "; choose another compression"));
 }
@@ -104,21 +108,38 @@ void check_shape(const std::filesystem::path& path, const Grid& grid, const Rast
                        "cut it into pieces first"));
 }
 
-CPLStringList tiff_options(const RasterSpec& spec, const Grid& grid, bool temporary) {
+bool uses_predictor(const RasterSpec& spec) {
+  return spec.classes.empty() && spec.is_smooth && spec.compression != Compression::kNone;
+}
+
+CPLStringList block_options(const RasterSpec& spec, const Grid& grid) {
   CPLStringList options;
   options.SetNameValue("TILED", "YES");
   options.SetNameValue("BLOCKXSIZE", CPLSPrintf("%d", block_size(grid)));
   options.SetNameValue("BLOCKYSIZE", CPLSPrintf("%d", block_size(grid)));
-  options.SetNameValue("COMPRESS", compression_name(spec.compression));
-  // The temporary file is read once and thrown away: fast beats small.
-  if (spec.compression == Compression::kDeflate) options.SetNameValue("ZLEVEL", temporary ? "1" : "6");
-  if (spec.classes.empty() && spec.compression != Compression::kNone)
-    options.SetNameValue("PREDICTOR", is_float(spec.type) ? "3" : "2");
   options.SetNameValue("INTERLEAVE", spec.bands > 1 ? "BAND" : "PIXEL");
   options.SetNameValue("BIGTIFF", "IF_SAFER");
   options.SetNameValue("SPARSE_OK", "TRUE");
+  return options;
+}
+
+CPLStringList tiff_options(const RasterSpec& spec, const Grid& grid) {
+  CPLStringList options = block_options(spec, grid);
+  options.SetNameValue("COMPRESS", compression_name(spec.compression));
+  if (spec.compression == Compression::kDeflate) options.SetNameValue("ZLEVEL", "6");
+  if (uses_predictor(spec)) options.SetNameValue("PREDICTOR", is_float(spec.type) ? "3" : "2");
   if (spec.threads > 1 && spec.compression != Compression::kNone)
     options.SetNameValue("NUM_THREADS", CPLSPrintf("%d", spec.threads));
+  return options;
+}
+
+/// The source of a COG is read once and thrown away: fast beats small.
+CPLStringList temporary_options(GDALDriver& driver, const RasterSpec& spec, const Grid& grid) {
+  CPLStringList options = block_options(spec, grid);
+  const bool zstd = has_compression(driver, Compression::kZstd);
+  options.SetNameValue("COMPRESS", zstd ? "ZSTD" : "DEFLATE");
+  options.SetNameValue(zstd ? "ZSTD_LEVEL" : "ZLEVEL", "1");
+  if (spec.threads > 1) options.SetNameValue("NUM_THREADS", CPLSPrintf("%d", spec.threads));
   return options;
 }
 
@@ -192,8 +213,10 @@ struct RasterWriter::Impl {
     GdalErrorScope errors;
     GDALDriver* driver = GetGDALDriverManager()->GetDriverByName("GTiff");
     check_compression(*driver, spec.compression);
+    const CPLStringList options =
+        spec.cog ? temporary_options(*driver, spec, grid) : tiff_options(spec, grid);
     dataset.reset(driver->Create(work.c_str(), static_cast<int>(grid.width), static_cast<int>(grid.height),
-                                 spec.bands, to_gdal(spec.type), tiff_options(spec, grid, spec.cog).List()));
+                                 spec.bands, to_gdal(spec.type), options.List()));
     if (!dataset) {
       remove_work();
       throw output_error(path, errors.message());
@@ -231,8 +254,7 @@ struct RasterWriter::Impl {
     if (!source) throw output_error(file.path(), errors.message());
     CPLStringList options;
     options.SetNameValue("COMPRESS", compression_name(spec.compression));
-    if (spec.classes.empty() && spec.compression != Compression::kNone)
-      options.SetNameValue("PREDICTOR", "YES");
+    if (uses_predictor(spec)) options.SetNameValue("PREDICTOR", "YES");
     options.SetNameValue("BLOCKSIZE", CPLSPrintf("%d", block));
     options.SetNameValue("BIGTIFF", "IF_SAFER");
     options.SetNameValue("NUM_THREADS", CPLSPrintf("%d", spec.threads));

@@ -138,7 +138,7 @@ class Mosaic {
     place(result);
     if (m_joint) learn();
     ConsensusRasters rasters(folder, raster_names("", m_options.fusion.classes), m_grid,
-                             m_options.fusion.classes, true);
+                             m_options.fusion.classes, m_options.cog, m_exec.threads());
     geo::Progress progress(m_exec, "fusing sites", static_cast<std::int64_t>(m_placed.size()));
     std::size_t next = 0;
     std::vector<PlacedSite*> active;
@@ -347,7 +347,7 @@ class SiteWriter {
 
   SiteFiles write(const Site& site, const std::string& image, const SiteConsensus& consensus) const {
     const RasterNames names = raster_names(file_stem(site.name) + "_", m_options.fusion.classes);
-    ConsensusRasters rasters(m_folder, names, consensus.grid, m_options.fusion.classes, false);
+    ConsensusRasters rasters(m_folder, names, consensus.grid, m_options.fusion.classes, false, 1);
     Decisions decisions(consensus.inside.size());
     for (std::size_t p = 0; p < decisions.size(); ++p) decisions[p] = &consensus.at(p);
     rasters.write(consensus.grid.window(), decisions);

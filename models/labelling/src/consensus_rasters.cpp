@@ -5,6 +5,8 @@
 #include <limits>
 #include <vector>
 
+#include <tbb/parallel_invoke.h>
+
 #include <furrow/geo/raster/rasterize.h>
 
 namespace furrow::labelling {
@@ -18,7 +20,7 @@ std::uint8_t as_byte(double probability) {
   return static_cast<std::uint8_t>(std::lround(std::clamp(probability, 0.0, 1.0) * kSteps));
 }
 
-geo::RasterSpec label_spec(int classes, bool cog) {
+geo::RasterSpec label_spec(int classes, bool cog, int threads) {
   geo::RasterSpec spec;
   spec.nodata = geo::kIgnore;
   spec.descriptions = {"consensus label"};
@@ -29,10 +31,11 @@ geo::RasterSpec label_spec(int classes, bool cog) {
   }
   spec.overview = geo::Overview::kMode;
   spec.cog = cog;
+  spec.threads = threads;
   return spec;
 }
 
-geo::RasterSpec probability_spec(int classes, std::vector<std::string> descriptions, bool cog) {
+geo::RasterSpec probability_spec(int classes, std::vector<std::string> descriptions, bool cog, int threads) {
   geo::RasterSpec spec;
   spec.bands = static_cast<int>(descriptions.size());
   if (classes == 3) {
@@ -44,7 +47,9 @@ geo::RasterSpec probability_spec(int classes, std::vector<std::string> descripti
   }
   spec.descriptions = std::move(descriptions);
   spec.overview = geo::Overview::kAverage;
+  spec.is_smooth = false;  // as many values as combinations of votes
   spec.cog = cog;
+  spec.threads = threads;
   return spec;
 }
 
@@ -111,12 +116,13 @@ void ConsensusPixels::set(const geo::Window& part, std::span<const std::uint32_t
 }
 
 ConsensusRasters::ConsensusRasters(const fs::path& folder, const RasterNames& names, const geo::Grid& grid,
-                                   int classes, bool cog)
+                                   int classes, bool cog, int threads)
     : m_classes(classes),
-      m_label(folder / names.label, grid, label_spec(classes, cog), false),
-      m_posterior(folder / names.posterior, grid, probability_spec(classes, posterior_bands(classes), cog),
-                  false),
-      m_risk(folder / names.risk, grid, probability_spec(classes, {"risk of the label"}, cog), false) {}
+      m_label(folder / names.label, grid, label_spec(classes, cog, threads), false),
+      m_posterior(folder / names.posterior, grid,
+                  probability_spec(classes, posterior_bands(classes), cog, threads), false),
+      m_risk(folder / names.risk, grid, probability_spec(classes, {"risk of the label"}, cog, threads),
+             false) {}
 
 void ConsensusRasters::write(const geo::Window& window, const ConsensusPixels& pixels) {
   m_label.write(window, pixels.m_label);
@@ -138,9 +144,8 @@ void ConsensusRasters::write(const geo::Window& window, const Decisions& decisio
 }
 
 void ConsensusRasters::finish() {
-  m_label.finish();
-  m_posterior.finish();
-  m_risk.finish();
+  // Overviews are made by one thread each.
+  tbb::parallel_invoke([&] { m_label.finish(); }, [&] { m_posterior.finish(); }, [&] { m_risk.finish(); });
 }
 
 }  // namespace furrow::labelling

@@ -51,10 +51,11 @@ class ConsensusPixels {
 /// The three files, written side by side. One thread at a time.
 class ConsensusRasters {
  public:
-  /// @param cog  cloud-optimised; else plain GeoTIFF
+  /// @param cog      cloud-optimised; else plain GeoTIFF
+  /// @param threads  that compress
   /// @throws IoError
   ConsensusRasters(const std::filesystem::path& folder, const RasterNames& names, const geo::Grid& grid,
-                   int classes, bool cog);
+                   int classes, bool cog, int threads);
 
   void write(const geo::Window& window, const ConsensusPixels& pixels);
   void write(const geo::Window& window, const Decisions& decisions);

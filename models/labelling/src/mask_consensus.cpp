@@ -72,6 +72,7 @@ class MaskReader {
     m_windows = make_windows(grid(), most_pixels());
   }
 
+  [[nodiscard]] int threads() const noexcept { return m_exec.threads(); }
   [[nodiscard]] const geo::Grid& grid() const { return m_stack.grid(); }
   [[nodiscard]] bool has_truth() const { return m_has_truth; }
   [[nodiscard]] std::size_t layers() const { return m_stack.size(); }
@@ -203,7 +204,8 @@ class MaskFusion {
 
   void write(const fs::path& folder) const {
     const int classes = m_options.fusion.classes;
-    ConsensusRasters rasters(folder, raster_names("", classes), m_reader.grid(), classes, true);
+    ConsensusRasters rasters(folder, raster_names("", classes), m_reader.grid(), classes, m_options.cog,
+                             m_reader.threads());
     const auto paint = [&](const geo::Window& window, const std::vector<Part>& parts) {
       ConsensusPixels pixels(window.width, window.height, classes);
       for (const Part& part : parts) pixels.set(part.pixels, part.patterns.of_pixel, decisions_on(part));

@@ -40,6 +40,9 @@ struct RasterSpec {
   Flush flush = Flush::kNow;  ///< kLater for files in an AtomicFolder
   bool cog = true;            ///< cloud-optimised GeoTIFF; false: plain tiled GeoTIFF
   Compression compression = Compression::kDeflate;
+  /// Neighbours differ by little, as in images: stored as differences. Rasters of few distinct values, and
+  /// those with classes, are smaller and quicker without.
+  bool is_smooth = true;
   int threads = 1;  ///< that compress the COG at `finish`; the bytes do not depend on it
 };
 

@@ -50,6 +50,7 @@ struct ConsensusOptions {
   std::shared_ptr<const ModelLabeller> model;  ///< one more labeller at every site with a map; empty = none
   geo::BoundaryOptions boundary;               ///< three classes only
   double border_px = 0.0;  ///< how near to the cell's border fields are cut by hand (rasterize_votes)
+  bool cog = true;  ///< rasters of a whole grid are cloud-optimised; false: plain GeoTIFF, written sooner
   double risk_threshold =
       0.34;  ///< pixels above it are "risky"; 0.34 in the paper, 0.35 and 0.40 in other releases
 };
