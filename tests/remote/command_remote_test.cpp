@@ -65,7 +65,7 @@ TEST_F(RemoteCommand, RasterizeOnARemoteGrid) {
 }
 
 TEST_F(RemoteCommand, FailureIsOneLineAndLeavesNothing) {
-  m_served.server.set_fault("scene.tif", {.kind = Kind::kStatus, .status = 500, .after = 6});
+  m_served.server.set_fault("scene.tif", {.kind = Kind::kStatus, .status = 500, .after = 3});
   const auto result = furrow("tile " + url("scene.tif") + " --quiet --out " + out("chips"));
   EXPECT_EQ(result.exit_code, 1) << result.err;
   EXPECT_THAT(result.err, HasSubstr(url("scene.tif")));
