@@ -3,6 +3,7 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -16,7 +17,6 @@
 #include <arrow/record_batch.h>
 #include <arrow/scalar.h>
 #include <arrow/type.h>
-#include <arrow/util/config.h>
 #include <arrow/util/key_value_metadata.h>
 #include <gdal_priv.h>
 #include <ogrsf_frmts.h>
@@ -322,17 +322,18 @@ std::unique_ptr<parquet::arrow::FileReader> open_reader(const std::string& path)
   return reader;
 }
 
-std::shared_ptr<arrow::RecordBatchReader> batches_of(parquet::arrow::FileReader& reader,
-                                                     const std::vector<int>& columns) {
+/// A template, because older versions of Arrow have the second form only.
+template <class Reader>
+std::shared_ptr<arrow::RecordBatchReader> batches_of(Reader& reader, const std::vector<int>& columns) {
   std::vector<int> groups(static_cast<std::size_t>(reader.num_row_groups()));
-  for (std::size_t i = 0; i < groups.size(); ++i) groups[i] = static_cast<int>(i);
-#if ARROW_VERSION_MAJOR >= 19
-  return take(reader.GetRecordBatchReader(groups, columns));
-#else
-  std::shared_ptr<arrow::RecordBatchReader> batches;
-  check(reader.GetRecordBatchReader(groups, columns, &batches));
-  return batches;
-#endif
+  std::iota(groups.begin(), groups.end(), 0);
+  if constexpr (requires { reader.GetRecordBatchReader(groups, columns).ValueOrDie(); }) {
+    return take(reader.GetRecordBatchReader(groups, columns));
+  } else {
+    std::shared_ptr<arrow::RecordBatchReader> batches;
+    check(reader.GetRecordBatchReader(groups, columns, &batches));
+    return batches;
+  }
 }
 
 /// Feature definitions count their users.
