@@ -83,8 +83,7 @@ class TrainingData {
   [[nodiscard]] int bands() const noexcept;
   [[nodiscard]] const std::vector<std::string>& band_names() const noexcept;
   [[nodiscard]] double pixel_size_m() const noexcept;
-  /// As asked for, with `stored` filled in for the stored scope (over several scenes: percentiles averaged by
-  /// pixels).
+  /// As asked for, with `stored` filled in for the stored scope (of all scenes as if they were one).
   [[nodiscard]] const geo::Normalisation& normalisation() const noexcept;
   [[nodiscard]] const TrainingDataOptions& options() const noexcept;
   [[nodiscard]] const std::vector<TrainingScene>& scenes() const noexcept;
