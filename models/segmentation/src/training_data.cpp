@@ -302,9 +302,17 @@ void TrainingData::Impl::find_statistics(geo::ExecContext& exec) {
     for (Scene& scene : scenes) scene.statistics = geo::scene_statistics(*scene.image, {}, how, exec);
     return;
   }
-  std::vector<const geo::RasterReader*> images;
-  for (const Scene& scene : scenes) images.push_back(scene.image.get());
-  how.stored = geo::scene_statistics(images, {}, how, exec);
+  if (how.stored.empty()) {
+    std::vector<const geo::RasterReader*> images;
+    for (const Scene& scene : scenes) images.push_back(scene.image.get());
+    how.stored = geo::scene_statistics(images, {}, how, exec);
+  }
+  const auto wanted = how.per_band ? band_names.size() : std::size_t{1};
+  if (how.stored.size() != wanted) {
+    throw geo::InvalidArgument(concat("the stored statistics are of ", how.stored.size(),
+                                      " band(s), the images have ", wanted,
+                                      "; compute them for these images"));
+  }
   for (Scene& scene : scenes) scene.statistics = how.stored;
 }
 

@@ -293,6 +293,16 @@ TEST(TrainingData, StoredPercentilesAreThoseOfAllScenesTogether) {
   ASSERT_EQ(data.normalisation().stored.size(), 1u);
   EXPECT_EQ(data.normalisation().stored[0].low, 1.0);
   EXPECT_EQ(data.normalisation().stored[0].high, 96.0);  // not the mean of 64 and 96
+
+  // Statistics that are given are taken as they are.
+  options.normalisation.stored = {{0.0, 200.0, 50.0, 10.0, 1}};
+  const TrainingData given({small}, options, exec);
+  EXPECT_EQ(given.normalisation().stored[0].high, 200.0);
+  const Batch batch = given.train_batch(0, 0, 1);
+  EXPECT_LE(*std::ranges::max_element(batch.pixels), 64.0F / 200.0F);
+  options.normalisation.per_band = true;
+  EXPECT_THAT(failure<geo::InvalidArgument>(small, options),
+              HasSubstr("are of 1 band(s), the images have 2"));
 }
 
 TEST(TrainingDataErrors, NameLabelsOffTheGrid) {
