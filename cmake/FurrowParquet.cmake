@@ -19,6 +19,8 @@ function(furrow_find_pyarrow folder)
   add_library(furrow_parquet INTERFACE)
   target_include_directories(furrow_parquet SYSTEM INTERFACE "${folder}/include")
   target_link_libraries(furrow_parquet INTERFACE "${parquet}" "${arrow}")
+  # They are in no folder that the loader searches.
+  set(CMAKE_INSTALL_RPATH_USE_LINK_PATH ON PARENT_SCOPE)
 endfunction()
 
 # Arrow as conda-forge and Apache package it; older versions have targets without namespace.
