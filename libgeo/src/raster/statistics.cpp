@@ -301,6 +301,7 @@ class Scan {
   /// `skip_small` leaves out hold small integers only.
   template <class Visit>
   void run(const char* label, bool skip_small, const Visit& visit) const {
+    if (m_source.count == 1) return run_one(label, visit);
     Progress progress(m_exec, label, static_cast<std::int64_t>(m_source.count));
     // Isolated: a waiting thread must not start one of the caller's other tasks.
     tbb::this_task_arena::isolate([&] {
@@ -308,19 +309,31 @@ class Scan {
         const auto reader = m_source.open(i);
         check_bands(*reader);
         const auto small = [&](int b) { return is_small_integer(reader->band(b).type); };
-        if (!(skip_small && std::ranges::all_of(m_bands, small))) read_raster(*reader, visit);
+        if (!(skip_small && std::ranges::all_of(m_bands, small))) {
+          read_raster(*reader, reading_windows(*reader, m_bands.size()), visit,
+                      [&] { m_exec.check_cancelled(); });
+        }
         progress.advance();
       });
     });
   }
 
  private:
+  /// One scene, which may be huge, shows its windows as progress.
   template <class Visit>
-  void read_raster(const RasterReader& reader, const Visit& visit) const {
-    const std::vector<Window> windows = reading_windows(reader, m_bands.size());
+  void run_one(const char* label, const Visit& visit) const {
+    const auto reader = m_source.open(0);
+    check_bands(*reader);
+    const std::vector<Window> windows = reading_windows(*reader, m_bands.size());
+    Progress progress(m_exec, label, std::ssize(windows));
+    read_raster(*reader, windows, visit, [&] { progress.advance(); });
+  }
+
+  template <class Visit, class Tick>
+  void read_raster(const RasterReader& reader, const std::vector<Window>& windows, const Visit& visit,
+                   const Tick& tick) const {
     tbb::this_task_arena::isolate([&] {
       tbb::parallel_for(std::size_t{0}, windows.size(), [&](std::size_t w) {
-        m_exec.check_cancelled();
         const Raster<double> pixels = reader.read<double>(windows[w], m_bands);
         const std::vector<std::uint8_t> valid = valid_pixels(reader, windows[w], m_bands, pixels);
         for (int b = 0; b < pixels.bands(); ++b) {
@@ -328,6 +341,7 @@ class Scan {
           visit(m_options.per_band ? band : 0, is_small_integer(reader.band(m_bands[band]).type),
                 pixels.band(b), valid);
         }
+        tick();
       });
     });
   }
