@@ -208,6 +208,10 @@ const std::vector<Line>& lines() {
       {"pages", "docs", "--write {out}", {}, {}, {1, 4}, "cp -r {source}/docs/commands {out}"},
       {"completion", "completion", "bash", {}},
       {"info", "info", "../data/campaign/labels.gpkg --json", {}},
+      {"statistics",
+       "info",
+       "../data/scene.tif ../one/votes/posterior.tif --bands 1,2 --statistics --json",
+       {"votes"}},
   };
   return all;
 }

@@ -13,6 +13,7 @@ namespace furrow::workflow {
 struct DatasetOptions {
   std::string layout = "auto";
   std::string data_root;
+  bool strict = false;
 
   void declare(OptionTable& table, const std::string& group = "Data set") {
     std::vector<std::string> layouts{"auto"};
@@ -27,6 +28,9 @@ struct DatasetOptions {
         .help(
             "Folder that the relative paths of a data set's table start from; default: the folder of the "
             "table");
+    table.add("strict", &strict)
+        .group(group)
+        .help("Stop at the first missing file of a data set instead of leaving its sample out");
   }
 
   [[nodiscard]] bool is_said() const { return layout != "auto"; }
@@ -35,6 +39,7 @@ struct DatasetOptions {
     dataset::ReadOptions options;
     if (is_said()) options.layout = dataset::layout_of_name(layout);
     options.data_root = data_root;
+    options.strict = strict;
     return options;
   }
 };

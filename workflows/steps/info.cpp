@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <ostream>
@@ -9,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include <furrow/dataset/dataset.h>
+#include <furrow/geo/core/atomic_output.h>
 #include <furrow/geo/core/csv.h>
 #include <furrow/geo/core/error.h>
 #include <furrow/geo/core/text.h>
@@ -21,6 +24,7 @@
 #include <furrow/workflow/workflow_file.h>
 
 #include "dataset_options.h"
+#include "statistics_options.h"
 
 namespace fs = std::filesystem;
 
@@ -218,12 +222,16 @@ Json gdal_json(const std::string& path) {
   return json;
 }
 
+bool is_dataset(const std::string& path, const DatasetOptions& dataset) {
+  std::error_code ec;
+  return dataset.is_said() || (fs::is_directory(path, ec) && !dataset::fitting_layouts(path).empty());
+}
+
 Json describe(const std::string& path, const DatasetOptions& dataset) {
   const std::string extension = geo::to_lower(fs::path(path).extension().string());
   std::error_code ec;
   if (fs::is_directory(path, ec) && fs::exists(fs::path(path) / "model.json", ec)) return model_json(path);
-  if (dataset.is_said() || (fs::is_directory(path, ec) && !dataset::fitting_layouts(path).empty()))
-    return dataset_json(path, dataset.read_options());
+  if (is_dataset(path, dataset)) return dataset_json(path, dataset.read_options());
   if (extension == ".toml") return workflow_json(path);
   if (extension == ".csv") return table_json(path);
   return gdal_json(path);
@@ -265,43 +273,89 @@ void print(const Json& json, std::size_t indent, std::ostream& out) {
 class Info : public Step {
  public:
   StepInfo info() const override {
-    return {"info",
-            "Describe a raster, vector file, model, data set, workflow or table",
-            "Raster: size, bands, types, nodata, CRS, pixel size also in metres. Vector file: layers, "
-            "counts, CRS, "
-            "fields. Model folder: bands, classes, resolution, thresholds, training. Workflow file: steps in "
-            "order "
-            "with what they read and write. CSV: rows and columns. Data set folder (or its table, with "
-            "--dataset): "
-            "layout, samples, splits, countries, kinds of labels, classes.",
-            {{"The layers of a map", "furrow info fields.gpkg"},
-             {"For a program", "furrow info image.tif --json"},
-             {"What a downloaded data set holds", "furrow info ftw"}}};
+    return {
+        "info",
+        "Describe rasters, vector files, models, data sets, workflows or tables; statistics of pixel values",
+        "Raster: size, bands, types, nodata, CRS, pixel size also in metres. Vector file: layers, "
+        "counts, CRS, "
+        "fields. Model folder: bands, classes, resolution, thresholds, training. Workflow file: steps in "
+        "order "
+        "with what they read and write. CSV: rows and columns. Data set folder (or its table, with "
+        "--dataset): "
+        "layout, samples, splits, countries, kinds of labels, classes.\n\n"
+        "--statistics reads the pixels: min, max, mean, standard deviation and percentiles of the valid "
+        "values "
+        "of a scene, of many scenes together or of a data set's training images, exactly and in a stream.",
+        {{"The layers of a map", "furrow info fields.gpkg"},
+         {"For a program", "furrow info image.tif --json"},
+         {"What a downloaded data set holds", "furrow info ftw"},
+         {"Statistics of a scene, stored",
+          "furrow info sample_data/scene.tif --statistics --out statistics.json"}}};
   }
 
   void declare(OptionTable& t) override {
-    t.add("path", &m_path)
+    t.add("path", &m_paths)
         .positional()
         .required()
         .input("file")
-        .help("File, model folder or data set to describe");
-    t.add("json", &m_json).help("Print JSON");
+        .help(
+            "Files, model folders or data sets to describe; with --statistics rasters, folders and lists of "
+            "them");
+    t.add("json", &m_json).help("Print JSON; of several paths a list");
     m_dataset.declare(t);
+    m_statistics.declare(t);
   }
 
+  void check() const override { m_statistics.check(); }
+
   void run(StepContext& context) override {
-    const Json json = describe(m_path, m_dataset);
-    if (m_json) {
-      context.out() << json.dump(2) << '\n';
-    } else {
+    if (m_statistics.wanted) return print_result(statistics(context), context.out());
+    Json list = Json::array();
+    for (const std::string& path : m_paths) {
+      try {
+        list.push_back(describe(path, m_dataset));
+      } catch (const geo::Cancelled&) {
+        throw;
+      } catch (const geo::Error& e) {
+        if (m_paths.size() == 1) throw;
+        context.fail(path, e.what());
+      }
+    }
+    if (m_json) return print_result(m_paths.size() == 1 ? list.front() : list, context.out());
+    for (const Json& json : list) {
+      if (&json != &list.front()) context.out() << '\n';
       print(json, 0, context.out());
     }
   }
 
  private:
-  std::string m_path;
+  void print_result(const Json& json, std::ostream& out) const {
+    if (m_json) {
+      out << json.dump(2) << '\n';
+    } else {
+      print(json, 0, out);
+    }
+  }
+
+  Json statistics(StepContext& context) const {
+    std::vector<std::string> images;
+    for (const std::string& path : m_paths) {
+      if (is_dataset(path, m_dataset)) {
+        const auto data = dataset::read_dataset(path, m_dataset.read_options());
+        std::ranges::move(StatisticsOptions::training_images(data), std::back_inserter(images));
+      } else {
+        images.push_back(path);
+      }
+    }
+    const std::string text = geo::statistics_json(m_statistics.compute(m_paths, images, context.exec()));
+    if (!m_statistics.out.empty()) geo::write_text_file(m_statistics.out, text, context.overwrite());
+    return Json::parse(text);
+  }
+
+  std::vector<std::string> m_paths;
   bool m_json = false;
   DatasetOptions m_dataset;
+  StatisticsOptions m_statistics;
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <furrow/geo/core/error.h>
 #include <furrow/geo/core/log.h>
 #include <furrow/geo/core/text.h>
+#include <furrow/geo/raster/normalise.h>
 #include <furrow/segmentation/trainer.h>
 #include <furrow/segmentation/training_data.h>
 #include <furrow/workflow/step.h>
@@ -65,6 +66,8 @@ class Train final : public Step {
     };
     same("labels", m_labels.size());
     if (!m_risk.empty()) same("risk", m_risk.size());
+    if (!m_norm_statistics.empty() && m_normalise == "divide")
+      throw geo::UsageError("--normalise divide uses no statistics; leave out --norm-statistics");
     if ((m_risk_mode == "weight" || m_risk_mode == "ignore") && m_risk.empty()) {
       throw geo::UsageError(
           geo::concat("--risk-mode ", m_risk_mode, " needs --risk: the risk raster of each image"));
@@ -158,6 +161,14 @@ class Train final : public Step {
         .unit("%")
         .group(group)
         .help("Percentiles that minmax takes to 0 and 1");
+    t.add("norm-statistics", &m_norm_statistics)
+        .input("file")
+        .excludes("norm-scope")
+        .excludes("norm-per-band")
+        .group(group)
+        .help(
+            "Stored statistics, as 'info --statistics --out' writes them, for every scene instead of its "
+            "own");
     t.add("norm-divisor", &m_data.normalisation.divisor).group(group).help("Divisor of --normalise divide");
   }
 
@@ -239,6 +250,8 @@ class Train final : public Step {
     norm.scope = m_norm_scope == "stored" ? geo::NormaliseScope::kStored : geo::NormaliseScope::kScene;
     norm.low_percentile = m_percentiles[0];
     norm.high_percentile = m_percentiles[1];
+    if (!m_norm_statistics.empty())
+      norm = geo::stored_normalisation(geo::read_statistics(m_norm_statistics), norm);
     return options;
   }
 
@@ -264,6 +277,7 @@ class Train final : public Step {
   std::string m_risk_mode = "auto";
   std::string m_normalise = "minmax";
   std::string m_norm_scope = "scene";
+  std::string m_norm_statistics;
   std::vector<double> m_percentiles{1.0, 99.0};
   std::vector<double> m_class_weights{1.0, 1.0, 1.0};
   std::int64_t m_seed = 1;

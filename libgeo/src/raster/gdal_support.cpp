@@ -18,6 +18,11 @@
 #include <furrow/geo/core/log.h>
 #include <furrow/geo/core/remote.h>
 #include <furrow/geo/core/text.h>
+#include <furrow/geo/vector/layer.h>
+
+#ifdef FURROW_HAS_PARQUET
+#include "../vector/parquet_driver.h"
+#endif
 
 namespace furrow::geo {
 namespace {
@@ -176,6 +181,31 @@ std::string why_not_read(const std::string& path, const GdalErrorScope& errors) 
                                 : meaning);
 }
 
+namespace {
+
+bool is_parquet(const std::string& path) {
+  std::array<char, 4> start{};
+  VSILFILE* file = VSIFOpenL(path.c_str(), "rb");
+  if (file == nullptr) return false;
+  const std::size_t got = VSIFReadL(start.data(), 1, start.size(), file);
+  VSIFCloseL(file);
+  return std::string_view(start.data(), got) == "PAR1";
+}
+
+/// How to go on without a reader of Parquet.
+std::string parquet_advice(const std::string& path) {
+  const std::string converted = std::filesystem::path(path).replace_extension(".gpkg").string();
+  return concat(
+      "neither this build nor its GDAL reads Parquet; convert it with a GDAL that does (3.5 or newer, "
+      "for example conda-forge's with libgdal-arrow-parquet): ogr2ogr -f GPKG ",
+      quoted(converted), " ", quoted(path),
+      ", or with Python: python3 -c \"import geopandas; "
+      "geopandas.read_parquet(",
+      quoted(path), ").to_file(", quoted(converted), ")\"");
+}
+
+}  // namespace
+
 std::string why_not_opened(const std::string& path, const std::string& kind, const GdalErrorScope& errors) {
   namespace fs = std::filesystem;
   std::error_code ec;
@@ -189,6 +219,7 @@ std::string why_not_opened(const std::string& path, const std::string& kind, con
   } else if (is_plain && fs::is_regular_file(path, ec) && fs::file_size(path, ec) == 0) {
     return start + "the file is empty (0 bytes)";
   }
+  if (!can_read_parquet() && is_parquet(path)) return start + parquet_advice(path);
   const bool unknown =
       errors.message().find("not recognized as a supported file format") != std::string::npos;
   if (unknown || !errors.failed()) return concat(start, "it is not a ", kind, " that GDAL can read");
@@ -199,6 +230,9 @@ void register_gdal() {
   static std::once_flag once;
   std::call_once(once, [] {
     GDALAllRegister();
+#ifdef FURROW_HAS_PARQUET
+    register_parquet_driver();
+#endif
     for (const auto& [key, value] : kNetworkDefaults) set_unless_configured(key, value);
   });
 }

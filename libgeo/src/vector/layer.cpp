@@ -279,6 +279,11 @@ std::vector<FieldDefinition> fields_of(const OGRFeatureDefn& definition) {
 
 }  // namespace
 
+bool can_read_parquet() {
+  register_gdal();
+  return GDALGetDriverByName("Parquet") != nullptr;
+}
+
 Layer read_layer(const std::string& path, const LayerReadOptions& options, LayerReadReport* report_out) {
   GDALDatasetUniquePtr dataset = open_vector(path);
   OGRLayer& source = choose_layer(*dataset, path, options.layer, options.usual_layer);

@@ -169,6 +169,8 @@ Dataset read_dataset(const std::string& path, const ReadOptions& options) {
       read_generic(path, options.data_root, dataset);
       break;
   }
+  if (options.strict && !dataset.unreadable_catalogues.empty())
+    throw geo::IoError(dataset.unreadable_catalogues.front());
   if (dataset.samples.empty()) {
     throw geo::IoError(
         concat("data set ", quoted(path), " (", layout_name(dataset.layout), ") lists no sample"));

@@ -55,11 +55,14 @@ struct Chip {
 /// chips_<country>.parquet; a copy of it in another format goes first, because somebody made it for a reason.
 fs::path chips_file(const fs::path& country) {
   const std::string name = "chips_" + country_name(country);
-  for (const char* extension : {".gpkg", ".fgb", ".geojson", ".csv", ".parquet"}) {
+  for (const char* extension : {".gpkg", ".fgb", ".geojson", ".csv", ".parquet", ".geoparquet"}) {
     if (is_file(country / (name + extension))) return country / (name + extension);
   }
   return {};
 }
+
+/// How chips are called, whoever made the copy of the table.
+constexpr std::initializer_list<const char*> kIdNames{"aoi_id", "id", "fid", "polygon_id"};
 
 std::vector<Chip> chips_of_layer(const fs::path& file) {
   geo::LayerReadOptions read;
@@ -68,8 +71,10 @@ std::vector<Chip> chips_of_layer(const fs::path& file) {
   read.invalid = geo::InvalidGeometry::kRepair;
   geo::LayerReadReport report;
   const geo::Layer layer = geo::read_layer(file.string(), read, &report);
-  int id = layer.find_field("aoi_id");
-  if (id < 0) id = layer.find_field("id");
+  int id = -1;
+  for (const char* name : kIdNames) {
+    if (id < 0) id = layer.find_field(name);
+  }
   if (id < 0) id = static_cast<int>(layer.field("aoi_id"));  // throws, with the fields that are there
   const std::size_t split = layer.field("split");
   const bool in_degrees = layer.crs.empty() || layer.crs.is_geographic();
@@ -88,7 +93,7 @@ std::vector<Chip> chips_of_layer(const fs::path& file) {
 
 std::vector<Chip> chips_of_table(const fs::path& file) {
   const CsvTable table = geo::read_csv(file);
-  int id = first_column(table, {"aoi_id", "id", "fid"});
+  int id = first_column(table, kIdNames);
   if (id < 0) id = static_cast<int>(table.column("aoi_id"));
   const auto split = static_cast<int>(table.column("split"));
   const int x = first_column(table, {"lon", "longitude"});
@@ -138,7 +143,7 @@ void read_country(const fs::path& country, Dataset& dataset) {
     if (!catalogue.empty())
       chips = catalogue.extension() == ".csv" ? chips_of_table(catalogue) : chips_of_layer(catalogue);
   } catch (const geo::IoError& e) {
-    if (catalogue.extension() != ".parquet") throw;
+    if (!catalogue.extension().string().ends_with("parquet")) throw;
     dataset.unreadable_catalogues.emplace_back(e.what());
   }
   if (chips.empty()) chips = chips_of_masks(masks_root / masks.front().name);
@@ -198,7 +203,8 @@ void read_combined_csv(const fs::path& path, const fs::path& data_root, Dataset&
   const CsvTable table = geo::read_csv(tables.front());
   const fs::path root = data_root.empty() ? tables.front().parent_path() : data_root;
   dataset.bands = {"red", "green", "blue", "nir"};
-  const auto name = static_cast<int>(table.column("name"));
+  int name = first_column(table, {"name", "id", "fid", "aoi_id", "polygon_id"});
+  if (name < 0) name = static_cast<int>(table.column("name"));  // throws, with the columns that are there
   const auto mask = static_cast<int>(table.column("mask"));
   for (std::size_t row = 0; row < table.rows.size(); ++row) {
     Sample sample;

@@ -240,9 +240,9 @@ struct TrainingData::Impl {
   [[nodiscard]] int bands() const { return scenes.front().image->bands(); }
 
   void open(geo::ExecContext& exec);
-  void open_scene(const TrainingScene& source, geo::ExecContext& exec);
+  void open_scene(const TrainingScene& source);
   void check_same_kind(const Scene& scene) const;
-  void pool_statistics();
+  void find_statistics(geo::ExecContext& exec);
   [[nodiscard]] std::vector<Block> find_blocks(std::int64_t block_px, geo::ExecContext& exec);
   void split(std::vector<Block> blocks);
   void make_windows();
@@ -252,7 +252,7 @@ struct TrainingData::Impl {
   [[nodiscard]] Patch train_window(std::size_t index, std::int64_t epoch) const;
 };
 
-void TrainingData::Impl::open_scene(const TrainingScene& source, geo::ExecContext& exec) {
+void TrainingData::Impl::open_scene(const TrainingScene& source) {
   Scene scene;
   geo::RasterReadOptions image_options;
   image_options.override_crs = options.override_crs;
@@ -276,9 +276,6 @@ void TrainingData::Impl::open_scene(const TrainingScene& source, geo::ExecContex
   const geo::Grid& labels = scene.labels.reader->grid();
   scene.labelled = geo::intersection({scene.labels.col, scene.labels.row, labels.width, labels.height},
                                      scene.image->grid().window());
-  if (options.normalisation.method != geo::NormaliseMethod::kDivide) {
-    scene.statistics = geo::scene_statistics(*scene.image, {}, options.normalisation, exec);
-  }
   scenes.push_back(std::move(scene));
 }
 
@@ -297,45 +294,39 @@ void TrainingData::Impl::check_same_kind(const Scene& scene) const {
   }
 }
 
-/// One set of statistics for all scenes: moments exactly, percentiles as means weighted by valid pixels.
-void TrainingData::Impl::pool_statistics() {
-  std::vector<geo::BandStatistics> pooled(scenes.front().statistics.size());
-  for (std::size_t k = 0; k < pooled.size(); ++k) {
-    double n = 0.0, low = 0.0, high = 0.0, mean = 0.0, square = 0.0;
-    for (const Scene& scene : scenes) {
-      const geo::BandStatistics& one = scene.statistics[k];
-      const auto count = static_cast<double>(one.count);
-      n += count;
-      low += count * one.low;
-      high += count * one.high;
-      mean += count * one.mean;
-      square += count * (one.sd * one.sd + one.mean * one.mean);
-    }
-    if (n == 0.0) continue;
-    pooled[k].low = low / n;
-    pooled[k].high = high / n;
-    pooled[k].mean = mean / n;
-    pooled[k].sd = std::sqrt(std::max(0.0, square / n - pooled[k].mean * pooled[k].mean));
-    pooled[k].count = static_cast<std::int64_t>(n);
+/// Statistics of each scene, or one set for all.
+void TrainingData::Impl::find_statistics(geo::ExecContext& exec) {
+  geo::Normalisation& how = options.normalisation;
+  if (how.method == geo::NormaliseMethod::kDivide) return;
+  if (how.scope == geo::NormaliseScope::kScene) {
+    for (Scene& scene : scenes) scene.statistics = geo::scene_statistics(*scene.image, {}, how, exec);
+    return;
   }
-  options.normalisation.stored = pooled;
-  for (Scene& scene : scenes) scene.statistics = pooled;
+  if (how.stored.empty()) {
+    std::vector<const geo::RasterReader*> images;
+    for (const Scene& scene : scenes) images.push_back(scene.image.get());
+    how.stored = geo::scene_statistics(images, {}, how, exec);
+  }
+  const auto wanted = how.per_band ? band_names.size() : std::size_t{1};
+  if (how.stored.size() != wanted) {
+    throw geo::InvalidArgument(concat("the stored statistics are of ", how.stored.size(),
+                                      " band(s), the images have ", wanted,
+                                      "; compute them for these images"));
+  }
+  for (Scene& scene : scenes) scene.statistics = how.stored;
 }
 
 void TrainingData::Impl::open(geo::ExecContext& exec) {
   if (sources.empty()) throw geo::InvalidArgument("training needs at least one image with labels");
   for (const TrainingScene& source : sources) {
-    open_scene(source, exec);
+    open_scene(source);
     if (scenes.size() == 1) {
       const geo::RasterReader& image = *scenes.front().image;
       pixel_size_m = image.grid().pixel_size_m().x;
       for (int band = 0; band < image.bands(); ++band) band_names.push_back(band_name(image, band));
     }
   }
-  if (options.normalisation.scope == geo::NormaliseScope::kStored &&
-      options.normalisation.method != geo::NormaliseMethod::kDivide) {
-    pool_statistics();
-  }
+  find_statistics(exec);
 }
 
 /// Blocks of all scenes that hold labelled pixels.

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <furrow/geo/core/error.h>
+#include <furrow/geo/vector/layer.h>
 #include <furrow/geo/vector/layer_writer.h>
 
 #include "dataset_trees.h"
@@ -226,8 +227,35 @@ TEST(FtwDataset, SaysWhichCatalogueItCannotRead) {
   const Dataset data = read_dataset(folder.path().string());
   ASSERT_THAT(data.unreadable_catalogues, SizeIs(1));
   EXPECT_THAT(data.unreadable_catalogues[0], HasSubstr("chips_kenya.parquet"));
+  if (!geo::can_read_parquet()) {
+    EXPECT_THAT(data.unreadable_catalogues[0], HasSubstr("ogr2ogr -f GPKG"));
+  }
   EXPECT_THAT(ids(data), ElementsAre("g1", "g2", "g1"));
   EXPECT_EQ(data.samples[2].split, "");
+}
+
+TEST(FtwDataset, StrictRefusesACatalogueThatItCannotRead) {
+  const TemporaryFolder folder;
+  trees::ftw(folder.path());
+  trees::write_image(folder / "austria/s2_images/window_a/g3.tif", trees::lonlat_grid(15.2, 48.0), 31);
+  ReadOptions strict;
+  strict.strict = true;
+  EXPECT_THAT(read_dataset(folder.path().string(), strict).samples, SizeIs(4));
+  std::filesystem::remove(folder / "kenya/chips_kenya.csv");
+  trees::write_text(folder / "kenya/chips_kenya.parquet", "PAR1 and nothing else");
+  EXPECT_THAT(failure([&] { (void)read_dataset(folder.path().string(), strict); }),
+              HasSubstr("chips_kenya.parquet"));
+}
+
+TEST(FtwDataset, IdsOfChipsHaveManyNames) {
+  for (const std::string name : {"id", "FID", "polygon_id"}) {
+    const TemporaryFolder folder;
+    trees::ftw(folder.path());
+    trees::write_text(folder / "kenya/chips_kenya.csv", name + ",split\ng1,test\n");
+    const Dataset data = read_dataset(folder.path().string());
+    ASSERT_THAT(data.samples, SizeIs(3)) << name;
+    EXPECT_EQ(data.samples[2].split, "test") << name;
+  }
 }
 
 TEST(CombinedCsvDataset, AllowsOneOrTwoWindowsAndACountryNamedNa) {

@@ -277,6 +277,34 @@ TEST(TrainingData, StoredNormalisationKeepsStatistics) {
   }
 }
 
+TEST(TrainingData, StoredPercentilesAreThoseOfAllScenesTogether) {
+  const TemporaryFolder small_folder;
+  const TemporaryFolder large_folder;
+  TrainingScene small = write_scene(small_folder, 64, 64);
+  TrainingScene large = write_scene(large_folder, 96, 96);
+  small.image = write(small_folder, "coordinates.tif", coordinates(64, 64), utm_grid(64, 64));
+  large.image = write(large_folder, "coordinates.tif", coordinates(96, 96), utm_grid(96, 96));
+  TrainingDataOptions options = small_options();
+  options.normalisation.scope = geo::NormaliseScope::kStored;
+  options.normalisation.low_percentile = 0.0;
+  options.normalisation.high_percentile = 100.0;
+  geo::ExecContext exec({2, 0});
+  const TrainingData data({small, large}, options, exec);
+  ASSERT_EQ(data.normalisation().stored.size(), 1u);
+  EXPECT_EQ(data.normalisation().stored[0].low, 1.0);
+  EXPECT_EQ(data.normalisation().stored[0].high, 96.0);  // not the mean of 64 and 96
+
+  // Statistics that are given are taken as they are.
+  options.normalisation.stored = {{0.0, 200.0, 50.0, 10.0, 1}};
+  const TrainingData given({small}, options, exec);
+  EXPECT_EQ(given.normalisation().stored[0].high, 200.0);
+  const Batch batch = given.train_batch(0, 0, 1);
+  EXPECT_LE(*std::ranges::max_element(batch.pixels), 64.0F / 200.0F);
+  options.normalisation.per_band = true;
+  EXPECT_THAT(failure<geo::InvalidArgument>(small, options),
+              HasSubstr("are of 1 band(s), the images have 2"));
+}
+
 TEST(TrainingDataErrors, NameLabelsOffTheGrid) {
   const TemporaryFolder folder;
   TrainingScene scene = write_scene(folder, 64, 64);

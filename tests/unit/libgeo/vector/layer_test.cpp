@@ -382,5 +382,16 @@ TEST(GeoPackage, NamesThatDifferOnlyInCaseGetANumber) {
   EXPECT_EQ(back.features[0].values, layer.features[0].values);
 }
 
+TEST(ReadLayer, SaysHowToConvertParquetThatItCannotRead) {
+  if (can_read_parquet()) GTEST_SKIP() << "this build, or its GDAL, reads Parquet";
+  const TemporaryFolder folder;
+  const auto path = folder / "my fields.parquet";
+  std::ofstream(path) << "PAR1 and more";
+  const std::string converted = (folder / "my fields.gpkg").string();
+  EXPECT_THAT(error_of(path.string()),
+              HasSubstr("ogr2ogr -f GPKG '" + converted + "' '" + path.string() + "'"));
+  EXPECT_THAT(error_of(path.string()), HasSubstr("geopandas.read_parquet('" + path.string() + "')"));
+}
+
 }  // namespace
 }  // namespace furrow::geo

@@ -6,6 +6,7 @@
 
 #include <furrow/geo/core/exec_context.h>
 #include <furrow/geo/raster/reader.h>
+#include <furrow/geo/raster/statistics.h>
 
 namespace furrow::geo {
 
@@ -41,20 +42,30 @@ struct Normalisation {
   std::vector<BandStatistics> stored;  ///< for kStored: one per band, or a single one when !per_band
 };
 
-/// Statistics of some bands (0-based; empty = all) of a whole raster, streamed block by block in parallel.
-///
-/// A percentile p is the value at rank p/100 (n - 1) of the sorted values, interpolated between neighbours.
-/// It is exact for 8- and 16-bit integers (histogram); for other types it comes from a histogram of 65,536
-/// equal bins between the exact minimum and maximum (error below one bin). sd divides by n. Invalid pixels
-/// (nodata, masks, NaN, infinite) are left out: a pixel counts when all chosen bands are valid. A raster
-/// without valid pixels gives count 0 and the defaults. Values are stored ones (scale and offset of the file
-/// are not applied). The result is independent of threads and block order. Memory per thread: one window of
-/// about 4 million values, and a histogram of 0.75 MiB per band.
+/// Statistics of some bands (0-based; empty = all) of a whole raster, as raster_statistics() computes them
+/// (method, exactness, memory: statistics.h). A raster without valid pixels gives count 0 and the defaults.
 /// @return one per band, or a single one over all bands when !per_band (its count is pixels, not values)
-/// @throws IoError when reading fails; InvalidArgument unless 0 <= low < high <= 100; Cancelled
+/// @throws IoError when reading fails; InvalidArgument unless 0 <= low < high <= 100, or for a missing band;
+/// Cancelled
 [[nodiscard]] std::vector<BandStatistics> scene_statistics(const RasterReader& reader,
                                                            std::span<const int> bands,
                                                            const Normalisation& how, ExecContext& exec);
+/// Of several scenes as if they were one: what kStored keeps. Their order does not matter.
+[[nodiscard]] std::vector<BandStatistics> scene_statistics(std::span<const RasterReader* const> scenes,
+                                                           std::span<const int> bands,
+                                                           const Normalisation& how, ExecContext& exec);
+
+/// Statistics of one chip alone, for normalisation that knows nothing beyond it ("local"; exact, by
+/// selection): what normalise() takes in place of the scene's. Not offered for prediction, where neighbouring
+/// tiles would differ at their seam. `valid` as for normalise(); a pixel counts when all bands are finite.
+/// @throws InvalidArgument  percentiles; `valid` of another size. Safe to call concurrently.
+[[nodiscard]] std::vector<BandStatistics> chip_statistics(const Raster<float>& pixels,
+                                                          const Normalisation& how,
+                                                          std::span<const std::uint8_t> valid = {});
+
+/// `how` with stored statistics (read_statistics()) instead of a scene's: their scope, per_band and numbers.
+/// @throws InvalidArgument  a percentile of `how` that the file lacks (with those that it has)
+[[nodiscard]] Normalisation stored_normalisation(const StatisticsFile& file, Normalisation how);
 
 /// Normalises in place: pixels [bands, rows, cols]; `statistics` as scene_statistics or `stored` gives them
 /// (not used by kDivide). A constant band becomes 0. Invalid pixels (valid == 0; empty = all valid) and NaN

@@ -75,8 +75,12 @@ struct LayerReadReport {
   std::int64_t skipped = 0;
 };
 
+/// True when Parquet and GeoParquet files can be read: GDAL has a driver for them, or the build has Apache
+/// Arrow (CMake option FURROW_WITH_PARQUET). Otherwise opening one is an IoError that says how to convert it.
+[[nodiscard]] bool can_read_parquet();
+
 /// Reads polygons and attributes of one layer (GPKG, Shapefile, GeoJSON, FlatGeobuf, ... whatever GDAL
-/// opens).
+/// opens; Parquet where can_read_parquet(), streamed: row groups need not fit in memory).
 ///
 /// Curves are linearised, Z and M dropped, multi-part shapes kept as one feature. Attribute types outside
 /// FieldType become text. Coordinates beyond 1e12 count as invalid. Without `report`, what was repaired or

@@ -89,7 +89,7 @@ struct Dataset {
 struct ReadOptions {
   std::optional<Layout> layout;  ///< instead of what the files look like
   std::string data_root;  ///< folder that relative paths of a table start from; empty = that of the table
-  bool strict = false;    ///< a missing file is an error
+  bool strict = false;    ///< a missing file, or a chips table that cannot be read, is an error
 };
 
 /// A layout that the files of a folder (or a table) fit, and the file or folder that says so.
@@ -110,7 +110,7 @@ struct LayoutEvidence {
 /// only.
 /// @throws IoError  no such data set; no layout or several fit (with what speaks for each); a catalogue
 /// without a
-///                  needed column or cell; a missing file (strict); nothing is listed
+///                  needed column or cell; a missing file or unreadable table (strict); nothing is listed
 [[nodiscard]] Dataset read_dataset(const std::string& path, const ReadOptions& options = {});
 
 /// Gives samples a split where the data set says none, or where it has no validation part: the sites whose

@@ -28,7 +28,7 @@ struct TrainingDataOptions {
                                ///< chips, or 1 chip where that would leave fewer than 5 blocks
   double val_share = 0.2;      ///< share of blocks that validate, 0..0.9; 0 = no validation
   std::uint64_t seed = 1;
-  geo::Normalisation normalisation;
+  geo::Normalisation normalisation;  ///< kStored with `stored`: those statistics; without: of all scenes
   RiskOptions risk;
   bool augment = true;
   bool ignore_label_nodata = false;  ///< label rasters that declare 0, 1 or 2 as nodata: ignore those pixels
@@ -75,7 +75,8 @@ class TrainingData {
   ///                          0, 1, 2, 3, 255 (listed); risk outside 0..1; nothing labelled
   /// @throws geo::CrsError    an image without CRS, or labels or risk with another one
   /// @throws geo::ModelError  images differ in bands or pixel size (more than 1 %)
-  /// @throws geo::InvalidArgument  an option out of range, or too few blocks for the validation share
+  /// @throws geo::InvalidArgument  an option out of range, stored statistics of another number of bands, or
+  /// too few blocks for the validation share
   TrainingData(std::vector<TrainingScene> scenes, const TrainingDataOptions& options, geo::ExecContext& exec);
   ~TrainingData();
   TrainingData(TrainingData&&) noexcept;
@@ -83,8 +84,7 @@ class TrainingData {
   [[nodiscard]] int bands() const noexcept;
   [[nodiscard]] const std::vector<std::string>& band_names() const noexcept;
   [[nodiscard]] double pixel_size_m() const noexcept;
-  /// As asked for, with `stored` filled in for the stored scope (over several scenes: percentiles averaged by
-  /// pixels).
+  /// As asked for, with `stored` filled in for the stored scope (of all scenes as if they were one).
   [[nodiscard]] const geo::Normalisation& normalisation() const noexcept;
   [[nodiscard]] const TrainingDataOptions& options() const noexcept;
   [[nodiscard]] const std::vector<TrainingScene>& scenes() const noexcept;
