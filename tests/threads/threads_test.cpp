@@ -210,7 +210,7 @@ const std::vector<Line>& lines() {
       {"info", "info", "../data/campaign/labels.gpkg --json", {}},
       {"statistics",
        "info",
-       "../data/scene.tif ../one/votes/posterior.tif --bands 1,2 --statistics --json",
+       "../data/scene.tif ../one/votes/posterior.tif --bands 1,2 --statistics --json --out {out}/s.json",
        {"votes"}},
   };
   return all;
