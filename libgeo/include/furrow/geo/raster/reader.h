@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
