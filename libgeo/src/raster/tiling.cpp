@@ -173,14 +173,23 @@ ChipSize chip_size_of(const Grid& grid, double side_m) {
 namespace {
 
 /// Chips in groups that one thread cuts one after the other, so that blocks which neighbouring chips share
-/// are read once: columns from top to bottom, or rows where a block is as wide as the image.
+/// are read once: columns from top to bottom, or rows where a block is as wide as the image. At least two for
+/// each thread where there are as many chips.
 class ChipGroups {
  public:
   ChipGroups(const ChipRaster& chips, bool by_rows, int threads)
-      : m_rows(chips.rows()),
-        m_columns(chips.columns()),
-        m_height(by_rows ? 1 : m_rows),
-        m_width(by_rows ? m_columns : std::max<std::int64_t>(1, m_columns / (2 * threads))) {}
+      : m_rows(chips.rows()), m_columns(chips.columns()) {
+    constexpr std::int64_t kMostColumns = 16;
+    constexpr std::int64_t kMostRows = 64;
+    const std::int64_t wanted = 2 * threads;
+    const auto at_least_one = [](std::int64_t n) { return std::max<std::int64_t>(1, n); };
+    if (by_rows) {
+      m_width = m_rows < wanted ? at_least_one(m_columns * m_rows / wanted) : at_least_one(m_columns);
+      return;
+    }
+    m_width = std::clamp<std::int64_t>(m_columns / wanted, 1, kMostColumns);
+    m_height = std::min(kMostRows, at_least_one(m_rows * parts(m_columns, m_width) / wanted));
+  }
 
   [[nodiscard]] std::int64_t count() const {
     return m_rows == 0 ? 0 : parts(m_rows, m_height) * parts(m_columns, m_width);
@@ -205,8 +214,8 @@ class ChipGroups {
 
   std::int64_t m_rows;
   std::int64_t m_columns;
-  std::int64_t m_height;
-  std::int64_t m_width;
+  std::int64_t m_height = 1;
+  std::int64_t m_width = 1;
 };
 
 /// Cuts the chips of one image.
