@@ -67,8 +67,8 @@ struct Scene {
 };
 
 TEST(Memory, DoesNotGrowWithTheScene) {
-  const Scene small(4000);
-  const Scene large(12000);
+  const Scene small(3000);
+  const Scene large(9000);
   const auto tile = [](const Scene& scene) {
     return peak_mib({"tile", scene.image, "--tile-px", "256", "--overlap-px", "16", "--skip-empty",
                      "--labels", scene.fields, "--memory", "200MB", "--threads", "2", "--quiet", "--out",
@@ -82,7 +82,7 @@ TEST(Memory, DoesNotGrowWithTheScene) {
   constexpr double kSlackMib = 32.0;
   const auto expect_no_growth = [](const char* what, double of_small, double of_large) {
     EXPECT_LT(of_large, 1.25 * of_small + kSlackMib) << what;
-    std::cout << what << ": " << of_small << " MiB for 16 Mpx, " << of_large << " MiB for 144 Mpx\n";
+    std::cout << what << ": " << of_small << " MiB for 9 Mpx, " << of_large << " MiB for 81 Mpx\n";
   };
   expect_no_growth("tile", tile(small), tile(large));
   for (const char* kind : {"labels", "instances", "distance"})
