@@ -123,7 +123,7 @@ void try_random_scene(Random& random) {
 
 TEST(Chips, MakeUpTheSceneBitForBitHoweverItIsStoredAndCut) {
   Random random(401);
-  for (int trial = 0; trial < 25 && !testing::Test::HasFatalFailure(); ++trial) {
+  for (int trial = 0; trial < 15 && !testing::Test::HasFatalFailure(); ++trial) {
     try_random_scene<std::uint8_t>(random);
     try_random_scene<std::int16_t>(random);
     try_random_scene<std::uint16_t>(random);
@@ -135,7 +135,7 @@ TEST(Chips, MakeUpTheSceneBitForBitHoweverItIsStoredAndCut) {
 
 TEST(Chips, LabelChipsAreThatPartOfTheSceneAlsoWhereFieldsEndOnTheirBorders) {
   Random random(402);
-  for (int trial = 0; trial < 40; ++trial) {
+  for (int trial = 0; trial < 25; ++trial) {
     const test::TemporaryFolder folder;
     const Grid grid = test::utm_grid(between(random, 20, 150), between(random, 20, 150));
     test::write_geotiff((folder / "scene.tif").string(), grid,

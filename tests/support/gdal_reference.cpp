@@ -1,5 +1,6 @@
 #include "gdal_reference.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <memory>
@@ -112,6 +113,45 @@ template void write_geotiff(const std::string&, const geo::Grid&, const geo::Ras
                             const std::vector<std::string>&);
 template void write_geotiff(const std::string&, const geo::Grid&, const geo::Raster<double>&,
                             const std::vector<std::string>&);
+
+void write_sparse_geotiff(const std::string& path, const geo::Grid& grid, int block) {
+  GDALAllRegister();
+  CPLStringList options;
+  for (const char* option : {"TILED=YES", "SPARSE_OK=TRUE", "BIGTIFF=YES", "COMPRESS=DEFLATE"})
+    options.AddString(option);
+  constexpr int kBands = 2;
+  GDALDatasetUniquePtr file(GetGDALDriverManager()->GetDriverByName("GTiff")->Create(
+      path.c_str(), static_cast<int>(grid.width), static_cast<int>(grid.height), kBands, GDT_UInt16,
+      options.List()));
+  if (!file) throw std::runtime_error("GDAL does not write " + path);
+  double transform[6] = {grid.transform.x0, grid.transform.dx, grid.transform.rx,
+                         grid.transform.y0, grid.transform.ry, grid.transform.dy};
+  file->SetGeoTransform(transform);
+  file->SetProjection(grid.crs.wkt().c_str());
+  for (int b = 1; b <= kBands; ++b) file->GetRasterBand(b)->SetNoDataValue(0.0);
+  const std::vector<std::uint16_t> pixels(
+      static_cast<std::size_t>(block) * static_cast<std::size_t>(block) * kBands, 7);
+  for (int at = 0; at + block <= std::min(grid.width, grid.height); at += block) {
+    check(file->RasterIO(GF_Write, at, at, block, block, const_cast<std::uint16_t*>(pixels.data()), block,
+                         block, GDT_UInt16, kBands, nullptr, 0, 0, 0, nullptr));
+  }
+}
+
+geo::Raster<double> gdal_values(const std::string& path, const geo::Window& window) {
+  GDALAllRegister();
+  CPLPushErrorHandler(CPLQuietErrorHandler);
+  GDALDatasetUniquePtr file(GDALDataset::Open(path.c_str(), GDAL_OF_RASTER));
+  if (!file) throw std::runtime_error("GDAL does not open " + path);
+  geo::Raster<double> values(window.width, window.height, file->GetRasterCount());
+  const auto width = static_cast<int>(window.width);
+  const auto height = static_cast<int>(window.height);
+  const CPLErr result = file->RasterIO(GF_Read, static_cast<int>(window.col), static_cast<int>(window.row),
+                                       width, height, values.data().data(), width, height, GDT_Float64,
+                                       values.bands(), nullptr, 0, 0, 0, nullptr);
+  CPLPopErrorHandler();
+  check(result);
+  return values;
+}
 
 void gdal_burn(geo::Raster<std::uint32_t>& out, const geo::Grid& grid,
                std::span<const geo::MultiPolygon> polygons, std::span<const double> values, Burn burn) {

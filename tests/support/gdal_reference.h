@@ -14,6 +14,13 @@ template <class T>
 void write_geotiff(const std::string& path, const geo::Grid& grid, const geo::Raster<T>& pixels,
                    const std::vector<std::string>& creation_options);
 
+/// A GeoTIFF of two uint16 bands, nodata 0, with data in the blocks of `block` pixels on its diagonal and no
+/// bytes for all others.
+void write_sparse_geotiff(const std::string& path, const geo::Grid& grid, int block);
+
+/// All bands of a window as GDAL itself reads them.
+[[nodiscard]] geo::Raster<double> gdal_values(const std::string& path, const geo::Window& window);
+
 enum class Burn { kFill, kOutlines };
 
 /// Burns polygons (or their outlines, all touched) into `out` with GDAL's own rasteriser: a reference that

@@ -186,14 +186,18 @@ Json dataset_json(const std::string& path, const dataset::ReadOptions& options) 
   return json;
 }
 
+/// False for a problem that only says what the file is not.
+bool telling(const std::string& problem) {
+  return !problem.empty() && problem.find("that GDAL can read") == std::string::npos;
+}
+
 /// What there is to add for a file that is neither raster nor vector.
 std::string reason(const std::string& path, const std::string& problem) {
   std::error_code ec;
   if (fs::is_directory(path, ec))
     return "; it is a folder, but no model folder (it has no model.json) and no data set of a known layout";
   if (fs::is_regular_file(path, ec) && fs::file_size(path, ec) == 0) return "; it is empty (0 bytes)";
-  if (problem.find("that GDAL can read") != std::string::npos) return "";
-  return ": " + problem;
+  return telling(problem) ? ": " + problem : "";
 }
 
 /// A file in a format that GDAL knows: polygons and tables before pixels, both when it holds both.
@@ -216,7 +220,7 @@ Json gdal_json(const std::string& path) {
     if (json.is_null()) {
       throw geo::IoError(geo::concat(geo::quoted(path),
                                      " is neither a raster nor a vector file that GDAL can read",
-                                     reason(path, vector_problem.empty() ? e.what() : vector_problem)));
+                                     reason(path, telling(vector_problem) ? vector_problem : e.what())));
     }
   }
   return json;

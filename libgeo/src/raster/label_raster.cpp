@@ -176,20 +176,20 @@ WindowSize window_size(const Grid& grid, const ExecContext& exec) {
 
 template <class T>
 void count_pixels(const Raster<T>& pixels, LabelKind kind, LabelRasterReport& report) {
-  const bool classes = kind != LabelKind::kInstances && kind != LabelKind::kDistance;
-  for (const T value : pixels.data()) {
-    if (value == T{0}) {
-      ++report.background_px;
-    } else if (classes && value == T{kIgnore}) {
-      ++report.ignored_px;
-    } else if (kind == LabelKind::kBoundaryMask || (kind == LabelKind::kLabels && value == T{kBoundary})) {
-      ++report.boundary_px;
-    } else if (classes && value == T{3}) {
-      ++report.ignored_px;
-    } else {
-      ++report.interior_px;
-    }
+  const auto& data = pixels.data();
+  const auto count = [&](T value) { return static_cast<std::int64_t>(std::ranges::count(data, value)); };
+  const std::int64_t background = count(T{0});
+  std::int64_t boundary = 0;
+  std::int64_t ignored = 0;
+  if (kind != LabelKind::kInstances && kind != LabelKind::kDistance) {
+    if (kind == LabelKind::kLabels) boundary = count(T{kBoundary});
+    if (kind == LabelKind::kBoundaryMask) boundary = count(T{1});
+    ignored = count(T{kIgnore}) + count(T{3});
   }
+  report.background_px += background;
+  report.boundary_px += boundary;
+  report.ignored_px += ignored;
+  report.interior_px += static_cast<std::int64_t>(data.size()) - background - boundary - ignored;
 }
 
 void check_options(const LabelRasterOptions& options, std::size_t polygons) {

@@ -232,59 +232,74 @@ struct Interval {
   }
 };
 
-/// Where the points within `half` of the segment (0,0)-(dx,dy) lie on the horizontal line at height v.
-Interval near_segment(double dx, double dy, double v, double half) {
-  Interval near;
-  const auto add_circle = [&](double x, double y) {
-    const double rest = half * half - (v - y) * (v - y);
-    if (rest >= 0.0) near.include(x - std::sqrt(rest), x + std::sqrt(rest));
-  };
-  add_circle(0.0, 0.0);
-  add_circle(dx, dy);
-  // Between the ends: |cross product| <= half * length and 0 <= dot product <= length^2.
-  const double length = std::hypot(dx, dy);
-  double low = -std::numeric_limits<double>::infinity();
-  double high = std::numeric_limits<double>::infinity();
-  const auto limit = [&](double a, double b) {
-    low = std::max(low, std::min(a, b));
-    high = std::min(high, std::max(a, b));
-  };
-  if (dy != 0.0) {
-    limit((dx * v - half * length) / dy, (dx * v + half * length) / dy);
-  } else if (std::abs(v) > half) {
-    return near;
-  }
-  if (dx != 0.0) {
-    limit(-dy * v / dx, (length * length - dy * v) / dx);
-  } else if (dy * v < 0.0 || dy * v > length * length) {
-    return near;
-  }
-  if (low <= high) near.include(low, high);
-  return near;
-}
+/// The points within `half` of the segment (0,0)-(dx,dy).
+class NearSegment {
+ public:
+  NearSegment(double dx, double dy, double half)
+      : m_dx(dx), m_dy(dy), m_half(half), m_length(std::hypot(dx, dy)) {}
 
-/// Marks the pixels of a strip whose centres lie within reach of an edge.
-void burn_edge(const Edge& e, const Reach& reach, const Strip& strip, std::vector<std::uint8_t>& boundary) {
+  /// Where they lie on the horizontal line at height v.
+  [[nodiscard]] Interval at(double v) const {
+    Interval near;
+    add_circle(near, v, 0.0, 0.0);
+    add_circle(near, v, m_dx, m_dy);
+    // Between the ends: |cross product| <= half * length and 0 <= dot product <= length^2.
+    double low = -std::numeric_limits<double>::infinity();
+    double high = std::numeric_limits<double>::infinity();
+    const auto limit = [&](double a, double b) {
+      low = std::max(low, std::min(a, b));
+      high = std::min(high, std::max(a, b));
+    };
+    if (m_dy != 0.0) {
+      limit((m_dx * v - m_half * m_length) / m_dy, (m_dx * v + m_half * m_length) / m_dy);
+    } else if (std::abs(v) > m_half) {
+      return near;
+    }
+    if (m_dx != 0.0) {
+      limit(-m_dy * v / m_dx, (m_length * m_length - m_dy * v) / m_dx);
+    } else if (m_dy * v < 0.0 || m_dy * v > m_length * m_length) {
+      return near;
+    }
+    if (low <= high) near.include(low, high);
+    return near;
+  }
+
+ private:
+  void add_circle(Interval& near, double v, double x, double y) const {
+    const double rest = m_half * m_half - (v - y) * (v - y);
+    if (rest < 0.0) return;
+    const double reach = std::sqrt(rest);
+    near.include(x - reach, x + reach);
+  }
+
+  double m_dx;
+  double m_dy;
+  double m_half;
+  double m_length;
+};
+
+/// Paints the pixels of a strip whose centres lie within reach of an edge: `paint(row, first column, end
+/// column)`, relative to the strip.
+template <class Paint>
+void burn_edge(const Edge& e, const Reach& reach, const Strip& strip, const Paint& paint) {
   const auto px = [](std::int64_t v) { return static_cast<double>(v) / static_cast<double>(kOne); };
   const auto rows = static_cast<std::int64_t>(std::ceil(reach.half / reach.y)) + 1;
   const std::int64_t begin =
       std::max((std::min(e.a.y, e.b.y) >> kLatticeBits) - rows - strip.row, std::int64_t{0});
   const std::int64_t end =
       std::min((std::max(e.a.y, e.b.y) >> kLatticeBits) + rows + 1 - strip.row, strip.height);
-  const double dx = px(e.b.x - e.a.x) * reach.x;
-  const double dy = px(e.b.y - e.a.y) * reach.y;
+  const NearSegment segment(px(e.b.x - e.a.x) * reach.x, px(e.b.y - e.a.y) * reach.y, reach.half);
   // The column of the first end apart from the rest: what is rounded is the same in every window.
   const std::int64_t base = ((e.a.x - kHalf) >> kLatticeBits) - strip.col;
   const double rest = px((e.a.x - kHalf) & (kOne - 1));
   for (std::int64_t r = begin; r < end; ++r) {
-    const double v = px((r + strip.row) * kOne + kHalf - e.a.y) * reach.y;
-    const Interval near = near_segment(dx, dy, v, reach.half);
+    const Interval near = segment.at(px((r + strip.row) * kOne + kHalf - e.a.y) * reach.y);
     if (near.low > near.high) continue;
     const double low = std::ceil(rest + near.low / reach.x);
     const double high = std::floor(rest + near.high / reach.x);
     const std::int64_t first = std::max(base + static_cast<std::int64_t>(low), std::int64_t{0});
     const std::int64_t last = std::min(base + static_cast<std::int64_t>(high), strip.width - 1);
-    for (std::int64_t c = first; c <= last; ++c) boundary[static_cast<std::size_t>(r * strip.width + c)] = 1;
+    if (first <= last) paint(r, first, last + 1);
   }
 }
 
@@ -318,9 +333,37 @@ Reach reach_of(const Grid& grid, const BoundaryOptions& boundary) {
   return {size.x, size.y, 0.5 * width + kSlackPx * smaller};
 }
 
-void label_strip(const EdgeTable& table, std::int64_t index, const Reach& reach,
-                 Raster<std::uint8_t>& labels) {
-  // One pixel more on each side, because the touching rule looks at neighbours.
+/// True when the boundary alone keeps touching fields apart, so that the touching rule never applies: centres
+/// of neighbouring pixels are sqrt(2) pixels apart at most. Where two such pixels show different fields, an
+/// outline of one of them runs between the centres, within half of that distance of the nearer one.
+bool boundary_separates(const Reach& reach) {
+  constexpr double kEnough = 0.71;  // a little more than sqrt(2) / 2
+  return reach.half >= kEnough * std::max(reach.x, reach.y);
+}
+
+/// Interiors, then the boundary over them.
+void label_strip_in_place(const EdgeTable& table, std::int64_t index, const Reach& reach,
+                          Raster<std::uint8_t>& labels) {
+  const Strip strip = table.strip(index, 0);
+  const auto edges = table.edges_of(index);
+  const auto paint = [&](std::int64_t row, std::int64_t begin, std::int64_t end, std::uint8_t label) {
+    std::uint8_t* line = &labels.data()[static_cast<std::size_t>((strip.row + row) * strip.width)];
+    std::fill(line + begin, line + end, label);
+  };
+  Filler(table, strip)
+      .fill(edges, [&](std::int64_t row, std::int64_t begin, std::int64_t end, std::uint32_t /*polygon*/) {
+        paint(row, begin, end, kInterior);
+      });
+  for (const std::uint32_t e : edges) {
+    burn_edge(table.edge(e), reach, strip, [&](std::int64_t row, std::int64_t begin, std::int64_t end) {
+      paint(row, begin, end, kBoundary);
+    });
+  }
+}
+
+/// The same with the touching rule, which looks at neighbours and at whose pixels they are.
+void label_strip_with_touching_rule(const EdgeTable& table, std::int64_t index, const Reach& reach,
+                                    Raster<std::uint8_t>& labels) {
   const Strip strip = table.strip(index, 1);
   const auto edges = table.edges_of(index);
   const auto pixels = static_cast<std::size_t>(strip.width * strip.height);
@@ -331,7 +374,12 @@ void label_strip(const EdgeTable& table, std::int64_t index, const Reach& reach,
         const auto line = instances.begin() + row * strip.width;
         std::fill(line + begin, line + end, polygon + 1);
       });
-  for (const std::uint32_t e : edges) burn_edge(table.edge(e), reach, strip, boundary);
+  for (const std::uint32_t e : edges) {
+    burn_edge(table.edge(e), reach, strip, [&](std::int64_t row, std::int64_t begin, std::int64_t end) {
+      const auto line = boundary.begin() + row * strip.width;
+      std::fill(line + begin, line + end, std::uint8_t{1});
+    });
+  }
   for (std::int64_t row = 1; row + 1 < strip.height; ++row) {
     for (std::int64_t col = 1; col + 1 < strip.width; ++col) {
       const std::int64_t at = row * strip.width + col;
@@ -393,6 +441,7 @@ Raster<std::uint8_t> rasterize_labels(std::span<const MultiPolygon> polygons, co
   if (grid.window().empty()) return labels;
   const auto margin = static_cast<std::int64_t>(std::ceil(reach.half / reach.y)) + 1;
   const EdgeTable table(polygons, grid, margin);
+  const auto label_strip = boundary_separates(reach) ? label_strip_in_place : label_strip_with_touching_rule;
   for_each_strip(table, [&](std::int64_t index) { label_strip(table, index, reach, labels); });
   return labels;
 }

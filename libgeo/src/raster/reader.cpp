@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <map>
 #include <numeric>
 
@@ -104,6 +105,26 @@ const char* pixel_type_name(PixelType type) {
   return "other";
 }
 
+std::size_t pixel_type_bytes(PixelType type) {
+  switch (type) {
+    case PixelType::kUint8:
+    case PixelType::kInt8:
+      return 1;
+    case PixelType::kUint16:
+    case PixelType::kInt16:
+      return 2;
+    case PixelType::kUint32:
+    case PixelType::kInt32:
+    case PixelType::kFloat32:
+      return 4;
+    case PixelType::kFloat64:
+      return 8;
+    case PixelType::kOther:
+      break;
+  }
+  return 16;
+}
+
 namespace {
 
 std::size_t block_bytes_of(GDALDataset& dataset) {
@@ -173,6 +194,63 @@ struct RasterReader::Impl {
       }
     }
     return list;
+  }
+
+  /// Sets `valid` to 0 where the band's mask or nodata value says so.
+  void mark_invalid(const Window& window, int band, Raster<std::uint8_t>& valid) const {
+    switch (bands[static_cast<std::size_t>(band)].type) {
+      case PixelType::kUint8:
+        if (plain_nodata<std::uint8_t>(band)) return mark_nodata<std::uint8_t>(window, band, valid);
+        break;
+      case PixelType::kUint16:
+        if (plain_nodata<std::uint16_t>(band)) return mark_nodata<std::uint16_t>(window, band, valid);
+        break;
+      case PixelType::kInt16:
+        if (plain_nodata<std::int16_t>(band)) return mark_nodata<std::int16_t>(window, band, valid);
+        break;
+      default:
+        break;
+    }
+    mark_masked(window, band, valid);
+  }
+
+  /// A nodata value that whole numbers of type T can have, when it alone makes pixels invalid.
+  template <class T>
+  [[nodiscard]] bool plain_nodata(int band) const {
+    const auto& nodata = bands[static_cast<std::size_t>(band)].nodata;
+    return local().GetRasterBand(band + 1)->GetMaskFlags() == GMF_NODATA && nodata &&
+           *nodata == std::floor(*nodata) && *nodata >= std::numeric_limits<T>::lowest() &&
+           *nodata <= std::numeric_limits<T>::max();
+  }
+
+  /// What GDAL's mask says, from the values themselves: half the work.
+  template <class T>
+  void mark_nodata(const Window& window, int band, Raster<std::uint8_t>& valid) const {
+    const auto nodata = static_cast<T>(*bands[static_cast<std::size_t>(band)].nodata);
+    std::vector<T> values(static_cast<std::size_t>(window.pixels()));
+    read_band(window, *local().GetRasterBand(band + 1), values);
+    std::uint8_t* mark = valid.data().data();
+    for (std::size_t i = 0; i < values.size(); ++i) mark[i] &= static_cast<std::uint8_t>(values[i] != nodata);
+  }
+
+  void mark_masked(const Window& window, int band, Raster<std::uint8_t>& valid) const {
+    GDALRasterBand* file = local().GetRasterBand(band + 1);
+    if ((file->GetMaskFlags() & GMF_ALL_VALID) != 0) return;
+    std::vector<std::uint8_t> mask(static_cast<std::size_t>(window.pixels()));
+    read_band(window, *file->GetMaskBand(), mask);
+    for (std::size_t i = 0; i < mask.size(); ++i) valid.data()[i] &= static_cast<std::uint8_t>(mask[i] != 0);
+  }
+
+  template <class T>
+  void read_band(const Window& window, GDALRasterBand& band, std::vector<T>& values) const {
+    GdalErrorScope errors;
+    if (band.RasterIO(GF_Read, static_cast<int>(window.col), static_cast<int>(window.row),
+                      static_cast<int>(window.width), static_cast<int>(window.height), values.data(),
+                      static_cast<int>(window.width), static_cast<int>(window.height), gdal_type<T>(), 0, 0,
+                      nullptr) != CE_None) {
+      throw IoError(concat("cannot read raster ", quoted(path), " (", window_text(window), ")",
+                           why_not_read(path, errors)));
+    }
   }
 };
 
@@ -291,25 +369,9 @@ Raster<T> RasterReader::read(const Window& window, std::span<const int> bands) c
 Raster<std::uint8_t> RasterReader::read_valid(const Window& window, std::span<const int> bands) const {
   m_impl->check_window(window);
   m_impl->check_blocks();
-  const std::vector<int> list = m_impl->chosen(bands);
   Raster<std::uint8_t> valid(window.width, window.height, 1, 1);
-  GDALDataset& dataset = m_impl->local();
-  std::vector<std::uint8_t> mask(static_cast<std::size_t>(window.pixels()));
-  GdalErrorScope errors;
-  for (const int b : list) {
-    GDALRasterBand* band = dataset.GetRasterBand(b + 1);
-    if ((band->GetMaskFlags() & GMF_ALL_VALID) == 0) {
-      if (band->GetMaskBand()->RasterIO(GF_Read, static_cast<int>(window.col), static_cast<int>(window.row),
-                                        static_cast<int>(window.width), static_cast<int>(window.height),
-                                        mask.data(), static_cast<int>(window.width),
-                                        static_cast<int>(window.height), GDT_Byte, 0, 0,
-                                        nullptr) != CE_None) {
-        throw IoError(concat("cannot read the mask of raster ", quoted(m_impl->path), " (",
-                             window_text(window), ")", why_not_read(m_impl->path, errors)));
-      }
-      for (std::size_t i = 0; i < mask.size(); ++i)
-        valid.data()[i] &= static_cast<std::uint8_t>(mask[i] != 0);
-    }
+  for (const int b : m_impl->chosen(bands)) {
+    m_impl->mark_invalid(window, b, valid);
     const PixelType type = m_impl->bands[static_cast<std::size_t>(b)].type;
     if (type == PixelType::kFloat32 || type == PixelType::kFloat64) {
       const auto values = read<float>(window, std::array{b});

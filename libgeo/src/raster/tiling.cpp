@@ -6,6 +6,7 @@
 #include <limits>
 #include <memory>
 #include <numeric>
+#include <utility>
 
 #include <oneapi/tbb/concurrent_vector.h>
 #include <oneapi/tbb/parallel_pipeline.h>
@@ -18,6 +19,8 @@
 #include <furrow/geo/raster/label_raster.h>
 #include <furrow/geo/raster/writer.h>
 #include <furrow/geo/vector/layer_writer.h>
+
+#include "gdal_support.h"
 
 namespace furrow::geo {
 namespace {
@@ -120,6 +123,8 @@ class ChipRaster {
         m_count(grid.window().empty() ? 0 : m_rows.count() * m_cols.count()) {}
 
   [[nodiscard]] std::int64_t count() const { return m_count; }
+  [[nodiscard]] std::int64_t rows() const { return m_count == 0 ? 0 : m_rows.count(); }
+  [[nodiscard]] std::int64_t columns() const { return m_count == 0 ? 0 : m_cols.count(); }
   [[nodiscard]] ChipPlace place(std::int64_t number) const {
     const std::int64_t row = number / m_cols.count();
     const std::int64_t col = number % m_cols.count();
@@ -167,6 +172,52 @@ ChipSize chip_size_of(const Grid& grid, double side_m) {
 
 namespace {
 
+/// Chips in groups that one thread cuts one after the other, so that blocks which neighbouring chips share
+/// are read once: columns from top to bottom, or rows where a block is as wide as the image. At least two for
+/// each thread where there are as many chips.
+class ChipGroups {
+ public:
+  ChipGroups(const ChipRaster& chips, bool by_rows, int threads)
+      : m_rows(chips.rows()), m_columns(chips.columns()) {
+    constexpr std::int64_t kMostColumns = 16;
+    constexpr std::int64_t kMostRows = 64;
+    const std::int64_t wanted = 2 * threads;
+    const auto at_least_one = [](std::int64_t n) { return std::max<std::int64_t>(1, n); };
+    if (by_rows) {
+      m_width = m_rows < wanted ? at_least_one(m_columns * m_rows / wanted) : at_least_one(m_columns);
+      return;
+    }
+    m_width = std::clamp<std::int64_t>(m_columns / wanted, 1, kMostColumns);
+    m_height = std::min(kMostRows, at_least_one(m_rows * parts(m_columns, m_width) / wanted));
+  }
+
+  [[nodiscard]] std::int64_t count() const {
+    return m_rows == 0 ? 0 : parts(m_rows, m_height) * parts(m_columns, m_width);
+  }
+  /// Of a group, at most.
+  [[nodiscard]] std::int64_t columns() const { return std::min(m_width, m_columns); }
+  /// Numbers of the chips of a group.
+  [[nodiscard]] std::vector<std::int64_t> chips(std::int64_t group) const {
+    const std::int64_t across = parts(m_columns, m_width);
+    const std::int64_t row = group / across * m_height;
+    const std::int64_t column = group % across * m_width;
+    std::vector<std::int64_t> numbers;
+    for (std::int64_t r = row; r < std::min(row + m_height, m_rows); ++r) {
+      for (std::int64_t c = column; c < std::min(column + m_width, m_columns); ++c)
+        numbers.push_back(r * m_columns + c);
+    }
+    return numbers;
+  }
+
+ private:
+  static std::int64_t parts(std::int64_t whole, std::int64_t part) { return (whole + part - 1) / part; }
+
+  std::int64_t m_rows;
+  std::int64_t m_columns;
+  std::int64_t m_height = 1;
+  std::int64_t m_width = 1;
+};
+
 /// Cuts the chips of one image.
 class ImageCutter {
  public:
@@ -202,33 +253,51 @@ class ImageCutter {
           ", more than the memory budget of ", human_bytes(static_cast<double>(exec.memory_bytes())),
           "; make chips smaller or raise --memory"));
     }
+    const ChipGroups groups(places, m_reader.block_width() >= m_reader.grid().width, exec.threads());
+    const BlockCacheLimit cache(cache_bytes(groups.columns(), width, height) *
+                                static_cast<std::size_t>(exec.threads()));
     std::int64_t next = 0;
     tbb::concurrent_vector<std::string> begun;
     Cleaner cleaner{m_folder, begun};
+    using Group = std::vector<std::optional<Chip>>;
     // Isolated: a waiting thread must not start one of the caller's other tasks.
     tbb::this_task_arena::isolate([&] {
-      tbb::parallel_pipeline(exec.tokens(bytes),
-                             tbb::make_filter<void, std::int64_t>(tbb::filter_mode::serial_in_order,
-                                                                  [&](tbb::flow_control& flow) {
-                                                                    if (next == places.count()) flow.stop();
-                                                                    return next < places.count() ? next++
-                                                                                                 : next;
-                                                                  }) &
-                                 tbb::make_filter<std::int64_t, std::optional<Chip>>(
-                                     tbb::filter_mode::parallel,
-                                     [&](std::int64_t i) { return cut_chip(places.place(i), begun); }) &
-                                 tbb::make_filter<std::optional<Chip>, void>(
-                                     tbb::filter_mode::serial_in_order, [&](std::optional<Chip> chip) {
-                                       collect(std::move(chip), report);
-                                       progress.advance();
-                                     }));
+      tbb::parallel_pipeline(
+          exec.tokens(bytes),
+          tbb::make_filter<void, std::int64_t>(tbb::filter_mode::serial_in_order,
+                                               [&](tbb::flow_control& flow) {
+                                                 if (next == groups.count()) flow.stop();
+                                                 return next < groups.count() ? next++ : next;
+                                               }) &
+              tbb::make_filter<std::int64_t, Group>(tbb::filter_mode::parallel,
+                                                    [&](std::int64_t group) {
+                                                      Group cut;
+                                                      for (const auto i : groups.chips(group)) {
+                                                        cut.push_back(cut_chip(places.place(i), begun));
+                                                        progress.advance();
+                                                      }
+                                                      return cut;
+                                                    }) &
+              tbb::make_filter<Group, void>(tbb::filter_mode::serial_in_order, [&](Group group) {
+                for (auto& chip : group) collect(std::move(chip), report);
+              }));
     });
+    std::ranges::sort(report.chips, {}, [](const Chip& c) { return std::pair(c.place.row, c.place.col); });
     locate(report.chips);
     cleaner.armed = false;
     return report;
   }
 
  private:
+  /// The blocks that a row of `chips` chips touches, from the image and in the files that are written.
+  [[nodiscard]] std::size_t cache_bytes(std::int64_t chips, std::int64_t width, std::int64_t height) const {
+    constexpr std::int64_t kBlock = 512;
+    const std::int64_t columns = std::min(chips * width, m_reader.grid().width) + 2 * kBlock;
+    std::size_t bytes = 0;
+    for (int b = 0; b < m_reader.bands(); ++b) bytes += pixel_type_bytes(m_reader.band(b).type);
+    return static_cast<std::size_t>(columns * (height + 2 * kBlock)) * bytes;
+  }
+
   /// Takes the chips of an image that failed half-way out of the folder again.
   struct Cleaner {
     const std::filesystem::path& folder;

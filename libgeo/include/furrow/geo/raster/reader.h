@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -15,6 +16,8 @@ enum class PixelType { kUint8, kInt8, kUint16, kInt16, kUint32, kInt32, kFloat32
 
 /// "uint8", "float32", ...
 [[nodiscard]] const char* pixel_type_name(PixelType type);
+/// Bytes of one value; 16 for kOther (complex numbers have at most that).
+[[nodiscard]] std::size_t pixel_type_bytes(PixelType type);
 
 struct BandInfo {
   PixelType type = PixelType::kUint8;
