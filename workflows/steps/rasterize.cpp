@@ -12,6 +12,7 @@
 #include <furrow/geo/raster/reader.h>
 #include <furrow/workflow/step.h>
 
+#include "compression_option.h"
 #include "vector_options.h"
 
 namespace furrow::workflow {
@@ -85,6 +86,9 @@ class Rasterize : public Step {
     t.add("format", &m_format)
         .choices({"cog", "gtiff"})
         .help("Cloud-optimised GeoTIFF with overviews, or a plain one, which is written sooner");
+    t.add("compress", &m_compress)
+        .choices(kCompressions)
+        .help("How pixels are stored; 'deflate' is read everywhere, 'zstd' is quicker and smaller");
     t.add("out", &m_out).required().output("raster").short_name('o').help("GeoTIFF to write");
   }
 
@@ -156,6 +160,7 @@ class Rasterize : public Step {
     options.presence_only = m_presence_only;
     options.published_types = m_published_types;
     options.cog = m_format == "cog";
+    options.compression = compression_of(m_compress);
     return options;
   }
 
@@ -227,6 +232,7 @@ class Rasterize : public Step {
   std::string m_known_crs;
   VectorOptions m_vector;
   std::string m_format = "cog";
+  std::string m_compress = "deflate";
   std::string m_out;
 };
 

@@ -246,6 +246,7 @@ class LabelWriting {
     if (lacuna && m_options.published_types && no_polygons) spec.type = PixelType::kInt16;
     spec.threads = m_exec.threads();
     spec.cog = m_options.cog;
+    spec.compression = m_options.compression;
     return spec;
   }
 

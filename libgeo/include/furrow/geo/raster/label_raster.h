@@ -9,6 +9,7 @@
 
 #include <furrow/geo/core/exec_context.h>
 #include <furrow/geo/raster/rasterize.h>
+#include <furrow/geo/raster/writer.h>
 
 namespace furrow::geo {
 
@@ -73,7 +74,8 @@ struct LabelRasterOptions {
   /// For kInstances: the value of each polygon, at least 1; empty = position + 1.
   std::vector<std::uint32_t> ids = {};
   bool presence_only = false;  ///< for kFtw: background is 3 (unknown)
-  bool cog = true;             ///< cloud-optimised, with overviews; false: plain tiled GeoTIFF
+  Compression compression = Compression::kDeflate;
+  bool cog = true;  ///< cloud-optimised, with overviews; false: plain tiled GeoTIFF
   /// For kLacuna: int16 where there is no polygon at all, as the published files have it; else always uint8.
   bool published_types = false;
 };
