@@ -12,7 +12,6 @@
 #include <furrow/geo/raster/tiling.h>
 #include <furrow/workflow/step.h>
 
-#include "compression_option.h"
 #include "vector_options.h"
 
 namespace furrow::workflow {
@@ -56,7 +55,7 @@ class Tile : public Step {
     t.add("min-valid", &m_min_valid).range(0, 1).help("Leave out chips with a smaller share of valid pixels");
     t.add("format", &m_format).choices({"gtiff", "cog"}).help("Plain or cloud-optimised GeoTIFF");
     t.add("compress", &m_compress)
-        .choices(kCompressions)
+        .choices({"none", "lzw", "deflate", "zstd"})
         .help("How chips are stored; 'none' is quickest to write and to read");
     t.add("crs", &m_crs).help("CRS of the images whatever the file says, for example EPSG:32632");
     t.add("labels", &m_labels).group("Labels").input("vector layer").help("Field polygons to rasterise");
@@ -140,7 +139,10 @@ class Tile : public Step {
     options.skip_empty = m_skip_empty;
     options.min_valid = m_min_valid;
     options.format = m_format == "cog" ? geo::ChipFormat::kCog : geo::ChipFormat::kGeoTiff;
-    options.compression = compression_of(m_compress);
+    options.compression = m_compress == "none"   ? geo::Compression::kNone
+                          : m_compress == "lzw"  ? geo::Compression::kLzw
+                          : m_compress == "zstd" ? geo::Compression::kZstd
+                                                 : geo::Compression::kDeflate;
     if (!m_crs.empty()) options.read.override_crs = geo::Crs::from_user_input(m_crs);
     return options;
   }
