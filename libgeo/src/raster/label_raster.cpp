@@ -174,22 +174,37 @@ WindowSize window_size(const Grid& grid, const ExecContext& exec) {
   return {width, std::min(grid.height, whole_blocks(pixels / std::max<std::int64_t>(1, width)))};
 }
 
+/// In pieces whose number fits a byte, so that many values are compared at once.
+template <class T>
+std::int64_t count_of(std::span<const T> values, T wanted) {
+  constexpr std::size_t kPiece = 128;
+  std::int64_t count = 0;
+  for (std::size_t begin = 0; begin < values.size(); begin += kPiece) {
+    std::uint8_t here = 0;
+    for (const T value : values.subspan(begin, std::min(kPiece, values.size() - begin)))
+      here = static_cast<std::uint8_t>(here + (value == wanted ? 1 : 0));
+    count += here;
+  }
+  return count;
+}
+
 template <class T>
 void count_pixels(const Raster<T>& pixels, LabelKind kind, LabelRasterReport& report) {
-  const auto& data = pixels.data();
-  const auto count = [&](T value) { return static_cast<std::int64_t>(std::ranges::count(data, value)); };
-  const std::int64_t background = count(T{0});
-  std::int64_t boundary = 0;
-  std::int64_t ignored = 0;
-  if (kind != LabelKind::kInstances && kind != LabelKind::kDistance) {
-    if (kind == LabelKind::kLabels) boundary = count(T{kBoundary});
-    if (kind == LabelKind::kBoundaryMask) boundary = count(T{1});
-    ignored = count(T{kIgnore}) + count(T{3});
+  constexpr std::size_t kCached = 8192;  // values that are looked at several times
+  const bool classes = kind != LabelKind::kInstances && kind != LabelKind::kDistance;
+  const std::span<const T> all(pixels.data());
+  for (std::size_t begin = 0; begin < all.size(); begin += kCached) {
+    const auto values = all.subspan(begin, std::min(kCached, all.size() - begin));
+    const std::int64_t background = count_of(values, T{0});
+    std::int64_t boundary = 0;
+    if (kind == LabelKind::kLabels) boundary = count_of(values, T{kBoundary});
+    if (kind == LabelKind::kBoundaryMask) boundary = count_of(values, T{1});
+    const std::int64_t ignored = classes ? count_of(values, T{kIgnore}) + count_of(values, T{3}) : 0;
+    report.background_px += background;
+    report.boundary_px += boundary;
+    report.ignored_px += ignored;
+    report.interior_px += static_cast<std::int64_t>(values.size()) - background - boundary - ignored;
   }
-  report.background_px += background;
-  report.boundary_px += boundary;
-  report.ignored_px += ignored;
-  report.interior_px += static_cast<std::int64_t>(data.size()) - background - boundary - ignored;
 }
 
 void check_options(const LabelRasterOptions& options, std::size_t polygons) {
