@@ -259,40 +259,41 @@ class Tile : public Step {
     }
   }
 
-  /// Squares around points; each date of the table takes the images of its month, where images have dates.
+  /// Squares around points; each month of the table takes the images of its own, where images have dates.
   void cut_points(StepContext& context, Scenes scenes, Written& written) const {
     const bool dated = std::ranges::any_of(scenes, [](const auto& scene) { return !scene.date.empty(); });
-    std::map<std::string, std::vector<geo::NamedPoint>> by_date;
+    // By month, and by name within it: what the files are called after.
+    std::map<std::string, std::map<std::string, geo::NamedPoint>> by_month;
     for (auto& point : geo::read_chip_points(m_o.points)) {
-      if (!dated) point.date.clear();
-      by_date[point.date].push_back(std::move(point));
+      constexpr std::size_t kMonth = 7;
+      const std::string month = dated ? point.date.substr(0, kMonth) : std::string{};
+      if (!month.empty()) point.name += '_' + month;
+      by_month[month].try_emplace(point.name, point);
     }
     const geo::Crs crs = chip_crs(scenes);
     std::size_t failed = 0;
-    for (auto& [date, points] : by_date) {
+    for (auto& [month, named] : by_month) {
       Scenes chosen;
-      std::ranges::copy_if(scenes, std::back_inserter(chosen), [&date = date](const auto& scene) {
-        return date.empty() || geo::same_month(scene.date, date);
+      std::ranges::copy_if(scenes, std::back_inserter(chosen), [&month = month](const auto& scene) {
+        return month.empty() || geo::same_month(scene.date, month);
       });
+      std::vector<geo::NamedPoint> points;
+      for (auto& [name, point] : named) points.push_back(std::move(point));
       try {
         if (chosen.empty())
-          throw geo::IoError(concat("no image is of ", date, ", as ", points.size(), " points are"));
+          throw geo::IoError(concat("no image is of ", month, ", as ", points.size(), " points are"));
         cut_points_of(context, std::move(chosen), std::move(points), crs, written);
       } catch (const geo::Cancelled&) {
         throw;
       } catch (const geo::Error& e) {
-        if (++failed == by_date.size()) throw;
-        context.fail(concat(m_o.points, date.empty() ? "" : ", ", date), e.what());
+        if (++failed == by_month.size()) throw;
+        context.fail(concat(m_o.points, month.empty() ? "" : ", ", month), e.what());
       }
     }
   }
 
   void cut_points_of(StepContext& context, Scenes scenes, std::vector<geo::NamedPoint> points,
                      const geo::Crs& crs, Written& written) const {
-    constexpr std::size_t kMonth = 7;
-    for (auto& point : points) {
-      if (!point.date.empty()) point.name += concat('_', point.date.substr(0, kMonth));
-    }
     const std::string name = scenes.size() == 1 ? scenes.front().name : m_o.stack ? "stack" : "mosaic";
     const auto [side_px, side] = m_o.point_chip(crs);
     const geo::ChipPlan plan =

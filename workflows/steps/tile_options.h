@@ -292,7 +292,7 @@ struct TileOptions {
     const char* const group = "Pixels";
     t.add("bands", &bands)
         .group(group)
-        .help("Bands to keep, in this order: numbers from 1 or names (B04, red); default: all but alpha");
+        .help("Bands to keep, in this order: numbers from 1 or names (B04, red); default: all");
     t.add("nodata", &nodata)
         .group(group)
         .nan_allowed()

@@ -120,22 +120,13 @@ class BandFinder {
 
 }  // namespace
 
-std::vector<int> measured_bands(const RasterReader& raster) {
+std::vector<int> choose_bands(const RasterReader& raster, std::span<const std::string> wanted) {
   std::vector<int> bands;
-  for (int b = 0; b < raster.bands(); ++b) {
-    if (raster.band(b).colour != "alpha") bands.push_back(b);
-  }
-  if (bands.empty()) {
+  if (wanted.empty()) {
     bands.resize(static_cast<std::size_t>(raster.bands()));
     std::iota(bands.begin(), bands.end(), 0);
   }
-  return bands;
-}
-
-std::vector<int> choose_bands(const RasterReader& raster, std::span<const std::string> wanted) {
-  if (wanted.empty()) return measured_bands(raster);
   const BandFinder finder(raster);
-  std::vector<int> bands;
   for (const std::string& name : wanted) bands.push_back(finder.find(name));
   return bands;
 }

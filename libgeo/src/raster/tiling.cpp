@@ -153,15 +153,25 @@ class ChipCutter {
     chip.valid = share;
     chip.date = m_date;
     place_on_ground(planned.grid, chip);
-    for (const std::size_t i : used) {
-      if (!chip.sources.empty()) chip.sources += ' ';
-      chip.sources += m_source.layers().front()[i].name;
-    }
+    if (m_mosaic) name_sources(used, chip);
     if (m_output.statistics && count > 0) add_statistics(pixels, chip);
     begun.push_back(chip.name);
     write_image(planned.grid.subgrid(window), pixels, count == window.pixels(), chip);
     if (m_labels) write_labels(planned, pixels.valid, chip);
     return chip;
+  }
+
+  /// The images of a mosaic that gave pixels, and their date when it is the same.
+  void name_sources(const std::vector<std::size_t>& used, Chip& chip) const {
+    const ChipSource::Layer& scenes = m_source.layers().front();
+    for (const std::size_t i : used) {
+      if (!chip.sources.empty()) chip.sources += ' ';
+      chip.sources += scenes[i].name;
+    }
+    const bool one_date = !used.empty() && std::ranges::all_of(used, [&](std::size_t i) {
+      return scenes[i].date == scenes[used.front()].date;
+    });
+    chip.date = one_date ? scenes[used.front()].date : std::string{};
   }
 
   void write_image(const Grid& grid, const ChipPixels& pixels, bool complete, const Chip& chip) const {

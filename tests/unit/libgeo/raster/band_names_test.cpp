@@ -74,18 +74,5 @@ TEST_F(BandNames, UnknownAndAmbiguousNamesSayWhatIsThere) {
   EXPECT_THAT(message(raster({"B02", "b02"}), "B02"), HasSubstr("bands 1 and 2"));
 }
 
-TEST_F(BandNames, TransparencyIsNoMeasurement) {
-  const auto path = (m_folder / "alpha.tif").string();
-  ASSERT_EQ(test::run_command(
-                "gdal_create -q -outsize 2 2 -bands 4 -ot Byte -co ALPHA=YES -a_srs EPSG:32632 -a_ullr 0 "
-                "20 20 0 " +
-                path)
-                .exit_code,
-            0);
-  const RasterReader alpha(path);
-  EXPECT_EQ(alpha.band(3).colour, "alpha");
-  EXPECT_THAT(measured_bands(alpha), ElementsAre(0, 1, 2));
-}
-
 }  // namespace
 }  // namespace furrow::geo

@@ -518,6 +518,7 @@ TEST(CutImage, AnAlphaBandBecomesAMask) {
     const TemporaryFolder out;
     ChipOptions options;
     options.format = format;
+    options.source.bands = {"red", "green", "blue"};
     const auto report = cut_image(path, out.path(), options, {}, exec);
     EXPECT_EQ(report.chips.at(0).valid, 0.0);
     const RasterReader chip((out / "rgba_0_0.tif").string());
@@ -545,8 +546,11 @@ TEST(CutImage, AlphaCountsAmongAnyNumberOfBands) {
   const auto report = cut_image((folder / "a.tif").string(), out.path(), {}, {}, exec);
   EXPECT_EQ(report.chips.at(0).valid, 0.5);
   const RasterReader chip((out / "a_0_0.tif").string());
-  EXPECT_EQ(chip.bands(), 2);
+  // Kept, as data too: many an alpha band is none.
+  EXPECT_EQ(chip.bands(), 3);
+  EXPECT_EQ(chip.band(2).colour, "");
   EXPECT_THAT(chip.read_valid({0, 0, 2, 1}).data(), testing::ElementsAre(1, 0));
+  EXPECT_THAT(chip.read<std::uint16_t>({0, 0, 2, 1}).data(), testing::ElementsAre(9, 9, 9, 9, 9, 0));
 }
 
 std::vector<MultiPolygon> two_fields() {

@@ -8,11 +8,7 @@
 
 namespace furrow::geo {
 
-/// The bands of a raster that hold measurements: all but alpha bands (all, when there is nothing else).
-/// 0-based.
-[[nodiscard]] std::vector<int> measured_bands(const RasterReader& raster);
-
-/// The bands that `wanted` names, 0-based, in that order; empty = measured_bands. Each name is
+/// The bands that `wanted` names, 0-based, in that order; empty = all. Each name is
 ///   - a number, from 1,
 ///   - a band's description ("B04", "ndvi"), whatever its case,
 ///   - a colour interpretation ("red"), whatever its case,

@@ -22,7 +22,7 @@ enum class InvalidAs {
 };
 
 struct ChipSourceOptions {
-  std::vector<std::string> bands;  ///< as choose_bands takes them; empty = all but alpha
+  std::vector<std::string> bands;  ///< as choose_bands takes them; empty = all
   std::optional<double> nodata;    ///< of the images, whatever their files say
   InvalidAs invalid_as = InvalidAs::kAuto;
   Resampling resampling = Resampling::kNearest;
