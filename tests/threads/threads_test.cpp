@@ -133,10 +133,10 @@ const std::vector<Line>& lines() {
        {"votes"}},
       {"mosaic_chips",
        "tile",
-       "../data/scene.tif ../data/fine.tif --mosaic --bands 1 --output-crs EPSG:4326 --resolution 0.0001 "
-       "--tile-px 64 "
+       "../one/chips/scene_0_1.tif ../one/chips/scene_1_0.tif ../one/chips/scene_0_0.tif --mosaic "
+       "--output-crs EPSG:4326 --resolution 0.0001 --tile-px 64 "
        "--labels ../data/truth.gpkg --stats --out {out}",
-       {},
+       {"chips"},
        {"--memory 200MB"}},
       {"stacked_chips",
        "tile",
