@@ -125,7 +125,8 @@ class Tile : public Step {
       } catch (const geo::Cancelled&) {
         throw;
       } catch (const geo::Error& e) {
-        // Nothing at all can come of it, or not what was asked for: a failure of the command, not of an input.
+        // Nothing at all can come of it, or not what was asked for: a failure of the command, not of an
+        // input.
         if (m_o.stack || (scenes.empty() && i + 1 == rasters.size())) throw;
         context.fail(raster.path, e.what());
       }

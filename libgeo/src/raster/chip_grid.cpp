@@ -184,7 +184,8 @@ ChipPlan plan_grid(const std::string& name, const Grid& grid, const ChipSize& si
             PlannedChip chip = with_halo(numbered(name, place), place, grid, size.halo_px);
             if (!pad) chip.place.window = intersection(chip.place.window, grid.window());
             return chip;
-          }};
+          },
+          std::max<std::int64_t>(1, chips.count() / std::max<std::int64_t>(1, chips.cols()))};
 }
 
 Box bounds_in(const Grid& raster, const Crs& crs) {

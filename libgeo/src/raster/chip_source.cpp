@@ -98,6 +98,8 @@ ChipScene look_at_scene(const std::string& path, const ChipSourceOptions& option
   scene.grid = reader.grid();
   scene.bands = choose_bands(reader, options.bands);
   scene.has_mask = reader.has_mask();
+  scene.by_rows = reader.block_width() >= reader.grid().width;
+  for (int b = 0; b < reader.bands(); ++b) scene.pixel_bytes += pixel_type_bytes(reader.band(b).type);
   (void)reader.grid().transform.to_pixel({0.0, 0.0});  // pixels have an area
   for (const int b : scene.bands) {
     const BandInfo& band = reader.band(b);

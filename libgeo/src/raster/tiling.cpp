@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include <oneapi/tbb/concurrent_vector.h>
@@ -12,6 +13,9 @@
 #include <furrow/geo/core/error.h>
 #include <furrow/geo/core/text.h>
 #include <furrow/geo/raster/writer.h>
+
+#include "chip_groups.h"
+#include "gdal_support.h"
 
 namespace furrow::geo {
 namespace {
@@ -68,27 +72,39 @@ class ChipCutter {
     ChipReport report;
     Progress progress(exec, concat("chips of ", m_scene), m_plan.count());
     const std::size_t bytes = chip_bytes(exec);
+    const bool copies = !resamples() && !m_mosaic;
+    const ChipScene& scene = m_source.layers().front().front();
+    const ChipGroups groups(m_plan, copies && scene.by_rows, exec.threads());
+    // A mosaic or another grid may come back to blocks.
+    std::optional<BlockCacheLimit> cache;
+    if (copies) cache.emplace(cache_bytes(groups.columns()) * static_cast<std::size_t>(exec.threads()));
     std::int64_t next = 0;
     tbb::concurrent_vector<std::string> begun;
     Cleaner cleaner{m_folder, begun};
+    using Group = std::vector<std::optional<Chip>>;
     // Isolated: a waiting thread must not start one of the caller's other tasks.
     tbb::this_task_arena::isolate([&] {
-      tbb::parallel_pipeline(exec.tokens(bytes),
-                             tbb::make_filter<void, std::int64_t>(tbb::filter_mode::serial_in_order,
-                                                                  [&](tbb::flow_control& flow) {
-                                                                    if (next == m_plan.count()) flow.stop();
-                                                                    return next < m_plan.count() ? next++
-                                                                                                 : next;
-                                                                  }) &
-                                 tbb::make_filter<std::int64_t, std::optional<Chip>>(
-                                     tbb::filter_mode::parallel,
-                                     [&](std::int64_t i) { return cut_chip(m_plan.chip(i), begun); }) &
-                                 tbb::make_filter<std::optional<Chip>, void>(
-                                     tbb::filter_mode::serial_in_order, [&](std::optional<Chip> chip) {
-                                       collect(std::move(chip), report);
-                                       progress.advance();
-                                     }));
+      tbb::parallel_pipeline(
+          exec.tokens(bytes),
+          tbb::make_filter<void, std::int64_t>(tbb::filter_mode::serial_in_order,
+                                               [&](tbb::flow_control& flow) {
+                                                 if (next == groups.count()) flow.stop();
+                                                 return next < groups.count() ? next++ : next;
+                                               }) &
+              tbb::make_filter<std::int64_t, Group>(tbb::filter_mode::parallel,
+                                                    [&](std::int64_t group) {
+                                                      Group cut;
+                                                      for (const auto i : groups.chips(group)) {
+                                                        cut.push_back(cut_chip(m_plan.chip(i), begun));
+                                                        progress.advance();
+                                                      }
+                                                      return cut;
+                                                    }) &
+              tbb::make_filter<Group, void>(tbb::filter_mode::serial_in_order, [&](Group group) {
+                for (auto& chip : group) collect(std::move(chip), report);
+              }));
     });
+    std::ranges::sort(report.chips, {}, [](const Chip& c) { return std::pair(c.place.row, c.place.col); });
     find_centres(report.chips);
     cleaner.armed = false;
     return report;
@@ -123,6 +139,18 @@ class ChipCutter {
           "a chip of ", m_plan.width(), " x ", m_plan.height(), " px needs about ",
           human_bytes(static_cast<double>(bytes)), ", more than the memory budget of ",
           human_bytes(static_cast<double>(exec.memory_bytes())), "; make chips smaller or raise --memory"));
+    }
+    return bytes;
+  }
+
+  /// The blocks that a row of `chips` chips touches, from the image and in the files that are written.
+  [[nodiscard]] std::size_t cache_bytes(std::int64_t chips) const {
+    constexpr std::int64_t kBlock = 512;
+    std::size_t bytes = 0;
+    for (const auto& layer : m_source.layers()) {
+      const ChipScene& scene = layer.front();
+      const std::int64_t columns = std::min(chips * m_plan.width(), scene.grid.width) + 2 * kBlock;
+      bytes += static_cast<std::size_t>(columns * (m_plan.height() + 2 * kBlock)) * scene.pixel_bytes;
     }
     return bytes;
   }

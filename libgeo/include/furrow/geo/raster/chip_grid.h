@@ -65,9 +65,11 @@ class ChipPlan {
 
   /// @param grid    the one that all chips share; nullopt = each has its own
   /// @param extent  of all chips on that grid, halos left out
+  /// @param rows    when the chips are `rows` complete rows, one after the other; 1 = no order to speak of
   ChipPlan(std::int64_t count, std::int64_t width, std::int64_t height, std::optional<Grid> grid,
-           const Window& extent, Make make)
+           const Window& extent, Make make, std::int64_t rows = 1)
       : m_count(count),
+        m_rows(rows),
         m_width(width),
         m_height(height),
         m_grid(std::move(grid)),
@@ -75,6 +77,8 @@ class ChipPlan {
         m_make(std::move(make)) {}
 
   [[nodiscard]] std::int64_t count() const noexcept { return m_count; }
+  [[nodiscard]] std::int64_t rows() const noexcept { return m_count == 0 ? 0 : m_rows; }
+  [[nodiscard]] std::int64_t columns() const noexcept { return m_count / m_rows; }
   /// Of the largest chip, halo included.
   [[nodiscard]] std::int64_t width() const noexcept { return m_width; }
   [[nodiscard]] std::int64_t height() const noexcept { return m_height; }
@@ -84,6 +88,7 @@ class ChipPlan {
 
  private:
   std::int64_t m_count;
+  std::int64_t m_rows;
   std::int64_t m_width;
   std::int64_t m_height;
   std::optional<Grid> m_grid;

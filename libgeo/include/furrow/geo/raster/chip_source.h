@@ -41,7 +41,9 @@ struct ChipScene {
   std::vector<int> bands;       ///< chosen, 0-based
   std::vector<BandInfo> infos;  ///< of these
   bool has_mask = false;
-  Point move;  ///< see WarpOptions
+  bool by_rows = false;         ///< stored in blocks as wide as the image
+  std::size_t pixel_bytes = 0;  ///< of all bands
+  Point move;                   ///< see WarpOptions
 };
 
 /// Opens an image and looks at it.
