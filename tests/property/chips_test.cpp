@@ -111,7 +111,7 @@ void try_random_scene(Random& random) {
   for (const auto& option : storage) how += option + ' ';
   test::write_geotiff(path, grid, pixels, storage);
   ChipOptions options = random_cut(random);
-  options.nodata = static_cast<double>(nodata);
+  options.source.nodata = static_cast<double>(nodata);
   SCOPED_TRACE(concat(how, grid.width, " x ", grid.height, " px, chips of ", options.size.width, " x ",
                       options.size.height, ", overlap ", options.size.overlap_px));
   ExecContext exec({.threads = pick(random, {1, 4}),

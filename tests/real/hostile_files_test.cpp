@@ -111,6 +111,9 @@ TEST(HostileFiles, RastersGetAnAnswerFromEveryCommand) {
   run_all(files_of("data/hostile_tiff"),
           {{"info", "{file}"},
            {"tile", "{file} --tile-px 64 --skip-empty --memory 2GB --threads 2 --out {out}"},
+           {"tile",
+            "{file} --output-crs EPSG:4326 --resolution 0.5 --mosaic --skip-empty --memory 2GB --threads 2 "
+            "--out {out}"},
            {"rasterize", concat(fields, " --grid {file} --memory 2GB --threads 2 --out {out}.tif")},
            {"quality", concat(fields, " --scores {file} --memory 2GB --threads 2 --out {out}.gpkg")}});
 }

@@ -131,6 +131,18 @@ const std::vector<Line>& lines() {
        "--format "
        "cog --out {out}",
        {"votes"}},
+      {"mosaic_chips",
+       "tile",
+       "../one/chips/scene_0_1.tif ../one/chips/scene_1_0.tif ../one/chips/scene_0_0.tif --mosaic "
+       "--output-crs EPSG:4326 --resolution 0.0001 --tile-px 64 "
+       "--labels ../data/truth.gpkg --stats --out {out}",
+       {"chips"},
+       {"--memory 200MB"}},
+      {"stacked_chips",
+       "tile",
+       "../data/scene.tif ../data/scene.tif --stack --align --resolution 17 --tile-px 50 --halo-px 3 --out "
+       "{out}",
+       {}},
       {"labels",
        "rasterize",
        "../data/truth.gpkg --grid ../data/fine.tif --boundary-m 8 --out {out}/labels.tif",

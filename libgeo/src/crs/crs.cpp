@@ -2,6 +2,7 @@
 
 #include <geodesic.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include <ogr_spatialref.h>
@@ -162,7 +163,8 @@ bool CoordinateTransform::is_identity() const noexcept {
   return m_impl->transformation == nullptr;
 }
 
-void CoordinateTransform::apply(std::span<Point> points) const {
+void CoordinateTransform::try_apply(std::span<Point> points, std::span<int> done) const {
+  std::ranges::fill(done, 1);
   if (is_identity() || points.empty()) return;
   std::vector<double> x(points.size());
   std::vector<double> y(points.size());
@@ -170,16 +172,24 @@ void CoordinateTransform::apply(std::span<Point> points) const {
     x[i] = points[i].x;
     y[i] = points[i].y;
   }
-  std::vector<int> done(points.size(), 0);
-  GdalErrorScope errors;
+  const GdalErrorScope errors;
   m_impl->transformation->Transform(static_cast<int>(points.size()), x.data(), y.data(), nullptr,
                                     done.data());
   for (std::size_t i = 0; i < points.size(); ++i) {
-    if (done[i] == 0 || !std::isfinite(x[i]) || !std::isfinite(y[i])) {
+    done[i] = done[i] != 0 && std::isfinite(x[i]) && std::isfinite(y[i]) ? 1 : 0;
+    if (done[i] != 0) points[i] = {x[i], y[i]};
+  }
+}
+
+void CoordinateTransform::apply(std::span<Point> points) const {
+  if (is_identity()) return;
+  std::vector<int> done(points.size());
+  try_apply(points, done);
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    if (done[i] == 0) {
       throw CrsError(concat("the point (", points[i].x, ", ", points[i].y, ") in ", m_impl->from.name(),
-                            " has no place in ", m_impl->to.name(), errors.suffix()));
+                            " has no place in ", m_impl->to.name()));
     }
-    points[i] = {x[i], y[i]};
   }
 }
 

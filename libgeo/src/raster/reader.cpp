@@ -63,6 +63,8 @@ BandInfo band_info(GDALRasterBand* band) {
   info.scale = band->GetScale();
   info.offset = band->GetOffset();
   info.description = band->GetDescription();
+  const GDALColorInterp colour = band->GetColorInterpretation();
+  if (colour != GCI_Undefined) info.colour = to_lower(GDALGetColorInterpretationName(colour));
   return info;
 }
 
@@ -145,6 +147,15 @@ std::size_t block_bytes_of(GDALDataset& dataset) {
   return mixed ? total : largest;
 }
 
+/// What to do about a raster without a geotransform.
+const char* why_no_position(GDALDataset& dataset) {
+  if (dataset.GetGCPCount() > 0)
+    return " is positioned by ground control points only; bring it onto a grid first with gdalwarp";
+  if (dataset.GetMetadata("RPC") != nullptr)
+    return " is positioned by a camera model (RPC) only; bring it onto a grid first with gdalwarp -rpc";
+  return " has no position (no geotransform); georeference it first, for example with gdal_translate -a_ullr";
+}
+
 }  // namespace
 
 struct RasterReader::Impl {
@@ -156,6 +167,8 @@ struct RasterReader::Impl {
   std::int64_t block_height = 0;
   std::size_t block_bytes = 0;  ///< what GDAL holds of one block at least: all bands when they are mixed
   bool has_mask = false;
+  /// An alpha band that GDAL makes no mask of, as it does for rasters of two and four bands only; -1 = none.
+  int plain_alpha = -1;
   // One handle per thread: GDAL datasets must not be shared.
   mutable tbb::enumerable_thread_specific<GDALDatasetUniquePtr> handles;
 
@@ -266,9 +279,7 @@ RasterReader::RasterReader(const std::string& path, const RasterReadOptions& opt
     const double plain[6] = {0, 1, 0, 0, 0, -1};
     std::memcpy(t, plain, sizeof t);
     if (options.require_crs) {
-      throw CrsError(concat("raster ", quoted(path),
-                            " has no position (no geotransform); georeference it first, for ",
-                            "example with gdal_translate -a_ullr"));
+      throw CrsError(concat("raster ", quoted(path), why_no_position(dataset)));
     }
   }
   m_impl->grid.transform = {t[0], t[1], t[2], t[3], t[4], t[5]};
@@ -290,6 +301,12 @@ RasterReader::RasterReader(const std::string& path, const RasterReadOptions& opt
     m_impl->bands.push_back(band_info(dataset.GetRasterBand(b)));
     if ((dataset.GetRasterBand(b)->GetMaskFlags() & (GMF_PER_DATASET | GMF_ALPHA)) != 0)
       m_impl->has_mask = true;
+  }
+  for (std::size_t b = 0; b < m_impl->bands.size() && !m_impl->has_mask; ++b) {
+    if (m_impl->bands[b].colour == "alpha" && m_impl->bands.size() > 1) {
+      m_impl->plain_alpha = static_cast<int>(b);
+      m_impl->has_mask = true;
+    }
   }
   int block_width = 0;
   int block_height = 0;
@@ -370,6 +387,12 @@ Raster<std::uint8_t> RasterReader::read_valid(const Window& window, std::span<co
   m_impl->check_window(window);
   m_impl->check_blocks();
   Raster<std::uint8_t> valid(window.width, window.height, 1, 1);
+  if (m_impl->plain_alpha >= 0) {
+    const auto alpha = read<float>(window, std::array{m_impl->plain_alpha});
+    for (std::size_t i = 0; i < alpha.data().size(); ++i) {
+      if (!(alpha.data()[i] > 0.0F)) valid.data()[i] = 0;
+    }
+  }
   for (const int b : m_impl->chosen(bands)) {
     m_impl->mark_invalid(window, b, valid);
     const PixelType type = m_impl->bands[static_cast<std::size_t>(b)].type;

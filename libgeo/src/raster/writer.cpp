@@ -120,6 +120,9 @@ CPLStringList block_options(const RasterSpec& spec, const Grid& grid) {
   options.SetNameValue("INTERLEAVE", spec.bands > 1 ? "BAND" : "PIXEL");
   options.SetNameValue("BIGTIFF", "IF_SAFER");
   options.SetNameValue("SPARSE_OK", "TRUE");
+  // Otherwise GDAL takes a fourth band of bytes for transparency, and its zeros for missing pixels.
+  options.SetNameValue("PHOTOMETRIC", "MINISBLACK");
+  options.SetNameValue("ALPHA", "NO");
   return options;
 }
 
@@ -165,6 +168,10 @@ void describe(GDALDataset& dataset, const Grid& grid, const RasterSpec& spec) {
     if (spec.scale != 1.0 || spec.offset != 0.0) {
       band->SetScale(spec.scale);
       band->SetOffset(spec.offset);
+    }
+    if (!spec.colours.empty()) {
+      const std::string& colour = spec.colours[static_cast<std::size_t>(b - 1)];
+      band->SetColorInterpretation(GDALGetColorInterpretationByName(colour.c_str()));
     }
     if (!spec.descriptions.empty())
       band->SetDescription(spec.descriptions[static_cast<std::size_t>(b - 1)].c_str());
@@ -223,6 +230,10 @@ struct RasterWriter::Impl {
     }
     describe(*dataset, grid, spec);
     describe_classes(*dataset, spec.classes);
+    if (spec.mask) {
+      const CPLConfigOptionSetter inside("GDAL_TIFF_INTERNAL_MASK", "YES", false);
+      if (dataset->CreateMaskBand(GMF_PER_DATASET) != CE_None) throw output_error(path, errors.message());
+    }
   }
 
   ~Impl() {
@@ -301,22 +312,38 @@ void RasterWriter::write(const Window& window, const Raster<T>& pixels) {
   if (err != CE_None || errors.failed()) throw output_error(m_impl->file.path(), errors.message());
 }
 
+void RasterWriter::write_mask(const Window& window, const Raster<std::uint8_t>& valid) {
+  if (!m_impl->spec.mask || valid.width() != window.width || valid.height() != window.height) {
+    throw InvalidArgument("the raster has no mask, or the mask does not have the size of its window");
+  }
+  std::vector<std::uint8_t> mask(valid.data().size());
+  std::ranges::transform(valid.data(), mask.begin(),
+                         [](std::uint8_t v) { return static_cast<std::uint8_t>(v != 0 ? 255 : 0); });
+  GdalErrorScope errors;
+  const auto err = m_impl->dataset->GetRasterBand(1)->GetMaskBand()->RasterIO(
+      GF_Write, static_cast<int>(window.col), static_cast<int>(window.row), static_cast<int>(window.width),
+      static_cast<int>(window.height), mask.data(), static_cast<int>(window.width),
+      static_cast<int>(window.height), GDT_Byte, 0, 0, nullptr);
+  if (err != CE_None || errors.failed()) throw output_error(m_impl->file.path(), errors.message());
+}
+
 void RasterWriter::finish() {
   m_impl->finish();
 }
 
 template <class T>
 void write_raster(const std::filesystem::path& path, const Grid& grid, const Raster<T>& pixels,
-                  const RasterSpec& spec, bool overwrite) {
+                  const RasterSpec& spec, bool overwrite, const Raster<std::uint8_t>* valid) {
   RasterWriter writer(path, grid, spec, overwrite);
   writer.write({0, 0, grid.width, grid.height}, pixels);
+  if (spec.mask && valid != nullptr) writer.write_mask({0, 0, grid.width, grid.height}, *valid);
   writer.finish();
 }
 
 #define FURROW_INSTANTIATE(T)                                                                                \
   template void RasterWriter::write(const Window&, const Raster<T>&);                                        \
   template void write_raster(const std::filesystem::path&, const Grid&, const Raster<T>&, const RasterSpec&, \
-                             bool);
+                             bool, const Raster<std::uint8_t>*);
 FURROW_INSTANTIATE(std::uint8_t)
 FURROW_INSTANTIATE(std::int16_t)
 FURROW_INSTANTIATE(std::uint16_t)

@@ -11,6 +11,7 @@
 #include <furrow/geo/core/csv.h>
 #include <furrow/geo/core/error.h>
 #include <furrow/geo/core/random.h>
+#include <furrow/geo/raster/label_raster.h>
 #include <furrow/geo/raster/writer.h>
 #include <furrow/geo/vector/geos.h>
 #include <furrow/geo/vector/layer.h>
@@ -185,14 +186,14 @@ TEST(CutImage, ChosenBandsComeInTheChosenOrder) {
   const Scene<std::uint8_t> scene(folder, random, test::utm_grid(6, 6), 3, std::nullopt);
   ChipOptions options;
   options.size = {6, 6, 0};
-  options.bands = {2, 0};
+  options.source.bands = {"3", "1"};
   (void)cut_image(scene.path, folder.path(), options, {}, exec);
   const RasterReader chip((folder / "scene_0_0.tif").string());
   EXPECT_EQ(chip.bands(), 2);
   EXPECT_EQ(chip.band(0).description, "B04");
   EXPECT_THAT(chip.read<std::uint8_t>({0, 0, 6, 6}).band(0), testing::ElementsAreArray(scene.pixels.band(2)));
   EXPECT_THAT(chip.read<std::uint8_t>({0, 0, 6, 6}).band(1), testing::ElementsAreArray(scene.pixels.band(0)));
-  options.bands = {3};
+  options.source.bands = {"4"};
   EXPECT_THROW((void)cut_image(scene.path, folder.path(), options, {}, exec), InvalidArgument);
 }
 
@@ -241,11 +242,11 @@ TEST(CutImage, NodataOfTheOptionsReplacesThatOfTheFile) {
   const std::string scene = mixed_scene(folder);
   ChipOptions options;
   options.size = {8, 4, 0};
-  options.nodata = 7.0;
+  options.source.nodata = 7.0;
   const auto report = cut_image(scene, folder.path(), options, {}, exec);
   EXPECT_EQ(report.chips[0].valid, 0.5);
   EXPECT_EQ(RasterReader((folder / "mixed_0_0.tif").string()).band(0).nodata, 7.0);
-  options.nodata = -1.0;
+  options.source.nodata = -1.0;
   try {
     (void)cut_image(scene, folder.path(), options, {}, exec);
     FAIL() << "no error";
@@ -254,7 +255,7 @@ TEST(CutImage, NodataOfTheOptionsReplacesThatOfTheFile) {
   }
 }
 
-TEST(CutImage, PaddingNeedsANodataValue) {
+TEST(CutImage, PaddingWithoutANodataValueGetsAMask) {
   Random random(20);
   ExecContext exec;
   const TemporaryFolder folder;
@@ -262,11 +263,20 @@ TEST(CutImage, PaddingNeedsANodataValue) {
   ChipOptions options;
   options.size = {4, 4, 0};
   options.edge = ChipEdge::kPad;
+  const auto report = cut_image(scene.path, folder.path(), options, {}, exec);
+  ASSERT_EQ(report.chips.size(), 4U);
+  EXPECT_EQ(report.chips[1].valid, 0.5);
+  EXPECT_FALSE(RasterReader((folder / "scene_0_0.tif").string()).has_mask());
+  const RasterReader padded((folder / "scene_0_1.tif").string());
+  EXPECT_TRUE(padded.has_mask());
+  EXPECT_FALSE(padded.band(0).nodata);
+  EXPECT_EQ(test::picture(padded.read_valid({0, 0, 4, 4})), "11..\n11..\n11..\n11..\n");
+  options.source.invalid_as = InvalidAs::kNodata;
   try {
     (void)cut_image(scene.path, folder.path(), options, {}, exec);
     FAIL() << "no error";
   } catch (const IoError& e) {
-    EXPECT_THAT(e.what(), testing::AllOf(testing::HasSubstr("--nodata"), testing::HasSubstr("--edge shift")));
+    EXPECT_THAT(e.what(), testing::AllOf(testing::HasSubstr("scene.tif"), testing::HasSubstr("--nodata")));
   }
 }
 
@@ -304,8 +314,12 @@ TEST(CutImage, CatalogueAndIndexSayWhereEachChipLies) {
   const auto report = cut_image(scene.path, folder.path(), options, {}, exec);
   write_chip_catalogue(report.chips, folder.path());
   const CsvTable table = read_csv(folder / "chips.csv");
-  EXPECT_THAT(table.columns, testing::ElementsAre("name", "scene", "image", "labels", "col", "row", "width",
-                                                  "height", "valid", "x", "y"));
+  EXPECT_THAT(table.columns,
+              testing::ElementsAre("name", "scene", "image", "labels", "col", "row", "width", "height",
+                                   "valid", "x", "y", "crs", "date", "pixel_width", "pixel_height"));
+  EXPECT_EQ(table.rows[1][11], "EPSG:32632");
+  EXPECT_EQ(table.rows[1][12], "2021-07-04");
+  EXPECT_EQ(table.rows[1][13], "10");
   ASSERT_EQ(table.rows.size(), 2U);
   EXPECT_THAT(
       std::vector<std::string>(table.rows[1].begin(), table.rows[1].begin() + 9),
@@ -427,6 +441,222 @@ TEST(CutImage, BandsOfDifferentTypesGetOneThatHoldsAll) {
   const RasterReader chip((folder / "both_0_0.tif").string());
   EXPECT_STREQ(pixel_type_name(chip.band(0).type), "int32");
   EXPECT_THAT(chip.read<std::int32_t>({0, 0, 2, 1}).data(), testing::ElementsAre(60000, 60000, -300, -300));
+}
+
+TEST(CutImage, HaloSurroundsTheCoreAndTheCatalogueSaysWhereItIs) {
+  Random random(27);
+  ExecContext exec;
+  const TemporaryFolder folder;
+  const Scene<std::uint16_t> scene(folder, random, test::utm_grid(20, 20), 1, 0.0);
+  ChipOptions options;
+  options.size = {8, 8, 0, 3};
+  const auto report = cut_image(scene.path, folder.path(), options, {}, exec);
+  write_chip_catalogue(report.chips, folder.path());
+  ASSERT_EQ(report.chips.size(), 9U);
+  const auto values = RasterReader((folder / "scene_1_1.tif").string()).read<std::uint16_t>({0, 0, 14, 14});
+  EXPECT_EQ(values.at(3, 3), scene.pixels.at(8, 8));
+  EXPECT_EQ(values.at(0, 13), scene.pixels.at(5, 18));
+  const CsvTable table = read_csv(folder / "chips.csv");
+  const auto cell = [&](std::size_t row, const char* name) { return table.rows[row][table.column(name)]; };
+  EXPECT_EQ(cell(4, "col") + cell(4, "width"), "514");
+  EXPECT_EQ(cell(4, "core_col") + cell(4, "core_width"), "38");
+  EXPECT_EQ(cell(0, "core_col") + cell(0, "core_height") + cell(0, "width"), "0811");
+}
+
+TEST(CutImage, StatisticsAreThoseOfTheValidPixels) {
+  ExecContext exec;
+  const TemporaryFolder folder;
+  Raster<std::int16_t> pixels(2, 2, 2);
+  pixels.data() = {2, 4, -9, 9, 100, 200, 300, 500};
+  RasterSpec spec;
+  spec.type = PixelType::kInt16;
+  spec.bands = 2;
+  spec.nodata = -9.0;
+  spec.cog = false;
+  write_raster(folder / "a.tif", test::utm_grid(2, 2), pixels, spec, false);
+  ChipOptions options;
+  options.statistics = true;
+  const auto report = cut_image((folder / "a.tif").string(), folder.path(), options, {}, exec);
+  ASSERT_EQ(report.chips.at(0).statistics.size(), 2U);
+  const ChipBandStatistics& first = report.chips[0].statistics[0];
+  EXPECT_EQ(first.min, 2.0);
+  EXPECT_EQ(first.max, 9.0);
+  EXPECT_EQ(first.mean, 5.0);
+  EXPECT_DOUBLE_EQ(first.sd, std::sqrt((9.0 + 1.0 + 16.0) / 3.0));
+  // The third pixel is invalid in band 1, so it does not count in band 2 either.
+  EXPECT_DOUBLE_EQ(report.chips[0].statistics[1].mean, 800.0 / 3.0);
+  write_chip_catalogue(report.chips, folder.path());
+  const CsvTable table = read_csv(folder / "chips.csv");
+  EXPECT_EQ(table.rows[0][table.column("max_2")], "500");
+  EXPECT_EQ(as_text(read_layer((folder / "chips.gpkg").string()).features[0].values.back()),
+            table.rows[0].back());
+}
+
+TEST(CutImage, AFourthBandOfBytesIsNoTransparency) {
+  Random random(28);
+  ExecContext exec;
+  const TemporaryFolder folder;
+  const Scene<std::uint8_t> scene(folder, random, test::utm_grid(4, 4), 4, std::nullopt);
+  (void)cut_image(scene.path, folder.path(), {}, {}, exec);
+  const RasterReader chip((folder / "scene_0_0.tif").string());
+  EXPECT_FALSE(chip.has_mask());
+  EXPECT_EQ(chip.band(3).colour, "");
+}
+
+TEST(CutImage, AnAlphaBandBecomesAMask) {
+  ExecContext exec;
+  const TemporaryFolder folder;
+  const std::string path = (folder / "rgba.tif").string();
+  ASSERT_EQ(
+      test::run_command(
+          "gdal_create -q -of GTiff -outsize 6 2 -bands 4 -burn 50 -burn 60 -burn 70 -burn 0 -co ALPHA=YES "
+          "-co PHOTOMETRIC=RGB -a_srs EPSG:32632 -a_ullr 500000 6000020 500060 6000000 " +
+          path)
+          .exit_code,
+      0);
+  for (const ChipFormat format : {ChipFormat::kGeoTiff, ChipFormat::kCog}) {
+    const TemporaryFolder out;
+    ChipOptions options;
+    options.format = format;
+    options.source.bands = {"red", "green", "blue"};
+    const auto report = cut_image(path, out.path(), options, {}, exec);
+    EXPECT_EQ(report.chips.at(0).valid, 0.0);
+    const RasterReader chip((out / "rgba_0_0.tif").string());
+    EXPECT_EQ(chip.bands(), 3);
+    EXPECT_TRUE(chip.has_mask());
+    EXPECT_EQ(chip.band(2).colour, "blue");
+    EXPECT_THAT(chip.read_valid({0, 0, 6, 2}).data(), testing::Each(0));
+    EXPECT_THAT(chip.read<std::uint8_t>({0, 0, 6, 2}, std::array{1}).data(), testing::Each(60));
+  }
+}
+
+TEST(CutImage, AlphaCountsAmongAnyNumberOfBands) {
+  // GDAL itself makes a mask of the alpha band of two and four bands only.
+  ExecContext exec;
+  const TemporaryFolder folder;
+  Raster<std::uint16_t> pixels(2, 1, 3, 9);
+  pixels.at(1, 0, 2) = 0;
+  RasterSpec spec;
+  spec.type = PixelType::kUint16;
+  spec.bands = 3;
+  spec.colours = {"", "", "alpha"};
+  spec.cog = false;
+  write_raster(folder / "a.tif", test::utm_grid(2, 1), pixels, spec, false);
+  const TemporaryFolder out;
+  const auto report = cut_image((folder / "a.tif").string(), out.path(), {}, {}, exec);
+  EXPECT_EQ(report.chips.at(0).valid, 0.5);
+  const RasterReader chip((out / "a_0_0.tif").string());
+  // Kept, as data too: many an alpha band is none.
+  EXPECT_EQ(chip.bands(), 3);
+  EXPECT_EQ(chip.band(2).colour, "");
+  EXPECT_THAT(chip.read_valid({0, 0, 2, 1}).data(), testing::ElementsAre(1, 0));
+  EXPECT_THAT(chip.read<std::uint16_t>({0, 0, 2, 1}).data(), testing::ElementsAre(9, 9, 9, 9, 9, 0));
+}
+
+std::vector<MultiPolygon> two_fields() {
+  return {
+      from_wkt("POLYGON((500030 5999970, 500180 5999960, 500200 5999800, 500050 5999820, 500030 5999970))"),
+      from_wkt("POLYGON((500200 5999800, 500180 5999960, 500350 5999950, 500330 5999790, 500200 5999800))")};
+}
+
+TEST(CutChips, LabelsFollowTheChipsOntoAnyGrid) {
+  Random random(29);
+  ExecContext exec;
+  const TemporaryFolder folder;
+  const Scene<std::uint8_t> scene(folder, random, test::utm_grid(40, 30), 1, std::nullopt);
+  const ChipScene image = look_at_scene(scene.path, {});
+  ChipSourceOptions options;
+  options.may_miss = true;
+  const ChipSource source({{image}}, scene.grid.crs, options, 2);
+  const LabelsOfGrid labels = labels_from_polygons(two_fields(), scene.grid.crs, {});
+  const ChipSize size{16, 16, 0, 1};
+  const Grid snapped = snapped_grid(scene.grid.crs, 7.0, scene.grid.bounds(), size);
+  const auto whole = rasterize_labels(two_fields(), snapped);
+  const auto report =
+      cut_chips(source, plan_touching("c", snapped, size, ChipEdge::kPad, std::vector{scene.grid}), "c",
+                folder.path(), {}, labels, exec);
+  std::int64_t fields = 0;
+  for (const Chip& chip : report.chips) {
+    const auto got = RasterReader((folder / chip.labels).string()).read<std::uint8_t>({0, 0, 18, 18});
+    const auto valid = RasterReader((folder / chip.image).string()).read_valid({0, 0, 18, 18});
+    for (std::int64_t row = 0; row < 18; ++row) {
+      for (std::int64_t col = 0; col < 18; ++col) {
+        const Window pixel =
+            intersection({chip.place.window.col + col, chip.place.window.row + row, 1, 1}, snapped.window());
+        const bool known = valid.at(col, row) != 0 && !pixel.empty();
+        ASSERT_EQ(got.at(col, row), known ? whole.at(pixel.col, pixel.row) : kIgnore);
+        fields += got.at(col, row) == kInterior ? 1 : 0;
+      }
+    }
+  }
+  EXPECT_GT(fields, 500);
+}
+
+TEST(CutChips, LabelsReachBeyondTheGridOfTheFirstImage) {
+  // A polygon index that lies partly beside the grid: those chips have labels too.
+  ExecContext exec;
+  const TemporaryFolder folder;
+  RasterSpec spec;
+  spec.cog = false;
+  const Grid grid = test::utm_grid(40, 30);
+  write_raster(folder / "west.tif", grid.subgrid({0, 0, 10, 30}), Raster<std::uint8_t>(10, 30, 1, 5), spec,
+               false);
+  write_raster(folder / "east.tif", grid.subgrid({10, 0, 30, 30}), Raster<std::uint8_t>(30, 30, 1, 6), spec,
+               false);
+  const ChipScene west = look_at_scene((folder / "west.tif").string(), {});
+  const ChipScene east = look_at_scene((folder / "east.tif").string(), {});
+  const ChipSource source({{west, east}}, grid.crs, {}, 2);
+  const NamedPolygon cell{"cell", {to_polygon(Box{500200.0, 5999800.0, 500350.0, 5999950.0})}};
+  const auto report = cut_chips(source, plan_polygons({cell}, west.grid, 0), "m", folder.path(), {},
+                                labels_from_polygons(two_fields(), grid.crs, {}), exec);
+  ASSERT_EQ(report.chips.size(), 1U);
+  EXPECT_EQ(report.chips[0].sources, "east");
+  EXPECT_EQ(report.chips[0].valid, 1.0);
+  const auto got = RasterReader((folder / "labels" / "cell.tif").string()).read<std::uint8_t>({0, 0, 15, 15});
+  EXPECT_EQ(got.data(), WindowRasterizer(two_fields(), grid).labels({20, 5, 15, 15}).data());
+}
+
+TEST(CutChips, LabelRasterOffTheGridIsTakenByTheNearestPixel) {
+  ExecContext exec;
+  const TemporaryFolder folder;
+  Random random(30);
+  const Scene<std::uint8_t> scene(folder, random, test::utm_grid(4, 2), 1, std::nullopt);
+  Raster<std::uint8_t> labels(2, 1);
+  labels.data() = {1, 3};
+  RasterSpec spec;
+  spec.cog = false;
+  spec.nodata = 1.0;  // not looked at
+  write_raster(folder / "labels.tif", test::utm_grid(2, 1, 20.0), labels, spec, false);
+  const ChipScene image = look_at_scene(scene.path, {});
+  const ChipSource source({{image}}, scene.grid.crs, {}, 1);
+  (void)cut_chips(source, plan_grid("c", scene.grid, {4, 2, 0, 0}, ChipEdge::kShift), "c", folder.path(), {},
+                  labels_from_raster((folder / "labels.tif").string(), {}, LabelsOffGrid::kNearest), exec);
+  EXPECT_EQ(test::picture(
+                RasterReader((folder / "labels" / "c_0_0.tif").string()).read<std::uint8_t>({0, 0, 4, 2})),
+            "11##\n11##\n");
+}
+
+TEST(CutChips, PointsOfAProjectedAndAGeographicTemplate) {
+  ExecContext exec;
+  const TemporaryFolder folder;
+  Random random(31);
+  const Scene<std::uint16_t> scene(folder, random, test::utm_grid(60, 60), 2, std::nullopt);
+  const Point centre = CoordinateTransform(scene.grid.crs, lonlat_crs()).apply(Point{500300.0, 5999700.0});
+  const ChipScene image = look_at_scene(scene.path, {});
+  ChipSourceOptions options;
+  options.may_miss = true;
+  const ChipSource utm({{image}}, scene.grid.crs, options, 2);
+  // 100 m around a corner of pixels: ten pixels, bit for bit, up to the millimetre that degrees are rounded
+  // to.
+  const auto report = cut_chips(utm, plan_points({{"P", centre, ""}}, scene.grid.crs, 10, 100.0, 0), "p",
+                                folder.path(), {}, {}, exec);
+  const auto got = RasterReader((folder / "P.tif").string()).read<std::uint16_t>({0, 0, 10, 10});
+  for (std::int64_t row = 0; row < 10; ++row) {
+    for (std::int64_t col = 0; col < 10; ++col)
+      ASSERT_EQ(got.at(col, row, 1), scene.pixels.at(25 + col, 25 + row, 1));
+  }
+  EXPECT_NEAR(report.chips.at(0).lon_deg, centre.x, 1e-9);
+  EXPECT_EQ(report.chips[0].image, "P.tif");
 }
 
 TEST(CutImage, DamagedImageIsNamed) {

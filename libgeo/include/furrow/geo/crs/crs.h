@@ -63,6 +63,9 @@ class CoordinateTransform {
   [[nodiscard]] bool is_identity() const noexcept;
   /// @throws CrsError when a point has no image
   void apply(std::span<Point> points) const;
+  /// The same without an error: `done` (one per point) becomes 1, or 0 where a point has no image; that point
+  /// then stays.
+  void try_apply(std::span<Point> points, std::span<int> done) const;
   [[nodiscard]] Point apply(Point point) const;
   [[nodiscard]] MultiPolygon apply(MultiPolygon shape) const;
 

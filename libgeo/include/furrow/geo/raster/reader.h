@@ -25,6 +25,8 @@ struct BandInfo {
   double scale = 1.0;  ///< value = stored * scale + offset
   double offset = 0.0;
   std::string description;
+  std::string
+      colour;  ///< colour interpretation as GDAL calls it, in lower case ("red", "alpha"); empty = none
 };
 
 struct RasterReadOptions {

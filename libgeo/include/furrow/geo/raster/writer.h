@@ -34,6 +34,8 @@ struct RasterSpec {
   double scale = 1.0;
   double offset = 0.0;
   std::vector<std::string> descriptions;        ///< one per band, or empty
+  std::vector<std::string> colours;             ///< colour interpretations as BandInfo has them, or empty
+  bool mask = false;                            ///< with a mask inside the file; see write_mask
   std::vector<RasterClass> classes;             ///< names and colours of a class raster (band 0), or empty
   std::map<std::string, std::string> metadata;  ///< default domain
   Overview overview = Overview::kNone;
@@ -65,6 +67,11 @@ class RasterWriter {
   template <class T>
   void write(const Window& window, const Raster<T>& pixels);
 
+  /// Writes the mask (1 = valid, 0 = not; `window`'s size) of a raster whose spec has one. Pixels without a
+  /// mask value count as not valid.
+  /// @throws IoError
+  void write_mask(const Window& window, const Raster<std::uint8_t>& valid);
+
   /// @throws IoError   disk full, for instance; nothing is left behind then
   void finish();
 
@@ -73,11 +80,11 @@ class RasterWriter {
   std::unique_ptr<Impl> m_impl;
 };
 
-/// Writes a whole raster at once.
+/// Writes a whole raster at once, with `valid` (see write_mask) when spec.mask is set.
 /// @throws IoError
 template <class T>
 void write_raster(const std::filesystem::path& path, const Grid& grid, const Raster<T>& pixels,
-                  const RasterSpec& spec, bool overwrite);
+                  const RasterSpec& spec, bool overwrite, const Raster<std::uint8_t>* valid = nullptr);
 
 /// The PixelType that belongs to T.
 template <class T>
