@@ -66,8 +66,8 @@ void flush_folder(const fs::path& folder) {
   flush_to_disk(folder.empty() ? fs::path(".") : folder, O_RDONLY | O_DIRECTORY);
 }
 
-/// Asks the system to begin writing a file to the disk, without waiting: less is left to wait for when the folder is
-/// flushed.
+/// Asks the system to begin writing a file to the disk, without waiting: less is left to wait for when the
+/// folder is flushed.
 void begin_flush(const fs::path& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return;
