@@ -119,7 +119,9 @@ struct TileOptions {
                           : compress == "lzw"  ? geo::Compression::kLzw
                           : compress == "zstd" ? geo::Compression::kZstd
                                                : geo::Compression::kDeflate;
-    options.source.bands = bands;
+    for (const auto& words : bands) {  // "3 2 1" and "3,2,1"
+      for (const auto& word : geo::split(words, ',')) options.source.bands.emplace_back(geo::trim(word));
+    }
     options.source.nodata = nodata;
     options.source.invalid_as = invalid_as == "mask"     ? geo::InvalidAs::kMask
                                 : invalid_as == "nodata" ? geo::InvalidAs::kNodata
