@@ -176,6 +176,16 @@ struct RasterReader::Impl {
 
   [[nodiscard]] GDALDataset& local() const { return *handles.local(); }
 
+  /// A second time with a new handle where reading fails: some codecs can only be read from the start of the
+  /// file onward, and whether a handle may jump must not depend on what its thread read before.
+  template <class Read>
+  CPLErr try_twice(const Read& read) const {
+    const CPLErr first = read(local());
+    if (first == CE_None || is_remote(path)) return first;
+    handles.local() = open_raster(path);
+    return read(local());
+  }
+
   void check_window(const Window& w) const {
     if (w.empty() || intersection(w, grid.window()) != w) {
       throw InvalidArgument(concat("window (", window_text(w), ") lies outside raster ", quoted(path), " of ",
@@ -241,7 +251,8 @@ struct RasterReader::Impl {
   void mark_nodata(const Window& window, int band, Raster<std::uint8_t>& valid) const {
     const auto nodata = static_cast<T>(*bands[static_cast<std::size_t>(band)].nodata);
     std::vector<T> values(static_cast<std::size_t>(window.pixels()));
-    read_band(window, *local().GetRasterBand(band + 1), values);
+    read_band(
+        window, [band](GDALDataset& d) { return d.GetRasterBand(band + 1); }, values);
     std::uint8_t* mark = valid.data().data();
     for (std::size_t i = 0; i < values.size(); ++i) mark[i] &= static_cast<std::uint8_t>(values[i] != nodata);
   }
@@ -250,17 +261,21 @@ struct RasterReader::Impl {
     GDALRasterBand* file = local().GetRasterBand(band + 1);
     if ((file->GetMaskFlags() & GMF_ALL_VALID) != 0) return;
     std::vector<std::uint8_t> mask(static_cast<std::size_t>(window.pixels()));
-    read_band(window, *file->GetMaskBand(), mask);
+    read_band(
+        window, [band](GDALDataset& d) { return d.GetRasterBand(band + 1)->GetMaskBand(); }, mask);
     for (std::size_t i = 0; i < mask.size(); ++i) valid.data()[i] &= static_cast<std::uint8_t>(mask[i] != 0);
   }
 
-  template <class T>
-  void read_band(const Window& window, GDALRasterBand& band, std::vector<T>& values) const {
+  template <class Pick, class T>
+  void read_band(const Window& window, const Pick& band_of, std::vector<T>& values) const {
     GdalErrorScope errors;
-    if (band.RasterIO(GF_Read, static_cast<int>(window.col), static_cast<int>(window.row),
-                      static_cast<int>(window.width), static_cast<int>(window.height), values.data(),
-                      static_cast<int>(window.width), static_cast<int>(window.height), gdal_type<T>(), 0, 0,
-                      nullptr) != CE_None) {
+    const auto err = try_twice([&](GDALDataset& dataset) {
+      return band_of(dataset)->RasterIO(GF_Read, static_cast<int>(window.col), static_cast<int>(window.row),
+                                        static_cast<int>(window.width), static_cast<int>(window.height),
+                                        values.data(), static_cast<int>(window.width),
+                                        static_cast<int>(window.height), gdal_type<T>(), 0, 0, nullptr);
+    });
+    if (err != CE_None) {
       throw IoError(concat("cannot read raster ", quoted(path), " (", window_text(window), ")",
                            why_not_read(path, errors)));
     }
@@ -361,14 +376,15 @@ Raster<T> RasterReader::read(const Window& window, std::span<const int> bands) c
   m_impl->check_blocks();
   std::vector<int> list = m_impl->chosen(bands);
   Raster<T> pixels(window.width, window.height, static_cast<int>(list.size()));
-  GDALDataset& dataset = m_impl->local();
-  GdalErrorScope errors;
   for (int& b : list) ++b;
-  const auto err =
-      dataset.RasterIO(GF_Read, static_cast<int>(window.col), static_cast<int>(window.row),
-                       static_cast<int>(window.width), static_cast<int>(window.height), pixels.data().data(),
-                       static_cast<int>(window.width), static_cast<int>(window.height), gdal_type<T>(),
-                       static_cast<int>(list.size()), list.data(), 0, 0, 0, nullptr);
+  GdalErrorScope errors;
+  const auto err = m_impl->try_twice([&](GDALDataset& dataset) {
+    return dataset.RasterIO(GF_Read, static_cast<int>(window.col), static_cast<int>(window.row),
+                            static_cast<int>(window.width), static_cast<int>(window.height),
+                            pixels.data().data(), static_cast<int>(window.width),
+                            static_cast<int>(window.height), gdal_type<T>(), static_cast<int>(list.size()),
+                            list.data(), 0, 0, 0, nullptr);
+  });
   if (err != CE_None) {
     throw IoError(concat("cannot read raster ", quoted(m_impl->path), " (", window_text(window), ")",
                          why_not_read(m_impl->path, errors)));
