@@ -12,6 +12,7 @@
 #include <furrow/geo/raster/tiling.h>
 #include <furrow/workflow/option_table.h>
 
+#include "compression_option.h"
 #include "vector_options.h"
 
 namespace furrow::workflow {
@@ -115,10 +116,7 @@ struct TileOptions {
     options.min_valid = min_valid;
     options.statistics = stats;
     options.format = format == "cog" ? geo::ChipFormat::kCog : geo::ChipFormat::kGeoTiff;
-    options.compression = compress == "none"   ? geo::Compression::kNone
-                          : compress == "lzw"  ? geo::Compression::kLzw
-                          : compress == "zstd" ? geo::Compression::kZstd
-                                               : geo::Compression::kDeflate;
+    options.compression = compression_of(compress);
     for (const auto& words : bands) {  // "3 2 1" and "3,2,1"
       for (const auto& word : geo::split(words, ',')) options.source.bands.emplace_back(geo::trim(word));
     }
@@ -314,7 +312,7 @@ struct TileOptions {
     t.add("format", &format).group(group).choices({"gtiff", "cog"}).help("Plain or cloud-optimised GeoTIFF");
     t.add("compress", &compress)
         .group(group)
-        .choices({"none", "lzw", "deflate", "zstd"})
+        .choices(kCompressions)
         .help("How chips are stored; 'none' is quickest to write and to read");
     t.add("crs", &crs).group(group).help("CRS of the images whatever the file says, for example EPSG:32632");
   }
