@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,15 +27,19 @@ class Train final : public Step {
             "them.\n\n"
             "With --risk, pixels whose labels are doubtful count less: w = max(floor, (1 - r / "
             "r_max)^gamma), r_max = "
-            "2/3 for three classes. Gamma 0 is plain training to the bit.\n\n"
+            "2/3 for three classes. Gamma 0 is plain training to the bit. With --posterior, the class "
+            "probabilities of the labels are the target instead of one class.\n\n"
             "Loss: risk-weighted cross entropy and locally weighted Tversky-focal (Khallaghi et al. 2025), "
-            "half each. "
+            "half each, unless --loss says otherwise. "
             "Whole blocks of the scenes validate; the epoch with the best IoU on them is kept, then a "
             "temperature is "
             "fitted (Guo et al. 2017). Interrupted training goes on with --resume, to the same weights.",
             {{"Plain training", "furrow train sample_data/scene.tif --labels labels.tif --out model"},
              {"Doubtful labels weigh less",
-              "furrow train scene.tif --labels label.tif --risk risk.tif --epochs 100 --out model"}}};
+              "furrow train scene.tif --labels label.tif --risk risk.tif --epochs 100 --out model"},
+             {"Train on the votes instead of their winner",
+              "furrow train scene.tif --labels label.tif --posterior posterior.tif --risk-mode soft --out "
+              "model"}}};
   }
 
   void declare(OptionTable& t) override {
@@ -47,6 +52,11 @@ class Train final : public Step {
     t.add("risk", &m_risk)
         .input("raster")
         .help("Label risk of each image, 0..1, in the same order, as consensus writes it");
+    t.add("posterior", &m_posterior)
+        .input("raster")
+        .help(
+            "Class probabilities of each image's labels, in the same order: posterior.tif of consensus, or "
+            "heat.tif of two classes");
     t.add("out", &m_out).required().output("folder").short_name('o').help("Model folder to write");
     t.add("image-crs", &m_image_crs).help("CRS of the images whatever they say, for example EPSG:32632");
     t.add("resume", &m_train.resume)
@@ -68,10 +78,18 @@ class Train final : public Step {
     if (!m_risk.empty()) same("risk", m_risk.size());
     if (!m_norm_statistics.empty() && m_normalise == "divide")
       throw geo::UsageError("--normalise divide uses no statistics; leave out --norm-statistics");
-    if ((m_risk_mode == "weight" || m_risk_mode == "ignore") && m_risk.empty()) {
-      throw geo::UsageError(
-          geo::concat("--risk-mode ", m_risk_mode, " needs --risk: the risk raster of each image"));
+    if (!m_posterior.empty()) same("posterior", m_posterior.size());
+    const segmentation::RiskMode mode = risk_mode();
+    if (segmentation::uses_soft_targets(mode) && m_posterior.empty()) {
+      throw geo::UsageError(geo::concat(
+          "--risk-mode ", m_risk_mode,
+          " needs --posterior: the class probabilities of each image's labels, as consensus writes them"));
     }
+    if (segmentation::uses_risk(mode) && m_risk.empty() && m_posterior.empty()) {
+      throw geo::UsageError(geo::concat("--risk-mode ", m_risk_mode,
+                                        " needs --risk: the risk raster of each image (or --posterior)"));
+    }
+    static_cast<void>(loss_shares());
   }
 
   void run(StepContext& context) override {
@@ -79,6 +97,12 @@ class Train final : public Step {
     const segmentation::TrainingDataSummary& summary = data.summary();
     warn_about_data(summary);
     m_train.seed = static_cast<std::uint64_t>(m_seed);
+    m_train.loss.shares = loss_shares();
+    m_train.optimiser =
+        m_optimiser == "sgd" ? segmentation::OptimiserKind::kSgd : segmentation::OptimiserKind::kAdamW;
+    m_train.schedule.kind = m_schedule == "polynomial"  ? segmentation::ScheduleKind::kPolynomial
+                            : m_schedule == "one-cycle" ? segmentation::ScheduleKind::kOneCycle
+                                                        : segmentation::ScheduleKind::kCosine;
     m_train.loss.class_weights = {m_class_weights[0], m_class_weights[1], m_class_weights[2]};
     m_train.overwrite = context.overwrite();
     const segmentation::TrainReport report = segmentation::train_model(data, m_train, m_out, context.exec());
@@ -105,12 +129,17 @@ class Train final : public Step {
     const char* group = "Label risk";
     auto& risk = m_data.risk;
     t.add("risk-mode", &m_risk_mode)
-        .choices({"auto", "off", "ignore", "weight"})
+        .choices({"auto", "off", "ignore", "weight", "soft", "soft+weight"})
         .group(group)
         .help(
-            "What risk does: nothing, pixels above a threshold are ignored, or pixels weigh less; auto = "
-            "weight when "
-            "--risk is given");
+            "What doubt does: nothing; pixels of a risk above a threshold are ignored; pixels weigh less; "
+            "the "
+            "posterior is the target; both; auto = weight when --risk is given, soft when --posterior is, "
+            "soft+weight when both are");
+    t.add("risk-classes", &m_risk_classes)
+        .range(2, 3)
+        .group(group)
+        .help("Classes of the labels that the risk belongs to: the largest risk is 1/2 of two, 2/3 of three");
     t.add("risk-gamma", &risk.gamma).at_least(0).group(group).help("Exponent of the weight; 0 = no effect");
     t.add("risk-floor", &risk.floor).range(0, 1).group(group).help("Least weight of a labelled pixel");
     t.add("risk-boundary-min", &risk.boundary_min)
@@ -189,11 +218,32 @@ class Train final : public Step {
     const char* group = "Training";
     t.add("epochs", &m_train.epochs).range(1, 100000).group(group).help("Passes over the training blocks");
     t.add("batch", &m_train.batch_size).range(1, 4096).group(group).help("Windows per step");
-    t.add("learning-rate", &m_train.learning_rate)
+    t.add("learning-rate", &m_train.learning_rate).at_least(0).group(group).help("Largest learning rate");
+    t.add("optimiser", &m_optimiser)
+        .choices({"adamw", "sgd"})
+        .group(group)
+        .help(
+            "AdamW, or stochastic gradient descent with Nesterov momentum (give it a learning rate: 0.01 to "
+            "0.1)");
+    t.add("momentum", &m_train.momentum).range(0, 0.999).group(group).help("Momentum of sgd; 0 = none");
+    t.add("schedule", &m_schedule)
+        .choices({"cosine", "polynomial", "one-cycle"})
+        .group(group)
+        .help(
+            "Course of the learning rate: warm-up over 5 % of the steps, then a cosine or (1 - x)^power; or "
+            "up over 30 % and down, both as cosines");
+    t.add("schedule-power", &m_train.schedule.power)
         .at_least(0)
         .group(group)
-        .help("Peak learning rate of AdamW; warm-up over 5 % of the steps, then a cosine");
-    t.add("weight-decay", &m_train.weight_decay).at_least(0).group(group).help("Weight decay of AdamW");
+        .help("Power of --schedule polynomial; 0 = constant after the warm-up");
+    t.add("weight-decay", &m_train.weight_decay).at_least(0).group(group).help("Weight decay");
+    t.add("ema-decay", &m_train.ema_decay)
+        .range(0, 0.999999)
+        .group(group)
+        .help(
+            "Decay of the running mean of the weights, which then validates and is kept, for example 0.999; "
+            "0 "
+            "= none");
     t.add("clip-norm", &m_train.clip_norm)
         .at_least(0)
         .group(group)
@@ -206,10 +256,14 @@ class Train final : public Step {
         .at_least(0)
         .group(group)
         .help("Epochs between checkpoints; 0 = none");
-    t.add("tversky-share", &m_train.loss.tversky_share)
-        .range(0, 1)
+    t.add("loss", &m_losses)
+        .choices({segmentation::kLossNames.begin(), segmentation::kLossNames.end()})
         .group(group)
-        .help("Share of the Tversky-focal loss; the rest is cross entropy");
+        .help("Losses that are added up");
+    t.add("loss-shares", &m_loss_shares)
+        .at_least(0)
+        .group(group)
+        .help("Share of each of them, in the same order; only the ratios matter; without: equal shares");
     t.add("tversky-alpha", &m_train.loss.tversky_alpha)
         .range(0, 1)
         .group(group)
@@ -222,27 +276,57 @@ class Train final : public Step {
         .count(3)
         .at_least(0)
         .group(group)
-        .help("Weights of background, interior and boundary in the cross entropy");
+        .help("Weights of background, interior and boundary, in all losses but local-tversky-focal");
   }
 
   [[nodiscard]] std::vector<segmentation::TrainingScene> scenes() const {
     std::vector<segmentation::TrainingScene> result;
     for (std::size_t i = 0; i < m_images.size(); ++i) {
-      result.push_back({m_images[i], m_labels[i], m_risk.empty() ? "" : m_risk[i]});
+      result.push_back({m_images[i], m_labels[i], m_risk.empty() ? "" : m_risk[i],
+                        m_posterior.empty() ? "" : m_posterior[i]});
     }
     return result;
   }
 
-  [[nodiscard]] segmentation::TrainingDataOptions data_options() const {
+  [[nodiscard]] segmentation::RiskMode risk_mode() const {
     using segmentation::RiskMode;
+    if (m_risk_mode == "auto") {
+      if (m_posterior.empty()) return m_risk.empty() ? RiskMode::kOff : RiskMode::kWeight;
+      return m_risk.empty() ? RiskMode::kSoft : RiskMode::kSoftWeight;
+    }
+    if (m_risk_mode == "ignore") return RiskMode::kIgnore;
+    if (m_risk_mode == "weight") return RiskMode::kWeight;
+    if (m_risk_mode == "soft") return RiskMode::kSoft;
+    return m_risk_mode == "soft+weight" ? RiskMode::kSoftWeight : RiskMode::kOff;
+  }
+
+  /// @throws geo::UsageError
+  [[nodiscard]] decltype(segmentation::LossOptions::shares) loss_shares() const {
+    if (!m_loss_shares.empty() && m_loss_shares.size() != m_losses.size()) {
+      throw geo::UsageError(geo::concat(m_losses.size(), " loss(es) but ", m_loss_shares.size(),
+                                        " of --loss-shares: give one for each, in the same order"));
+    }
+    decltype(segmentation::LossOptions::shares) shares{};
+    for (std::size_t i = 0; i < m_losses.size(); ++i) {
+      const auto at =
+          std::ranges::find(segmentation::kLossNames, m_losses[i]) - segmentation::kLossNames.begin();
+      double& share = shares[static_cast<std::size_t>(at)];
+      if (std::ranges::count(m_losses, m_losses[i]) > 1)
+        throw geo::UsageError(geo::concat("--loss names ", m_losses[i], " twice"));
+      share = m_loss_shares.empty() ? 1.0 / static_cast<double>(m_losses.size()) : m_loss_shares[i];
+    }
+    if (std::ranges::max(shares) == 0.0)
+      throw geo::UsageError("every share of --loss-shares is 0: give at least one loss a share above 0");
+    return shares;
+  }
+
+  [[nodiscard]] segmentation::TrainingDataOptions data_options() const {
     segmentation::TrainingDataOptions options = m_data;
     options.seed = static_cast<std::uint64_t>(m_seed);
     options.crs_switch = "--image-crs";
     if (!m_image_crs.empty()) options.override_crs = geo::Crs::from_user_input(m_image_crs);
-    const std::string mode = m_risk_mode != "auto" ? m_risk_mode : m_risk.empty() ? "off" : "weight";
-    options.risk.mode = mode == "weight"   ? RiskMode::kWeight
-                        : mode == "ignore" ? RiskMode::kIgnore
-                                           : RiskMode::kOff;
+    options.risk.mode = risk_mode();
+    options.risk.classes = static_cast<int>(m_risk_classes);
     geo::Normalisation& norm = options.normalisation;
     norm.method = m_normalise == "zscore"   ? geo::NormaliseMethod::kZScore
                   : m_normalise == "divide" ? geo::NormaliseMethod::kDivide
@@ -267,20 +351,30 @@ class Train final : public Step {
       geo::log_warning(geo::concat(summary.labelled_without_risk_px,
                                    " labelled pixels have no risk; they count as the riskiest"));
     }
+    if (summary.labelled_without_posterior_px > 0) {
+      geo::log_warning(geo::concat(summary.labelled_without_posterior_px,
+                                   " labelled pixels have no posterior; they are ignored"));
+    }
   }
 
   std::vector<std::string> m_images;
   std::vector<std::string> m_labels;
   std::vector<std::string> m_risk;
+  std::vector<std::string> m_posterior;
+  std::vector<std::string> m_losses{"cross-entropy", "local-tversky-focal"};
+  std::vector<double> m_loss_shares;
   std::string m_out;
   std::string m_image_crs;
   std::string m_risk_mode = "auto";
+  std::string m_optimiser = "adamw";
+  std::string m_schedule = "cosine";
   std::string m_normalise = "minmax";
   std::string m_norm_scope = "scene";
   std::string m_norm_statistics;
   std::vector<double> m_percentiles{1.0, 99.0};
   std::vector<double> m_class_weights{1.0, 1.0, 1.0};
   std::int64_t m_seed = 1;
+  std::int64_t m_risk_classes = 3;
   segmentation::TrainingDataOptions m_data;
   segmentation::TrainOptions m_train;
 };

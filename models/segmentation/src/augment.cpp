@@ -56,41 +56,45 @@ bool any_labelled(const Patch& block, std::int64_t col, std::int64_t row, std::i
   return false;
 }
 
-Patch cut(const Patch& block, std::int64_t col, std::int64_t row, std::int64_t side) {
-  Patch patch(side, side, block.pixels.bands());
-  const std::int64_t width = std::min(side, block.pixels.width() - col);
-  const std::int64_t height = std::min(side, block.pixels.height() - row);
-  for (std::int64_t r = 0; r < height; ++r) {
-    for (int band = 0; band < block.pixels.bands(); ++band) {
-      std::copy_n(&block.pixels.at(col, row + r, band), width, &patch.pixels.at(0, r, band));
+/// Copies a window of all bands to (to_col, to_row) of another raster.
+template <class T>
+void copy(const geo::Raster<T>& from, const geo::Window& window, geo::Raster<T>& to, std::int64_t to_col,
+          std::int64_t to_row) {
+  for (int band = 0; band < from.bands(); ++band) {
+    for (std::int64_t row = 0; row < window.height; ++row) {
+      std::copy_n(&from.at(window.col, window.row + row, band), window.width,
+                  &to.at(to_col, to_row + row, band));
     }
-    std::copy_n(&block.valid.at(col, row + r), width, &patch.valid.at(0, r));
-    std::copy_n(&block.labels.at(col, row + r), width, &patch.labels.at(0, r));
-    std::copy_n(&block.weights.at(col, row + r), width, &patch.weights.at(0, r));
   }
+}
+
+void copy(const Patch& from, const geo::Window& window, Patch& to, std::int64_t col, std::int64_t row) {
+  copy(from.pixels, window, to.pixels, col, row);
+  copy(from.valid, window, to.valid, col, row);
+  copy(from.labels, window, to.labels, col, row);
+  copy(from.weights, window, to.weights, col, row);
+  copy(from.targets, window, to.targets, col, row);
+}
+
+Patch cut(const Patch& block, std::int64_t col, std::int64_t row, std::int64_t side) {
+  Patch patch(side, side, block.pixels.bands(), block.targets.bands());
+  copy(block,
+       {col, row, std::min(side, block.pixels.width() - col), std::min(side, block.pixels.height() - row)},
+       patch, 0, 0);
   return patch;
 }
 
 }  // namespace
 
-Patch::Patch(std::int64_t width, std::int64_t height, int bands)
+Patch::Patch(std::int64_t width, std::int64_t height, int bands, int target_classes)
     : pixels(width, height, bands),
       valid(width, height),
       labels(width, height, 1, geo::kIgnore),
-      weights(width, height) {}
+      weights(width, height),
+      targets(width, height, target_classes) {}
 
-void Patch::place(const geo::Raster<float>& from_pixels, const geo::Raster<std::uint8_t>& from_valid,
-                  const geo::Raster<std::uint8_t>& from_labels, std::span<const float> from_weights,
-                  std::int64_t col, std::int64_t row) {
-  const std::int64_t width = from_pixels.width();
-  for (std::int64_t r = 0; r < from_pixels.height(); ++r) {
-    for (int band = 0; band < from_pixels.bands(); ++band) {
-      std::copy_n(&from_pixels.at(0, r, band), width, &pixels.at(col, row + r, band));
-    }
-    std::copy_n(&from_valid.at(0, r), width, &valid.at(col, row + r));
-    std::copy_n(&from_labels.at(0, r), width, &labels.at(col, row + r));
-    std::copy_n(from_weights.begin() + r * width, width, &weights.at(col, row + r));
-  }
+void Patch::place(const Patch& piece, std::int64_t col, std::int64_t row) {
+  copy(piece, {0, 0, piece.pixels.width(), piece.pixels.height()}, *this, col, row);
 }
 
 Patch random_window(const Patch& block, std::int64_t side, geo::Random& random) {
@@ -111,6 +115,7 @@ Patch turned(const Patch& patch, int turn) {
   result.valid = turned(patch.valid, turn);
   result.labels = turned(patch.labels, turn);
   result.weights = turned(patch.weights, turn);
+  result.targets = turned(patch.targets, turn);
   return result;
 }
 

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 
 #include <furrow/geo/core/random.h>
 #include <furrow/geo/raster/raster.h>
@@ -14,17 +13,17 @@ struct Patch {
   geo::Raster<std::uint8_t> valid;   ///< 1 = image data
   geo::Raster<std::uint8_t> labels;  ///< 255 = ignore
   geo::Raster<float> weights;
+  geo::Raster<float> targets;  ///< [classes, rows, cols] class probabilities, 0 where ignored; empty = none
   std::int64_t labelled_without_image = 0;
   std::int64_t labelled_without_risk = 0;
+  std::int64_t labelled_without_posterior = 0;
 
   Patch() = default;
-  /// All invalid and ignored.
-  Patch(std::int64_t width, std::int64_t height, int bands);
+  /// All invalid and ignored. `target_classes` 0 = no soft targets.
+  Patch(std::int64_t width, std::int64_t height, int bands, int target_classes = 0);
 
   /// Copies a smaller piece to (col, row).
-  void place(const geo::Raster<float>& from_pixels, const geo::Raster<std::uint8_t>& from_valid,
-             const geo::Raster<std::uint8_t>& from_labels, std::span<const float> from_weights,
-             std::int64_t col, std::int64_t row);
+  void place(const Patch& piece, std::int64_t col, std::int64_t row);
 };
 
 /// A square of `side` pixels at a random place of `block`, with at least one labelled pixel unless eight

@@ -48,19 +48,30 @@ void check_same_training(const Description& expected, const Description& found, 
                                "); use the same options, or delete it to start anew"));
 }
 
+/// "0.5 cross-entropy 0.5 dice"
+std::string describe_shares(const LossOptions& options) {
+  std::vector<std::string> words;
+  for (std::size_t i = 0; i < options.shares.size(); ++i) {
+    if (options.shares[i] > 0.0)
+      words.push_back(concat(geo::shortest(options.shares[i]), " ", kLossNames[i]));
+  }
+  return geo::join(words, " ");
+}
+
 }  // namespace
 
 Description describe_training(const TrainingData& data, const TrainOptions& options) {
   const TrainingDataOptions& from = data.options();
   const geo::Normalisation& norm = data.normalisation();
-  static constexpr const char* kModes[] = {"off", "ignore", "weight"};
+  static constexpr const char* kModes[] = {"off", "ignore", "weight", "soft", "soft+weight"};
+  static constexpr const char* kSchedules[] = {"cosine", "polynomial", "one-cycle"};
   static constexpr const char* kMethods[] = {"minmax", "zscore", "divide"};
   const auto number = [](double value) { return geo::shortest(value); };
   Description all{
       {"base_width", std::to_string(options.base_width)},
       {"levels", std::to_string(options.levels)},
       {"dropout", number(options.dropout)},
-      {"tversky_share", number(options.loss.tversky_share)},
+      {"loss", describe_shares(options.loss)},
       {"tversky_alpha", number(options.loss.tversky_alpha)},
       {"focal_gamma", number(options.loss.focal_gamma)},
       {"smooth", number(options.loss.smooth)},
@@ -69,7 +80,10 @@ Description describe_training(const TrainingData& data, const TrainOptions& opti
               number(options.loss.class_weights[2]))},
       {"epochs", std::to_string(options.epochs)},
       {"batch_size", std::to_string(options.batch_size)},
+      {"optimiser", options.optimiser == OptimiserKind::kSgd ? "sgd" : "adamw"},
       {"learning_rate", number(options.learning_rate)},
+      {"schedule", kSchedules[static_cast<int>(options.schedule.kind)]},
+      {"ema_decay", number(options.ema_decay)},
       {"weight_decay", number(options.weight_decay)},
       {"clip_norm", number(options.clip_norm)},
       {"patience", std::to_string(options.patience)},
@@ -86,22 +100,31 @@ Description describe_training(const TrainingData& data, const TrainOptions& opti
       {"norm_divisor", number(norm.divisor)},
       {"risk_mode", kModes[static_cast<int>(from.risk.mode)]},
   };
-  if (from.risk.mode == RiskMode::kWeight) {
+  if (options.optimiser == OptimiserKind::kSgd) all["momentum"] = number(options.momentum);
+  if (options.schedule.kind == ScheduleKind::kPolynomial)
+    all["schedule_power"] = number(options.schedule.power);
+  if (from.risk.mode == RiskMode::kWeight || from.risk.mode == RiskMode::kSoftWeight) {
+    all["risk_classes"] = std::to_string(from.risk.classes);
     all["risk_gamma"] = number(from.risk.gamma);
     all["risk_floor"] = number(from.risk.floor);
     all["risk_boundary_min"] = number(from.risk.boundary_min);
   }
   if (from.risk.mode == RiskMode::kIgnore) all["risk_ignore_above"] = number(from.risk.ignore_above);
-  std::vector<std::string> images, labels, risks;
+  std::vector<std::string> images, labels, risks, posteriors;
   for (const TrainingScene& scene : data.scenes()) {
     images.push_back(scene.image);
     labels.push_back(scene.labels);
-    if (from.risk.mode != RiskMode::kOff) risks.push_back(scene.risk);
+    if (uses_risk(from.risk.mode)) risks.push_back(scene.risk);
+    if (from.risk.mode != RiskMode::kOff) posteriors.push_back(scene.posterior);
   }
   all["data_sha256"] = data.summary().sha256;
   all["images"] = geo::join(images, " ");
   all["labels"] = geo::join(labels, " ");
-  if (!risks.empty()) all["risk"] = geo::join(risks, " ");
+  const auto any = [](const std::vector<std::string>& files) {
+    return std::ranges::any_of(files, [](const std::string& file) { return !file.empty(); });
+  };
+  if (any(risks)) all["risk"] = geo::join(risks, " ");
+  if (any(posteriors)) all["posterior"] = geo::join(posteriors, " ");
   return all;
 }
 
@@ -110,16 +133,18 @@ fs::path checkpoint_folder(const fs::path& model) {
   return name.string() + ".checkpoint";
 }
 
-void write_checkpoint(const fs::path& model, const Description& description, UNet& network,
-                      torch::optim::Optimizer& optimiser, const TrainState& state) {
+void write_checkpoint(const fs::path& model, const Description& description, const TrainedParts& parts,
+                      const TrainState& state) {
   const auto older = find_checkpoints(model);
   const fs::path folder = checkpoint_folder(model) / concat(kPrefix, state.epochs.back().epoch);
   geo::AtomicFolder out(folder, true);
-  write_safetensors(out.temporary() / "weights.safetensors", to_tensors(*network));
+  write_safetensors(out.temporary() / "weights.safetensors", to_tensors(*parts.network));
+  if (!parts.average.is_empty())
+    write_safetensors(out.temporary() / "average.safetensors", to_tensors(*parts.average));
   write_safetensors(out.temporary() / "best.safetensors", state.best);
   // Into memory first: LibTorch's own file writer ends the program when the disk is full.
   std::ostringstream file;
-  torch::save(optimiser, file);
+  torch::save(parts.optimiser, file);
   geo::write_text_file(out.temporary() / "optimiser.pt", file.str(), true);
   json record{{"schema", "furrow/checkpoint/1"},
               {"training", description},
@@ -135,7 +160,7 @@ void write_checkpoint(const fs::path& model, const Description& description, UNe
 }
 
 std::optional<TrainState> read_checkpoint(const fs::path& model, const Description& description,
-                                          UNet& network, torch::optim::Optimizer& optimiser) {
+                                          const TrainedParts& parts) {
   const auto found = find_checkpoints(model);
   if (found.empty()) return std::nullopt;
   const fs::path& folder = found.back().second;
@@ -146,7 +171,7 @@ std::optional<TrainState> read_checkpoint(const fs::path& model, const Descripti
     state.best_epoch = record.at("best_epoch").get<std::int64_t>();
     state.best_score = record.at("best_score").is_null() ? 0.0 : record.at("best_score").get<double>();
     for (const json& epoch : record.at("epochs")) state.epochs.push_back(epoch_from_json(epoch));
-    torch::load(optimiser, (folder / "optimiser.pt").string());
+    torch::load(parts.optimiser, (folder / "optimiser.pt").string());
   } catch (const json::exception& error) {
     throw geo::ModelError(concat("checkpoint ", quoted(folder.string()), " is damaged (", error.what(),
                                  "); delete it to start anew"));
@@ -156,8 +181,11 @@ std::optional<TrainState> read_checkpoint(const fs::path& model, const Descripti
                                  "); delete it to start anew"));
   }
   state.best = read_safetensors(folder / "best.safetensors");
-  const fs::path weights = folder / "weights.safetensors";
-  from_tensors(*network, read_safetensors(weights), weights.string());
+  const auto load = [&folder](UNet& network, const char* name) {
+    from_tensors(*network, read_safetensors(folder / name), (folder / name).string());
+  };
+  load(parts.network, "weights.safetensors");
+  if (!parts.average.is_empty()) load(parts.average, "average.safetensors");
   return state;
 }
 

@@ -27,20 +27,27 @@ struct TrainState {
   SafeTensors best;  ///< the network after the best epoch
 };
 
+/// What a checkpoint restores to the bit.
+struct TrainedParts {
+  UNet& network;
+  UNet& average;  ///< of weights; may be empty
+  torch::optim::Optimizer& optimiser;
+};
+
 /// Where checkpoints of a model folder lie.
 [[nodiscard]] std::filesystem::path checkpoint_folder(const std::filesystem::path& model);
 
 /// Writes a checkpoint (whole or not at all), then removes older ones.
 void write_checkpoint(const std::filesystem::path& model,
-                      const std::map<std::string, std::string>& description, UNet& network,
-                      torch::optim::Optimizer& optimiser, const TrainState& state);
+                      const std::map<std::string, std::string>& description, const TrainedParts& parts,
+                      const TrainState& state);
 
-/// Loads the newest checkpoint into network and optimiser.
+/// Loads the newest checkpoint into `parts`.
 /// @return nothing when there is none
 /// @throws geo::ModelError  it belongs to another training (with what differs), or is damaged
 [[nodiscard]] std::optional<TrainState> read_checkpoint(const std::filesystem::path& model,
                                                         const std::map<std::string, std::string>& description,
-                                                        UNet& network, torch::optim::Optimizer& optimiser);
+                                                        const TrainedParts& parts);
 
 /// True when an interrupted training left a checkpoint.
 [[nodiscard]] bool has_checkpoint(const std::filesystem::path& model);

@@ -41,7 +41,7 @@ void check_risk_options(const RiskOptions& options) {
 std::vector<float> risk_weights(std::span<std::uint8_t> labels, std::span<const float> risk,
                                 const RiskOptions& options) {
   check_risk_options(options);
-  if (options.mode != RiskMode::kOff && risk.size() != labels.size()) {
+  if (uses_risk(options.mode) && risk.size() != labels.size()) {
     throw geo::InvalidArgument(
         geo::concat("risk weights need one risk per label, got ", risk.size(), " for ", labels.size()));
   }
@@ -52,7 +52,7 @@ std::vector<float> risk_weights(std::span<std::uint8_t> labels, std::span<const 
     }
     if (labels[i] == geo::kIgnore) {
       weights[i] = 0.0f;
-    } else if (options.mode == RiskMode::kWeight) {
+    } else if (options.mode == RiskMode::kWeight || options.mode == RiskMode::kSoftWeight) {
       weights[i] = weight_of(labels[i], risk[i], options);
     }
   }

@@ -4,7 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
-#include <numbers>
+#include <memory>
 
 #include <torch/torch.h>
 
@@ -20,6 +20,7 @@
 #include "model_folder.h"
 #include "torch_threads.h"
 #include "unet.h"
+#include "weight_average.h"
 
 namespace furrow::segmentation {
 namespace {
@@ -35,15 +36,19 @@ using Confusion = std::array<std::array<std::int64_t, kClasses>, kClasses>;  // 
 /// A batch as the network and the losses take it. Shares the memory of `batch`, which must outlive it.
 struct TensorBatch {
   torch::Tensor pixels;
-  torch::Tensor labels;
-  torch::Tensor weights;
+  Target target;
 
   TensorBatch(Batch& batch, std::int64_t bands, std::int64_t chip)
       : pixels(torch::from_blob(batch.pixels.data(), {batch.count, bands, chip, chip}, torch::kFloat)
                    .contiguous(torch::MemoryFormat::ChannelsLast)),
-        labels(
-            torch::from_blob(batch.labels.data(), {batch.count, chip, chip}, torch::kByte).to(torch::kLong)),
-        weights(torch::from_blob(batch.weights.data(), {batch.count, chip, chip}, torch::kFloat)) {}
+        target{
+            torch::from_blob(batch.labels.data(), {batch.count, chip, chip}, torch::kByte).to(torch::kLong),
+            torch::from_blob(batch.weights.data(), {batch.count, chip, chip}, torch::kFloat),
+            {}} {
+    if (batch.targets.empty()) return;
+    target.soft = torch::from_blob(batch.targets.data(), {batch.count, chip, chip, kClasses}, torch::kFloat)
+                      .permute({0, 3, 1, 2});
+  }
 };
 
 /// Predictions against labels, and optionally logits of every n-th labelled pixel for the calibration.
@@ -96,16 +101,23 @@ void check_options(const TrainingData& data, const TrainOptions& options) {
   need(options.epochs >= 1, "at least one epoch", options.epochs);
   need(options.batch_size >= 1, "a batch of at least one window", options.batch_size);
   need(options.learning_rate > 0.0, "a learning rate above 0", options.learning_rate);
+  need(options.schedule.power >= 0.0, "a power of the polynomial schedule of at least 0",
+       options.schedule.power);
+  need(options.momentum >= 0.0 && options.momentum < 1.0, "a momentum from 0 to below 1", options.momentum);
+  need(options.ema_decay >= 0.0 && options.ema_decay < 1.0, "an EMA decay from 0 to below 1",
+       options.ema_decay);
   need(options.weight_decay >= 0.0, "a weight decay of at least 0", options.weight_decay);
   need(options.clip_norm >= 0.0, "a gradient limit of at least 0", options.clip_norm);
   need(options.patience >= 0, "a patience of at least 0", options.patience);
   need(options.checkpoint_every >= 0, "a checkpoint interval of at least 0", options.checkpoint_every);
   const LossOptions& loss = options.loss;
-  need(loss.tversky_share >= 0.0 && loss.tversky_share <= 1.0, "a Tversky share in 0..1", loss.tversky_share);
+  for (const double share : loss.shares) need(share >= 0.0, "shares of losses of at least 0", share);
+  need(std::ranges::max(loss.shares) > 0.0, "a loss with a share above 0", 0);
   need(loss.tversky_alpha >= 0.0 && loss.tversky_alpha <= 1.0, "a Tversky alpha in 0..1", loss.tversky_alpha);
   need(loss.focal_gamma > 0.0, "a focal gamma above 0", loss.focal_gamma);
   need(loss.smooth > 0.0, "a smoothing above 0", loss.smooth);
   for (const double weight : loss.class_weights) need(weight >= 0.0, "class weights of at least 0", weight);
+  need(std::ranges::max(loss.class_weights) > 0.0, "a class weight above 0", 0);
   const std::int64_t least = std::int64_t{2} << (options.levels - 1);
   const std::int64_t chip = data.options().chip_px;
   if (chip < least || chip % (least / 2) != 0) {
@@ -115,13 +127,16 @@ void check_options(const TrainingData& data, const TrainOptions& options) {
   }
 }
 
-/// Warm-up over the first 5 % of the steps, then a half cosine down to a thousandth.
-double learning_rate_at(std::int64_t step, std::int64_t steps, double peak) {
-  const std::int64_t warm_up = std::max<std::int64_t>(1, steps / 20);
-  if (step < warm_up) return peak * static_cast<double>(step + 1) / static_cast<double>(warm_up);
-  const double done =
-      static_cast<double>(step - warm_up) / static_cast<double>(std::max<std::int64_t>(1, steps - warm_up));
-  return peak * (1e-3 + (1.0 - 1e-3) * 0.5 * (1.0 + std::cos(std::numbers::pi * done)));
+std::unique_ptr<torch::optim::Optimizer> make_optimiser(const UNet& network, const TrainOptions& options) {
+  const std::vector<torch::Tensor> parameters = network->parameters();
+  if (options.optimiser == OptimiserKind::kSgd) {
+    return std::make_unique<torch::optim::SGD>(parameters, torch::optim::SGDOptions(options.learning_rate)
+                                                               .momentum(options.momentum)
+                                                               .nesterov(options.momentum > 0.0)
+                                                               .weight_decay(options.weight_decay));
+  }
+  return std::make_unique<torch::optim::AdamW>(
+      parameters, torch::optim::AdamWOptions(options.learning_rate).weight_decay(options.weight_decay));
 }
 
 class Trainer {
@@ -133,11 +148,13 @@ class Trainer {
         m_exec(exec),
         m_network(UNetOptions{data.bands(), options.base_width, options.levels, options.dropout, kClasses},
                   options.seed),
-        m_optimiser(m_network->parameters(),
-                    torch::optim::AdamWOptions(options.learning_rate).weight_decay(options.weight_decay)),
+        m_optimiser(make_optimiser(m_network, options)),
         m_description(describe_training(data, options)),
         m_steps(data.train_batches(options.batch_size)) {
     use_channels_last(*m_network);
+    if (options.ema_decay == 0.0) return;
+    m_average = UNet(m_network->options, options.seed);
+    use_channels_last(*m_average);
   }
 
   TrainReport run();
@@ -146,6 +163,8 @@ class Trainer {
   void resume();
   EpochMetrics train_epoch(std::int64_t epoch, geo::Progress& progress);
   double train_step(std::int64_t epoch, std::int64_t step, Batch& batch);
+  /// The network that validates and is kept.
+  [[nodiscard]] UNet& judged() { return m_average.is_empty() ? m_network : m_average; }
   [[nodiscard]] Validation validate(std::int64_t sample_every);
   void add_validation(EpochMetrics& metrics);
   void finish_epoch(const EpochMetrics& metrics);
@@ -157,7 +176,8 @@ class Trainer {
   fs::path m_folder;
   geo::ExecContext& m_exec;
   UNet m_network;
-  torch::optim::AdamW m_optimiser;
+  UNet m_average{nullptr};  ///< running mean of the network's weights; empty = not wanted
+  std::unique_ptr<torch::optim::Optimizer> m_optimiser;
   std::map<std::string, std::string> m_description;
   std::int64_t m_steps;
   TrainState m_state;
@@ -165,7 +185,7 @@ class Trainer {
 };
 
 void Trainer::resume() {
-  auto state = read_checkpoint(m_folder, m_description, m_network, m_optimiser);
+  auto state = read_checkpoint(m_folder, m_description, {m_network, m_average, *m_optimiser});
   if (!state) {
     geo::log_info(
         concat("no checkpoint of ", quoted(m_folder.string()), "; training starts at the first epoch"));
@@ -173,6 +193,7 @@ void Trainer::resume() {
   }
   m_state = std::move(*state);
   use_channels_last(*m_network);
+  if (!m_average.is_empty()) use_channels_last(*m_average);
   geo::log_info(concat("going on after epoch ", m_state.epochs.back().epoch));
 }
 
@@ -181,9 +202,8 @@ double Trainer::train_step(std::int64_t epoch, std::int64_t step, Batch& batch) 
   // one go.
   torch::manual_seed(geo::stable_hash(concat("dropout ", epoch, " ", step), m_options.seed));
   const TensorBatch tensors(batch, m_data.bands(), m_data.options().chip_px);
-  m_optimiser.zero_grad();
-  const torch::Tensor loss =
-      total_loss(m_network->forward(tensors.pixels), tensors.labels, tensors.weights, m_options.loss);
+  m_optimiser->zero_grad();
+  const torch::Tensor loss = total_loss(m_network->forward(tensors.pixels), tensors.target, m_options.loss);
   const double value = loss.item<double>();
   if (!std::isfinite(value)) {
     throw geo::ModelError(concat("training failed in epoch ", epoch,
@@ -194,7 +214,9 @@ double Trainer::train_step(std::int64_t epoch, std::int64_t step, Batch& batch) 
   loss.backward();
   if (m_options.clip_norm > 0.0)
     torch::nn::utils::clip_grad_norm_(m_network->parameters(), m_options.clip_norm);
-  m_optimiser.step();
+  m_optimiser->step();
+  if (!m_average.is_empty())
+    update_average(m_average, m_network, m_options.ema_decay, (epoch - 1) * m_steps + step);
   return value;
 }
 
@@ -204,11 +226,9 @@ EpochMetrics Trainer::train_epoch(std::int64_t epoch, geo::Progress& progress) {
   metrics.epoch = epoch;
   double sum = 0.0;
   for (std::int64_t step = 0; step < m_steps; ++step) {
-    metrics.learning_rate =
-        learning_rate_at((epoch - 1) * m_steps + step, m_options.epochs * m_steps, m_options.learning_rate);
-    for (auto& group : m_optimiser.param_groups()) {
-      static_cast<torch::optim::AdamWOptions&>(group.options()).lr(metrics.learning_rate);
-    }
+    metrics.learning_rate = learning_rate_at((epoch - 1) * m_steps + step, m_options.epochs * m_steps,
+                                             m_options.learning_rate, m_options.schedule);
+    for (auto& group : m_optimiser->param_groups()) group.options().set_lr(metrics.learning_rate);
     Batch batch = m_data.train_batch(epoch, step, m_options.batch_size);
     sum += train_step(epoch, step, batch) * static_cast<double>(batch.count);
     progress.advance();
@@ -219,7 +239,8 @@ EpochMetrics Trainer::train_epoch(std::int64_t epoch, geo::Progress& progress) {
 
 Validation Trainer::validate(std::int64_t sample_every) {
   const torch::NoGradGuard no_grad;
-  m_network->eval();
+  UNet& network = judged();
+  network->eval();
   Validation result;
   std::int64_t count = 0;
   const std::int64_t batches = m_data.val_batches(m_options.batch_size);
@@ -227,8 +248,8 @@ Validation Trainer::validate(std::int64_t sample_every) {
     m_exec.check_cancelled();
     Batch batch = m_data.val_batch(i, m_options.batch_size);
     const TensorBatch tensors(batch, m_data.bands(), m_data.options().chip_px);
-    const torch::Tensor logits = m_network->forward(tensors.pixels);
-    const torch::Tensor loss = total_loss(logits, tensors.labels, tensors.weights, m_options.loss);
+    const torch::Tensor logits = network->forward(tensors.pixels);
+    const torch::Tensor loss = total_loss(logits, tensors.target, m_options.loss);
     result.loss += loss.item<double>() * static_cast<double>(batch.count);
     count += batch.count;
     result.add(logits, batch, sample_every);
@@ -255,11 +276,11 @@ void Trainer::finish_epoch(const EpochMetrics& metrics) {
   if (!validates || m_state.best_epoch == 0 || score > m_state.best_score) {
     m_state.best_epoch = metrics.epoch;
     m_state.best_score = score;
-    m_state.best = to_tensors(*m_network);
+    m_state.best = to_tensors(*judged());
   }
   const std::int64_t every = m_options.checkpoint_every;
   if (every > 0 && metrics.epoch % every == 0 && metrics.epoch < m_options.epochs) {
-    write_checkpoint(m_folder, m_description, m_network, m_optimiser, m_state);
+    write_checkpoint(m_folder, m_description, {m_network, m_average, *m_optimiser}, m_state);
   }
 }
 
@@ -280,13 +301,14 @@ void Trainer::report_epoch(const EpochMetrics& metrics, double seconds) const {
 /// Writes the model of the best epoch.
 TrainReport Trainer::finish() {
   constexpr std::int64_t kSamplePixels = 2'000'000;
-  from_tensors(*m_network, m_state.best, m_folder.string());
-  m_network->eval();
+  UNet& network = judged();
+  from_tensors(*network, m_state.best, m_folder.string());
+  network->eval();
   TrainReport report;
   report.epochs = m_state.epochs;
   report.best_epoch = m_state.best_epoch;
   report.stopped_early = m_stopped_early;
-  for (const torch::Tensor& tensor : m_network->parameters()) report.parameters += tensor.numel();
+  for (const torch::Tensor& tensor : network->parameters()) report.parameters += tensor.numel();
   report.receptive_radius_px = measure_receptive_radius(m_options.levels);
   const TrainingDataSummary& summary = m_data.summary();
   const std::int64_t most = summary.val_chips * m_data.options().chip_px * m_data.options().chip_px;
@@ -295,7 +317,7 @@ TrainReport Trainer::finish() {
   report.ece_before = calibration_error(sample, 1.0);
   report.ece_after = calibration_error(sample, report.temperature);
   geo::AtomicFolder out(m_folder, m_options.overwrite);
-  write_model(out.temporary(), m_network, m_data, report, m_description);
+  write_model(out.temporary(), network, m_data, report, m_description);
   out.commit();
   remove_checkpoints(m_folder);
   return report;

@@ -1,6 +1,7 @@
 #include <furrow/segmentation/training_data.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -27,6 +28,8 @@ using geo::concat;
 using geo::quoted;
 using geo::Window;
 
+constexpr int kClasses = 3;
+
 /// A raster that lies on the pixel grid of an image, perhaps over a part of it.
 struct Overlay {
   std::unique_ptr<geo::RasterReader> reader;
@@ -39,6 +42,7 @@ struct Scene {
   std::unique_ptr<geo::RasterReader> image;
   Overlay labels;
   std::optional<Overlay> risk;
+  std::optional<Overlay> posterior;
   std::vector<geo::BandStatistics> statistics;
   Window labelled;  ///< part of the image that the label raster covers
 };
@@ -61,8 +65,8 @@ struct ValWindow {
 [[noreturn]] void misaligned(const std::string& what, const geo::RasterReader& overlay,
                              const geo::RasterReader& image, const std::string& why) {
   throw geo::IoError(concat(what, " ", quoted(overlay.path()), " is not on the pixel grid of image ",
-                            quoted(image.path()), ": ", why,
-                            "; make it with `furrow rasterize` on that image"));
+                            quoted(image.path()), ": ", why, "; make it with `furrow ",
+                            what == "labels" ? "rasterize" : "consensus", " --grid` on that image"));
 }
 
 /// Finds where the overlay lies in the image.
@@ -107,15 +111,14 @@ Overlay check_aligned(const std::string& what, std::unique_ptr<geo::RasterReader
   return result;
 }
 
-/// Values of a single-band overlay over a window of the image; `fill` outside of it and where it holds no
+/// Values of one band of an overlay over a window of the image; `fill` outside of it and where it holds no
 /// data.
 template <class T>
-geo::Raster<T> read_overlay(const Overlay& overlay, const Window& window, T fill) {
+geo::Raster<T> read_overlay(const Overlay& overlay, const Window& window, T fill, int band = 0) {
   geo::Raster<T> result(window.width, window.height, 1, fill);
   const Window place{overlay.col, overlay.row, overlay.reader->grid().width, overlay.reader->grid().height};
   const Window common = geo::intersection(place, window);
   if (common.empty()) return result;
-  const int band = 0;
   const Window local{common.col - overlay.col, common.row - overlay.row, common.width, common.height};
   const geo::Raster<T> values = overlay.reader->read<T>(local, {&band, 1});
   const geo::Raster<std::uint8_t> valid = overlay.all_valid
@@ -163,19 +166,87 @@ geo::Raster<std::uint8_t> read_labels(const Overlay& overlay, const Window& wind
   return labels;
 }
 
-/// Risk with scale and offset applied; NaN where there is none.
-geo::Raster<float> read_risk(const Overlay& overlay, const Window& window) {
-  geo::Raster<float> risk = read_overlay<float>(overlay, window, std::numeric_limits<float>::quiet_NaN());
-  const geo::BandInfo& band = overlay.reader->band(0);
-  for (float& value : risk.data()) {
-    value = static_cast<float>(static_cast<double>(value) * band.scale + band.offset);
+/// Numbers in 0..1 of one band, scale and offset applied; NaN where there is none.
+/// @throws geo::IoError
+geo::Raster<float> read_shares(const char* what, const Overlay& overlay, const Window& window, int band) {
+  geo::Raster<float> shares =
+      read_overlay<float>(overlay, window, std::numeric_limits<float>::quiet_NaN(), band);
+  const geo::BandInfo& info = overlay.reader->band(band);
+  for (float& value : shares.data()) {
+    value = static_cast<float>(static_cast<double>(value) * info.scale + info.offset);
     if (value < -1e-6f || value > 1.0f + 1e-6f) {
-      throw geo::IoError(
-          concat("risk ", quoted(overlay.reader->path()), " holds ", value,
-                 "; a risk lies in 0..1 (set the band's scale when it is stored as an integer)"));
+      throw geo::IoError(concat(what, " ", quoted(overlay.reader->path()), " holds ", value, "; a ", what,
+                                " lies in 0..1 (set the band's scale when it is stored as an integer)"));
     }
+    value = std::isnan(value) ? value : std::clamp(value, 0.0f, 1.0f);
+  }
+  return shares;
+}
+
+/// The three probabilities of a pixel made to add up to 1; false where one is missing.
+/// @throws geo::IoError when they do not, apart from the rounding of a stored one (1/100)
+bool settle_probabilities(std::array<float, kClasses>& p, const geo::RasterReader& reader) {
+  constexpr double kRounding = 0.02;
+  const double sum = static_cast<double>(p[0]) + static_cast<double>(p[1]) + static_cast<double>(p[2]);
+  if (std::isnan(sum)) return false;
+  if (std::abs(sum - 1.0) > kRounding) {
+    throw geo::IoError(concat("posterior ", quoted(reader.path()), " holds probabilities ", p[0], ", ", p[1],
+                              ", ", p[2],
+                              " of one pixel, which do not add up to 1; give the posterior of the "
+                              "three classes, as consensus writes it"));
+  }
+  for (float& value : p) value = static_cast<float>(static_cast<double>(value) / sum);
+  return true;
+}
+
+/// [3, rows, cols]: probabilities of background, interior and boundary, NaN in all three where one is
+/// missing.
+geo::Raster<float> read_posterior(const Overlay& overlay, const Window& window) {
+  constexpr float kNone = std::numeric_limits<float>::quiet_NaN();
+  geo::Raster<float> result(window.width, window.height, kClasses);
+  const bool binary = overlay.reader->bands() == 1;
+  for (int band = 0; band < kClasses; ++band) {
+    if (binary && band != 1) continue;
+    const auto shares = read_shares("posterior", overlay, window, binary ? 0 : band);
+    std::copy(shares.data().begin(), shares.data().end(), result.band(band).begin());
+  }
+  for (std::size_t i = 0; i < static_cast<std::size_t>(result.pixels()); ++i) {
+    std::array<float, kClasses> p{result.band(0)[i], result.band(1)[i], result.band(2)[i]};
+    if (binary) p[0] = 1.0f - p[1];
+    const bool known = settle_probabilities(p, *overlay.reader);
+    for (int c = 0; c < kClasses; ++c) result.band(c)[i] = known ? p[static_cast<std::size_t>(c)] : kNone;
+  }
+  return result;
+}
+
+/// 1 - the largest probability; NaN where there is none.
+geo::Raster<float> risk_of_posterior(const geo::Raster<float>& posterior) {
+  geo::Raster<float> risk(posterior.width(), posterior.height());
+  for (std::size_t i = 0; i < risk.data().size(); ++i) {
+    risk.data()[i] = 1.0f - std::max({posterior.band(0)[i], posterior.band(1)[i], posterior.band(2)[i]});
   }
   return risk;
+}
+
+/// Ignores labels outside `own`, and those without image or wanted posterior; counts what is missing.
+void ignore_unusable(Patch& piece, const geo::Raster<float>& risk, const Window& inside, const Window& own) {
+  for (std::int64_t row = 0; row < inside.height; ++row) {
+    for (std::int64_t col = 0; col < inside.width; ++col) {
+      const Window here{inside.col + col, inside.row + row, 1, 1};
+      std::uint8_t& label = piece.labels.at(col, row);
+      if (geo::intersection(here, own).empty()) label = geo::kIgnore;
+      if (label == geo::kIgnore) continue;
+      if (piece.valid.at(col, row) == 0) {
+        label = geo::kIgnore;
+        ++piece.labelled_without_image;
+      } else if (!piece.targets.empty() && std::isnan(piece.targets.at(col, row))) {
+        label = geo::kIgnore;
+        ++piece.labelled_without_posterior;
+      } else if (!risk.empty() && std::isnan(risk.at(col, row))) {
+        ++piece.labelled_without_risk;
+      }
+    }
+  }
 }
 
 /// Boundaries that cut `length` into equal parts of about `target`.
@@ -213,6 +284,7 @@ std::string checksum(const Patch& patch) {
   add(patch.pixels.data());
   add(patch.labels.data());
   add(patch.weights.data());
+  if (!patch.targets.empty()) add(patch.targets.data());
   return hash.hex_digest();
 }
 
@@ -241,6 +313,8 @@ struct TrainingData::Impl {
 
   void open(geo::ExecContext& exec);
   void open_scene(const TrainingScene& source);
+  template <class Open>
+  void open_risk(const TrainingScene& source, Scene& scene, const Open& overlay) const;
   void check_same_kind(const Scene& scene) const;
   void find_statistics(geo::ExecContext& exec);
   [[nodiscard]] std::vector<Block> find_blocks(std::int64_t block_px, geo::ExecContext& exec);
@@ -259,24 +333,42 @@ void TrainingData::Impl::open_scene(const TrainingScene& source) {
   image_options.crs_switch = options.crs_switch;
   scene.image = std::make_unique<geo::RasterReader>(source.image, image_options);
   if (!scenes.empty()) check_same_kind(scene);
-  const auto overlay = [&](const char* what, const std::string& path) {
+  const auto overlay = [&scene](const char* what, const std::string& path) {
     geo::RasterReadOptions lenient;
     lenient.require_crs = false;
     return check_aligned(what, std::make_unique<geo::RasterReader>(path, lenient), *scene.image);
   };
   scene.labels = overlay("labels", source.labels);
   settle_label_nodata(scene.labels, options.ignore_label_nodata);
-  if (options.risk.mode != RiskMode::kOff) {
-    if (source.risk.empty()) {
-      throw geo::InvalidArgument(
-          concat("image ", quoted(source.image), " has no risk raster, but risk is to be used"));
-    }
-    scene.risk = overlay("risk", source.risk);
-  }
+  open_risk(source, scene, overlay);
   const geo::Grid& labels = scene.labels.reader->grid();
   scene.labelled = geo::intersection({scene.labels.col, scene.labels.row, labels.width, labels.height},
                                      scene.image->grid().window());
   scenes.push_back(std::move(scene));
+}
+
+/// Opens what the risk mode needs: the risk is that of the risk raster, or without one that of the posterior.
+template <class Open>
+void TrainingData::Impl::open_risk(const TrainingScene& source, Scene& scene, const Open& overlay) const {
+  const RiskMode mode = options.risk.mode;
+  const bool from_posterior = uses_risk(mode) && source.risk.empty();
+  if (uses_soft_targets(mode) || (from_posterior && !source.posterior.empty())) {
+    if (source.posterior.empty()) {
+      throw geo::InvalidArgument(concat("image ", quoted(source.image),
+                                        " has no posterior raster, but soft targets are to be used"));
+    }
+    scene.posterior = overlay("posterior", source.posterior);
+    const int bands = scene.posterior->reader->bands();
+    if (bands != 1 && bands != kClasses) {
+      throw geo::IoError(concat("posterior ", quoted(source.posterior), " has ", bands,
+                                " bands; needed are 3 (background, interior, boundary) or 1 (P(field))"));
+    }
+  }
+  if (uses_risk(mode) && !source.risk.empty()) scene.risk = overlay("risk", source.risk);
+  if (from_posterior && !scene.posterior) {
+    throw geo::InvalidArgument(
+        concat("image ", quoted(source.image), " has no risk raster, but risk is to be used"));
+  }
 }
 
 void TrainingData::Impl::check_same_kind(const Scene& scene) const {
@@ -416,29 +508,35 @@ void TrainingData::Impl::make_windows() {
 /// image is padded with zeros and ignored.
 Patch TrainingData::Impl::load(std::size_t index, const Window& window, const Window& own) const {
   const Scene& scene = scenes[index];
-  Patch patch(window.width, window.height, bands());
+  const int target_classes = uses_soft_targets(options.risk.mode) ? kClasses : 0;
   const Window inside = geo::intersection(window, scene.image->grid().window());
-  geo::Raster<float> pixels = scene.image->read<float>(inside);
-  const geo::Raster<std::uint8_t> valid = scene.image->read_valid(inside);
-  geo::normalise(pixels, options.normalisation, scene.statistics, valid.data());
-  geo::Raster<std::uint8_t> labels = read_labels(scene.labels, inside);
-  const geo::Raster<float> risk = scene.risk ? read_risk(*scene.risk, inside) : geo::Raster<float>();
-  for (std::int64_t row = 0; row < inside.height; ++row) {
-    for (std::int64_t col = 0; col < inside.width; ++col) {
-      const Window here{inside.col + col, inside.row + row, 1, 1};
-      std::uint8_t& label = labels.at(col, row);
-      if (geo::intersection(here, own).empty()) label = geo::kIgnore;
-      if (label == geo::kIgnore) continue;
-      if (valid.at(col, row) == 0) {
-        label = geo::kIgnore;
-        ++patch.labelled_without_image;
-      } else if (!risk.empty() && std::isnan(risk.at(col, row))) {
-        ++patch.labelled_without_risk;
-      }
-    }
+  Patch piece;
+  piece.pixels = scene.image->read<float>(inside);
+  piece.valid = scene.image->read_valid(inside);
+  geo::normalise(piece.pixels, options.normalisation, scene.statistics, piece.valid.data());
+  piece.labels = read_labels(scene.labels, inside);
+  geo::Raster<float> risk;
+  if (scene.posterior) piece.targets = read_posterior(*scene.posterior, inside);
+  if (scene.risk) {
+    risk = read_shares("risk", *scene.risk, inside, 0);
+  } else if (uses_risk(options.risk.mode)) {
+    risk = risk_of_posterior(piece.targets);
   }
-  const std::vector<float> weights = risk_weights(labels.data(), risk.data(), options.risk);
-  patch.place(pixels, valid, labels, weights, inside.col - window.col, inside.row - window.row);
+  if (target_classes == 0) piece.targets = {};
+  ignore_unusable(piece, risk, inside, own);
+  RiskOptions weighing = options.risk;
+  if (scene.posterior && scene.posterior->reader->bands() == 1) weighing.classes = 2;
+  piece.weights = geo::Raster<float>(inside.width, inside.height);
+  piece.weights.data() = risk_weights(piece.labels.data(), risk.data(), weighing);
+  for (std::size_t i = 0; i < piece.labels.data().size(); ++i) {
+    if (piece.labels.data()[i] != geo::kIgnore) continue;
+    for (int c = 0; c < piece.targets.bands(); ++c) piece.targets.band(c)[i] = 0.0f;
+  }
+  Patch patch(window.width, window.height, bands(), target_classes);
+  patch.labelled_without_image = piece.labelled_without_image;
+  patch.labelled_without_risk = piece.labelled_without_risk;
+  patch.labelled_without_posterior = piece.labelled_without_posterior;
+  patch.place(piece, inside.col - window.col, inside.row - window.row);
   return patch;
 }
 
@@ -448,11 +546,14 @@ void TrainingData::Impl::count_pixels(const Patch& patch) {
   }
   summary.labelled_without_image_px += patch.labelled_without_image;
   summary.labelled_without_risk_px += patch.labelled_without_risk;
+  summary.labelled_without_posterior_px += patch.labelled_without_posterior;
 }
 
 /// Reads every block once, for the counts, the checksum, and for memory if it is large enough.
 void TrainingData::Impl::fill_cache(geo::ExecContext& exec) {
-  const std::size_t per_pixel = static_cast<std::size_t>(bands()) * sizeof(float) + sizeof(float) + 2;
+  const std::size_t floats =
+      static_cast<std::size_t>(bands()) + 1 + (uses_soft_targets(options.risk.mode) ? kClasses : 0);
+  const std::size_t per_pixel = floats * sizeof(float) + 2;
   std::size_t needed = 0;
   for (const Block& block : train) needed += static_cast<std::size_t>(block.window.pixels()) * per_pixel;
   for (const ValWindow& window : val_windows)
@@ -531,8 +632,9 @@ TrainingData::TrainingData(std::vector<TrainingScene> scenes, const TrainingData
   m_impl->fill_cache(exec);
   const auto& labelled = m_impl->summary.labelled_px;
   if (labelled[0] + labelled[1] + labelled[2] == 0) {
-    throw geo::IoError(concat("no pixel is left to train on: where ", quoted(m_impl->sources.front().labels),
-                              " holds labels, the image has no data or the risk is above the threshold"));
+    throw geo::IoError(
+        concat("no pixel is left to train on: where ", quoted(m_impl->sources.front().labels),
+               " holds labels, the image or the posterior has no data or the risk is above the threshold"));
   }
 }
 
@@ -573,7 +675,7 @@ namespace {
 
 /// Fills a batch with `count` patches that `make(i)` gives.
 template <class Make>
-Batch fill_batch(std::size_t count, int bands, std::int64_t chip, const Make& make) {
+Batch fill_batch(std::size_t count, int bands, std::int64_t chip, bool soft, const Make& make) {
   const auto area = static_cast<std::size_t>(chip * chip);
   const std::size_t volume = area * static_cast<std::size_t>(bands);
   Batch batch;
@@ -581,6 +683,7 @@ Batch fill_batch(std::size_t count, int bands, std::int64_t chip, const Make& ma
   batch.pixels.resize(count * volume);
   batch.labels.resize(count * area);
   batch.weights.resize(count * area);
+  if (soft) batch.targets.resize(count * area * kClasses);
   tbb::parallel_for(std::size_t{0}, count, [&](std::size_t i) {
     const std::shared_ptr<const Patch> patch = make(i);
     const auto put = [](const auto& from, auto& to, std::size_t at) {
@@ -589,6 +692,11 @@ Batch fill_batch(std::size_t count, int bands, std::int64_t chip, const Make& ma
     put(patch->pixels.data(), batch.pixels, i * volume);
     put(patch->labels.data(), batch.labels, i * area);
     put(patch->weights.data(), batch.weights, i * area);
+    for (int c = 0; c < patch->targets.bands(); ++c) {
+      const auto from = patch->targets.band(c);
+      float* to = batch.targets.data() + i * area * kClasses + c;
+      for (std::size_t p = 0; p < area; ++p) to[p * kClasses] = from[p];
+    }
   });
   return batch;
 }
@@ -603,9 +711,10 @@ Batch TrainingData::train_batch(std::int64_t epoch, std::int64_t index, std::int
   const auto first = static_cast<std::size_t>(index * batch_size);
   if (first >= order.size()) throw geo::InvalidArgument(concat("there is no training batch ", index));
   const std::size_t count = std::min(static_cast<std::size_t>(batch_size), order.size() - first);
-  return fill_batch(count, bands(), m_impl->options.chip_px, [&](std::size_t i) {
-    return std::make_shared<const Patch>(m_impl->train_window(order[first + i], epoch));
-  });
+  return fill_batch(count, bands(), m_impl->options.chip_px, uses_soft_targets(m_impl->options.risk.mode),
+                    [&](std::size_t i) {
+                      return std::make_shared<const Patch>(m_impl->train_window(order[first + i], epoch));
+                    });
 }
 
 Batch TrainingData::val_batch(std::int64_t index, std::int64_t batch_size) const {
@@ -614,13 +723,14 @@ Batch TrainingData::val_batch(std::int64_t index, std::int64_t batch_size) const
     throw geo::InvalidArgument(concat("there is no validation batch ", index));
   const std::size_t count =
       std::min(static_cast<std::size_t>(batch_size), m_impl->val_windows.size() - first);
-  return fill_batch(count, bands(), m_impl->options.chip_px, [&](std::size_t i) {
-    const std::size_t item = first + i;
-    if (m_impl->val_cache[item]) return m_impl->val_cache[item];
-    const ValWindow& window = m_impl->val_windows[item];
-    return std::make_shared<const Patch>(
-        m_impl->load(m_impl->val[window.block].scene, window.window, window.own));
-  });
+  return fill_batch(count, bands(), m_impl->options.chip_px, uses_soft_targets(m_impl->options.risk.mode),
+                    [&](std::size_t i) {
+                      const std::size_t item = first + i;
+                      if (m_impl->val_cache[item]) return m_impl->val_cache[item];
+                      const ValWindow& window = m_impl->val_windows[item];
+                      return std::make_shared<const Patch>(
+                          m_impl->load(m_impl->val[window.block].scene, window.window, window.own));
+                    });
 }
 
 }  // namespace furrow::segmentation

@@ -11,7 +11,7 @@ namespace {
 
 /// A patch whose pixels, labels and weights all say where they came from.
 Patch numbered(std::int64_t width, std::int64_t height, int bands = 2) {
-  Patch patch(width, height, bands);
+  Patch patch(width, height, bands, 3);
   for (std::int64_t row = 0; row < height; ++row) {
     for (std::int64_t col = 0; col < width; ++col) {
       const auto n = static_cast<int>(row * width + col);
@@ -21,6 +21,7 @@ Patch numbered(std::int64_t width, std::int64_t height, int bands = 2) {
       patch.valid.at(col, row) = 1;
       patch.labels.at(col, row) = static_cast<std::uint8_t>(n % 3);
       patch.weights.at(col, row) = static_cast<float>(n);
+      for (int c = 0; c < 3; ++c) patch.targets.at(col, row, c) = static_cast<float>(3 * n + c);
     }
   }
   return patch;
@@ -56,6 +57,9 @@ TEST(Augment, MovesLabelsAndWeightsWithThePixelsAndChangesNone) {
     EXPECT_EQ(weights, std::multiset<float>(before.weights.data().begin(), before.weights.data().end()));
     for (std::size_t i = 0; i < after.labels.data().size(); ++i) {
       EXPECT_EQ(after.labels.data()[i], static_cast<int>(after.weights.data()[i]) % 3);
+      for (int c = 0; c < 3; ++c) {
+        EXPECT_EQ(after.targets.band(c)[i], 3.0f * after.weights.data()[i] + static_cast<float>(c));
+      }
     }
     for (const float value : after.pixels.data()) {
       EXPECT_GE(value, 0.0f);

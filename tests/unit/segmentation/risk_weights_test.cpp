@@ -68,6 +68,18 @@ TEST(RiskWeights, IgnoreModeDropsRiskyPixels) {
   EXPECT_EQ(labels, (std::vector<std::uint8_t>{0, 255, 255, 255}));
 }
 
+TEST(RiskWeights, SoftTargetsWeighOneUnlessWeightingIsAskedForToo) {
+  const std::vector<float> risk{1.0f / 3.0f, 0.65f, 0.65f, 0.5f};
+  const std::vector<std::uint8_t> labels{1, 1, 2, 255};
+  RiskOptions options = weighted(1.0);
+  options.mode = RiskMode::kSoft;
+  EXPECT_EQ(weights_of(labels, {}, options), (std::vector<float>{1.0f, 1.0f, 1.0f, 0.0f}));
+  options.mode = RiskMode::kSoftWeight;
+  EXPECT_EQ(weights_of(labels, risk, options), weights_of(labels, risk, weighted(1.0)));
+  EXPECT_FLOAT_EQ(weights_of(labels, risk, options)[0], 0.5f);
+  EXPECT_THROW(static_cast<void>(weights_of(labels, {}, options)), geo::InvalidArgument);
+}
+
 TEST(RiskWeights, RefuseNumbersOutOfRange) {
   std::vector<std::uint8_t> labels{0};
   const std::vector<float> risk{0.0f};

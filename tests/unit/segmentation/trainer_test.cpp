@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <fstream>
+#include <set>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,6 +12,8 @@
 #include <furrow/segmentation/network.h>
 
 #include "training_scene.h"
+#include "unet.h"
+#include "weight_average.h"
 
 namespace furrow::segmentation {
 namespace {
@@ -162,6 +165,171 @@ TEST(Training, RiskWithGammaZeroIsPlainTrainingToTheBit) {
   EXPECT_EQ(off.epochs.back().train_loss, zero.epochs.back().train_loss);
   EXPECT_NE(bytes_of((folder / "off") / "weights.safetensors"),
             bytes_of((folder / "one") / "weights.safetensors"));
+}
+
+/// Soft targets that are the labels, as zeros and ones.
+std::string write_one_hot(const TemporaryFolder& folder) {
+  geo::Raster<std::uint8_t> posterior(128, 96, 3);
+  for (std::int64_t row = 0; row < 96; ++row) {
+    for (std::int64_t col = 0; col < 128; ++col)
+      posterior.at(col, row, testing_scene::label_at(col, row)) = 200;
+  }
+  geo::RasterSpec spec;
+  spec.scale = 0.005;
+  spec.nodata = 255.0;
+  return write(folder, "posterior.tif", posterior, test::utm_grid(128, 96), spec);
+}
+
+TEST(Training, CertainSoftTargetsArePlainTrainingToTheBit) {
+  const TemporaryFolder folder;
+  TrainingScene scene = write_scene(folder, 128, 96);
+  TrainOptions options = tiny_training(3);
+  options.loss.shares.fill(0.2);
+  const TrainReport off = train(scene, data_options(), options, folder / "off");
+  scene.posterior = write_one_hot(folder);
+  for (const RiskMode mode : {RiskMode::kSoft, RiskMode::kSoftWeight}) {
+    TrainingDataOptions soft = data_options();
+    soft.risk.mode = mode;
+    options.overwrite = true;
+    const TrainReport report = train(scene, soft, options, folder / "soft");
+    EXPECT_EQ(bytes_of((folder / "off") / "weights.safetensors"),
+              bytes_of((folder / "soft") / "weights.safetensors"));
+    EXPECT_EQ(off.epochs.back().val_loss, report.epochs.back().val_loss);
+  }
+}
+
+TEST(Training, SoftWeightWithGammaZeroIsSoftToTheBit) {
+  const TemporaryFolder folder;
+  TrainingScene scene = scene_with_risk(folder);
+  geo::Raster<float> posterior(128, 96, 3, 0.2f);
+  for (std::int64_t row = 0; row < 96; ++row) {
+    for (std::int64_t col = 0; col < 128; ++col)
+      posterior.at(col, row, testing_scene::label_at(col, row)) = 0.6f;
+  }
+  scene.posterior = write(folder, "posterior.tif", posterior, test::utm_grid(128, 96));
+  const auto weights = [&](RiskMode mode, double gamma) {
+    TrainingDataOptions data_opts = data_options();
+    data_opts.risk.mode = mode;
+    data_opts.risk.gamma = gamma;
+    TrainOptions options = tiny_training(2);
+    options.overwrite = true;
+    train(scene, data_opts, options, folder / "model");
+    return bytes_of((folder / "model") / "weights.safetensors");
+  };
+  const auto soft = weights(RiskMode::kSoft, 1.0);
+  EXPECT_EQ(soft, weights(RiskMode::kSoftWeight, 0.0));
+  EXPECT_NE(soft, weights(RiskMode::kSoftWeight, 1.0));
+  EXPECT_NE(soft, weights(RiskMode::kOff, 1.0));
+}
+
+/// Both optimisers with each schedule, every other one with running means of the weights.
+std::vector<TrainOptions> every_way(std::int64_t epochs) {
+  std::vector<TrainOptions> all;
+  for (const auto optimiser : {OptimiserKind::kAdamW, OptimiserKind::kSgd}) {
+    for (const auto schedule : {ScheduleKind::kCosine, ScheduleKind::kPolynomial, ScheduleKind::kOneCycle}) {
+      TrainOptions options = tiny_training(epochs);
+      options.optimiser = optimiser;
+      options.schedule.kind = schedule;
+      options.ema_decay = all.size() % 2 == 1 ? 0.9 : 0.0;
+      if (optimiser == OptimiserKind::kSgd) options.learning_rate = 0.05;
+      options.overwrite = true;
+      all.push_back(options);
+    }
+  }
+  return all;
+}
+
+TEST(Training, InterruptedAndResumedEqualsOneGoWithEveryOptimiserAndSchedule) {
+  const TemporaryFolder folder;
+  const TrainingScene scene = write_scene(folder, 128, 96);
+  std::set<std::string> different;
+  for (TrainOptions options : every_way(2)) {
+    train(scene, data_options(), options, folder / "whole");
+    {
+      geo::ExecContext exec({2, 0});
+      const TrainingData data({scene}, data_options(), exec);
+      StopAt stop(exec, data.train_batches(options.batch_size) + 1);
+      EXPECT_THROW(train_model(data, options, folder / "parts", exec), geo::Cancelled);
+    }
+    ASSERT_TRUE(std::filesystem::exists((folder / "parts.checkpoint") / "epoch-1"));
+    options.resume = true;
+    train(scene, data_options(), options, folder / "parts");
+    const auto bytes = bytes_of((folder / "whole") / "weights.safetensors");
+    EXPECT_EQ(bytes, bytes_of((folder / "parts") / "weights.safetensors"));
+    EXPECT_EQ(bytes_of((folder / "whole") / "metrics.csv"), bytes_of((folder / "parts") / "metrics.csv"));
+    different.insert(std::string(bytes.begin(), bytes.end()));
+  }
+  EXPECT_EQ(different.size(), 6u);
+}
+
+TEST(Training, LearnsTheSceneWithSgdAndWithEverySchedule) {
+  const TemporaryFolder folder;
+  const TrainingScene scene = write_scene(folder, 128, 96);
+  std::vector<TrainOptions> all = every_way(25);
+  all.erase(all.begin(), all.begin() + 2);  // one-cycle of AdamW, all of SGD
+  for (TrainOptions options : all) {
+    options.checkpoint_every = 0;
+    const TrainReport report = train(scene, data_options(), options, folder / "model");
+    EXPECT_GT(report.epochs[static_cast<std::size_t>(report.best_epoch - 1)].val_iou_extent, 0.85);
+  }
+}
+
+TEST(Training, KeepsAndValidatesTheRunningMeanOfTheWeights) {
+  const TemporaryFolder folder;
+  const TrainingScene scene = write_scene(folder, 128, 96);
+  TrainingDataOptions data_opts = data_options();
+  data_opts.val_share = 0.4;
+  TrainOptions options = tiny_training(3);
+  const TrainReport plain = train(scene, data_opts, options, folder / "plain");
+  options.ema_decay = 0.9;
+  const TrainReport mean = train(scene, data_opts, options, folder / "mean");
+  // The mean takes no part in the training itself.
+  EXPECT_EQ(plain.epochs.back().train_loss, mean.epochs.back().train_loss);
+  EXPECT_NE(plain.epochs.back().val_loss, mean.epochs.back().val_loss);
+}
+
+TEST(WeightAverage, FollowsTheFormula) {
+  const UNetOptions shape{2, 2, 2, 0.0, 3};
+  UNet network(shape, 1);
+  UNet average(shape, 1);
+  const torch::NoGradGuard no_grad;
+  network->head->bias.fill_(1.0);
+  average->head->bias.fill_(0.0);
+  network->named_buffers()["encoder.0.norm1.running_mean"].fill_(2.0);
+  update_average(average, network, 0.99, 0);  // d = 1/10
+  EXPECT_FLOAT_EQ(average->head->bias[0].item<float>(), 0.9f);
+  EXPECT_FLOAT_EQ(average->named_buffers()["encoder.0.norm1.running_mean"][0].item<float>(), 1.8f);
+  update_average(average, network, 0.99, 8);  // d = 9/18
+  EXPECT_FLOAT_EQ(average->head->bias[0].item<float>(), 0.95f);
+  update_average(average, network, 0.5, 1000000);
+  EXPECT_FLOAT_EQ(average->head->bias[0].item<float>(), 0.975f);
+}
+
+TEST(Training, RefusesNumbersOutOfRange) {
+  const TemporaryFolder folder;
+  const TrainingScene scene = write_scene(folder, 128, 96);
+  const auto failure = [&](const TrainOptions& options) -> std::string {
+    try {
+      train(scene, data_options(), options, folder / "model");
+    } catch (const geo::InvalidArgument& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  TrainOptions options = tiny_training(1);
+  options.ema_decay = 1.0;
+  EXPECT_THAT(failure(options), HasSubstr("EMA decay from 0 to below 1, got 1"));
+  options = tiny_training(1);
+  options.momentum = 1.0;
+  EXPECT_THAT(failure(options), HasSubstr("momentum"));
+  options = tiny_training(1);
+  options.loss.shares.fill(0.0);
+  EXPECT_THAT(failure(options), HasSubstr("a loss with a share above 0"));
+  options.loss.shares[0] = -1.0;
+  EXPECT_THAT(failure(options), HasSubstr("shares of losses of at least 0, got -1"));
+  options = tiny_training(1);
+  options.loss.class_weights.fill(0.0);
+  EXPECT_THAT(failure(options), HasSubstr("a class weight above 0"));
 }
 
 TEST(Training, InterruptedAndResumedEqualsOneGo) {

@@ -1,7 +1,9 @@
 #include <furrow/segmentation/training_data.h>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
+#include <limits>
 #include <set>
 
 #include <gmock/gmock.h>
@@ -259,6 +261,117 @@ TEST(TrainingData, WeighsByRisk) {
   EXPECT_NEAR(*weights.begin(), 0.25, 1e-6);  // 1 - 0.5 / (2/3)
 }
 
+/// A posterior as consensus stores it: value / 200, 255 = none. P(interior) says the column, P(boundary) the
+/// row.
+std::string write_posterior(const TemporaryFolder& folder, std::int64_t width, std::int64_t height,
+                            const geo::Grid& grid) {
+  geo::Raster<std::uint8_t> posterior(width, height, 3);
+  for (std::int64_t row = 0; row < height; ++row) {
+    for (std::int64_t col = 0; col < width; ++col) {
+      const auto a = static_cast<std::uint8_t>(col % 100);
+      const auto b = static_cast<std::uint8_t>(row % 100);
+      posterior.at(col, row, 0) = static_cast<std::uint8_t>(200 - a - b);
+      posterior.at(col, row, 1) = a;
+      posterior.at(col, row, 2) = b;
+    }
+  }
+  posterior.at(3, 2, 1) = 255;
+  geo::RasterSpec spec;
+  spec.nodata = 255.0;
+  spec.scale = 0.005;
+  return write(folder, "posterior.tif", posterior, grid, spec);
+}
+
+TEST(TrainingData, SoftTargetsBelongToTheirPixels) {
+  const TemporaryFolder folder;
+  const geo::Grid grid = utm_grid(150, 130);
+  TrainingScene scene = write_scene(folder, 150, 130);
+  scene.image = write(folder, "where.tif", coordinates(150, 130), grid);
+  scene.posterior = write_posterior(folder, 150, 130, grid);
+  TrainingDataOptions options = readable();
+  options.risk.mode = RiskMode::kSoft;
+  const TrainingData data = load(scene, options);
+  EXPECT_EQ(data.summary().labelled_without_posterior_px, 1);
+  int seen = 0;
+  for (const Batch& batch : all_train(data, 1)) {
+    ASSERT_EQ(batch.targets.size(), 3 * batch.labels.size());
+    std::size_t i = 0;
+    each_pixel(batch, 32, [&](int col, int row, std::uint8_t label, float) {
+      const float* p = &batch.targets[3 * i++];
+      if (label == 255) {
+        ASSERT_EQ(p[0] + p[1] + p[2], 0.0f);
+        return;
+      }
+      ++seen;
+      ASSERT_NEAR(p[0] + p[1] + p[2], 1.0f, 1e-6f);
+      ASSERT_EQ(std::lround(200.0f * p[1]), col % 100);
+      ASSERT_EQ(std::lround(200.0f * p[2]), row % 100);
+    });
+  }
+  EXPECT_GT(seen, 5000);
+}
+
+TEST(TrainingData, TurnedSoftTargetsStayWithTheirLabels) {
+  const TemporaryFolder folder;
+  const geo::Grid grid = utm_grid(150, 130);
+  TrainingScene scene = write_scene(folder, 150, 130);
+  geo::Raster<float> posterior(150, 130, 3);
+  for (std::int64_t row = 0; row < 130; ++row) {
+    for (std::int64_t col = 0; col < 150; ++col) {
+      for (int c = 0; c < 3; ++c)
+        posterior.at(col, row, c) = testing_scene::label_at(col, row) == c ? 0.8f : 0.1f;
+    }
+  }
+  scene.posterior = write(folder, "p.tif", posterior, grid);
+  TrainingDataOptions options = small_options();
+  options.augment = true;
+  options.risk.mode = RiskMode::kSoft;
+  const TrainingData data = load(scene, options);
+  const TrainingData streamed = load(scene, options, 1, 1000);
+  EXPECT_EQ(data.summary().sha256, streamed.summary().sha256);
+  EXPECT_EQ(data.train_batch(1, 0, 4).targets, streamed.train_batch(1, 0, 4).targets);
+  for (const Batch& batch : all_train(data, 1)) {
+    for (std::size_t i = 0; i < batch.labels.size(); ++i) {
+      if (batch.labels[i] == 255) continue;
+      ASSERT_NEAR(batch.targets[3 * i + batch.labels[i]], 0.8f, 1e-6f);
+    }
+  }
+}
+
+TEST(TrainingData, TakesTheRiskFromThePosteriorWithoutARiskRaster) {
+  const TemporaryFolder folder;
+  const geo::Grid grid = utm_grid(64, 64);
+  TrainingScene scene = write_scene(folder, 64, 64);
+  TrainingDataOptions options = small_options();
+  options.val_share = 0.0;
+  options.risk.mode = RiskMode::kWeight;
+  const auto weights = [&] {
+    const TrainingData data = load(scene, options);
+    const Batch batch = data.train_batch(1, 0, 1);
+    EXPECT_EQ(batch.targets.empty(), options.risk.mode == RiskMode::kWeight);
+    std::set<float> all;
+    for (std::size_t i = 0; i < batch.labels.size(); ++i) {
+      if (batch.labels[i] < 2) all.insert(batch.weights[i]);
+    }
+    return all;
+  };
+  geo::Raster<float> three(64, 64, 3, 0.25f);
+  std::ranges::fill(three.band(0), 0.5f);
+  scene.posterior = write(folder, "three.tif", three, grid);
+  EXPECT_EQ(weights(), (std::set<float>{0.25f}));  // risk 1/2 of 2/3
+  // P(field) of two classes: the largest risk is 1/2.
+  scene.posterior = write(folder, "heat.tif", geo::Raster<float>(64, 64, 1, 0.75f), grid);
+  EXPECT_EQ(weights(), (std::set<float>{0.5f}));
+  options.risk.mode = RiskMode::kSoftWeight;
+  EXPECT_EQ(weights(), (std::set<float>{0.5f}));
+  const Batch batch = load(scene, options).train_batch(1, 0, 1);
+  EXPECT_EQ((std::vector<float>(batch.targets.begin(), batch.targets.begin() + 3)),
+            (std::vector<float>{0.25f, 0.75f, 0.0f}));
+  // A risk raster goes before the posterior.
+  scene.risk = write(folder, "risk.tif", geo::Raster<float>(64, 64, 1, 0.125f), grid);
+  EXPECT_EQ(weights(), (std::set<float>{0.75f}));
+}
+
 TEST(TrainingData, StoredNormalisationKeepsStatistics) {
   const TemporaryFolder folder;
   const TrainingScene scene = write_scene(folder, 64, 64);
@@ -354,6 +467,35 @@ TEST(TrainingDataErrors, RefuseRiskOutOfRange) {
               AllOf(HasSubstr("percent.tif"), HasSubstr("holds 40"), HasSubstr("0..1")));
   scene.risk.clear();
   EXPECT_THAT(failure<geo::InvalidArgument>(scene, options), HasSubstr("has no risk raster"));
+}
+
+TEST(TrainingDataErrors, RefuseAPosteriorThatIsNone) {
+  const TemporaryFolder folder;
+  const geo::Grid grid = utm_grid(64, 64);
+  TrainingScene scene = write_scene(folder, 64, 64);
+  TrainingDataOptions options = small_options();
+  options.risk.mode = RiskMode::kSoft;
+  EXPECT_THAT(failure<geo::InvalidArgument>(scene, options), HasSubstr("has no posterior raster"));
+  scene.posterior = write(folder, "two.tif", geo::Raster<float>(64, 64, 2, 0.5f), grid);
+  EXPECT_THAT(failure<geo::IoError>(scene, options),
+              AllOf(HasSubstr("two.tif"), HasSubstr("has 2 bands"), HasSubstr("3 (background")));
+  scene.posterior = write(folder, "bytes.tif", geo::Raster<std::uint8_t>(64, 64, 3, 66), grid);
+  EXPECT_THAT(failure<geo::IoError>(scene, options),
+              AllOf(HasSubstr("bytes.tif"), HasSubstr("holds 66"), HasSubstr("scale")));
+  scene.posterior = write(folder, "half.tif", geo::Raster<float>(64, 64, 3, 0.5f), grid);
+  EXPECT_THAT(failure<geo::IoError>(scene, options),
+              AllOf(HasSubstr("half.tif"), HasSubstr("do not add up to 1")));
+  scene.posterior = write(folder, "coarse.tif", geo::Raster<float>(32, 32, 3, 1.0f), utm_grid(32, 32, 20.0));
+  EXPECT_THAT(failure<geo::IoError>(scene, options),
+              AllOf(HasSubstr("coarse.tif"), HasSubstr("20 x -20"), HasSubstr("furrow consensus --grid")));
+  geo::Grid zone = grid;
+  zone.crs = geo::Crs::from_user_input("EPSG:32633");
+  scene.posterior = write(folder, "zone.tif", geo::Raster<float>(64, 64, 1, 0.5f), zone);
+  EXPECT_THAT(failure<geo::CrsError>(scene, options), AllOf(HasSubstr("zone.tif"), HasSubstr("EPSG:32633")));
+  scene.posterior =
+      write(folder, "nan.tif", geo::Raster<float>(64, 64, 3, std::numeric_limits<float>::quiet_NaN()), grid);
+  EXPECT_THAT(failure<geo::IoError>(scene, options),
+              AllOf(HasSubstr("no pixel is left"), HasSubstr("posterior")));
 }
 
 TEST(TrainingDataErrors, RefuseImagesOfTwoKinds) {

@@ -6,18 +6,29 @@
 #include <vector>
 
 #include <furrow/geo/core/exec_context.h>
+#include <furrow/segmentation/schedule.h>
 #include <furrow/segmentation/training_data.h>
 
 namespace furrow::segmentation {
 
-/// Loss = (1 - tversky_share) risk-weighted cross entropy + tversky_share locally weighted Tversky-focal.
+/// Losses that can be combined; formulas and sources in src/losses.h and docs/commands/train.md.
+enum class LossTerm { kCrossEntropy, kLocalTverskyFocal, kTverskyFocal, kDice, kLogCoshDice };
+inline constexpr std::array<const char*, 5> kLossNames{"cross-entropy", "local-tversky-focal",
+                                                       "tversky-focal", "dice", "log-cosh-dice"};
+
 struct LossOptions {
-  double tversky_share = 0.5;  ///< 0..1
-  double tversky_alpha = 0.7;  ///< weight of missed pixels against false ones, 0..1
-  double focal_gamma = 1.33;   ///< > 0; above 1 favours classes that are still bad
-  double smooth = 1.0;         ///< pixels added above and below the ratio, > 0
-  std::array<double, 3> class_weights{1.0, 1.0,
-                                      1.0};  ///< of the cross entropy: background, interior, boundary
+  std::array<double, kLossNames.size()> shares{0.5, 0.5, 0.0, 0.0, 0.0};  ///< of each LossTerm, >= 0; only
+                                                                          ///< their ratios matter
+  double tversky_alpha = 0.7;                          ///< weight of missed pixels against false ones, 0..1
+  double focal_gamma = 1.33;                           ///< > 0; above 1 favours classes that are still bad
+  double smooth = 1.0;                                 ///< pixels added above and below the ratios, > 0
+  std::array<double, 3> class_weights{1.0, 1.0, 1.0};  ///< background, interior, boundary; of all losses but
+                                                       ///< the locally weighted one, which has its own
+};
+
+enum class OptimiserKind {
+  kAdamW,  ///< Loshchilov & Hutter 2019
+  kSgd     ///< with Nesterov momentum (Sutskever et al. 2013)
 };
 
 struct TrainOptions {
@@ -27,9 +38,14 @@ struct TrainOptions {
   LossOptions loss;
   std::int64_t epochs = 60;
   std::int64_t batch_size = 8;
-  double learning_rate = 1e-3;  ///< of AdamW, after a warm-up of 5 % of the steps; cosine to a thousandth
-  double weight_decay = 0.01;
+  OptimiserKind optimiser = OptimiserKind::kAdamW;
+  double learning_rate = 1e-3;  ///< the largest one; `schedule` says when
+  LearningRateSchedule schedule;
+  double momentum = 0.9;              ///< of SGD, 0..1 exclusive; 0 = none
+  double weight_decay = 0.01;         ///< decoupled with AdamW, an L2 penalty with SGD
   double clip_norm = 1.0;             ///< largest norm of the gradient; 0 = no clipping
+  double ema_decay = 0.0;             ///< of the running mean of the weights that validates and is kept, 0..1
+                                      ///< exclusive; 0 = the weights themselves
   std::int64_t patience = 0;          ///< stop after so many epochs without a better one; 0 = never
   std::int64_t checkpoint_every = 1;  ///< epochs between checkpoints; 0 = none
   std::uint64_t seed = 1;             ///< of weights, order, windows, augmentation and dropout

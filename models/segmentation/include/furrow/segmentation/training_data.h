@@ -13,13 +13,16 @@
 
 namespace furrow::segmentation {
 
-/// One image with its labels. Labels and risk lie on the image's pixel grid; they may cover a part of it
-/// only.
+/// One image with its labels. Labels, risk and posterior lie on the image's pixel grid; they may cover a part
+/// of it only.
 struct TrainingScene {
   std::string image;
   std::string
       labels;        ///< 0 background, 1 interior, 2 boundary, 3 = unknown and 255 = ignore, nodata = ignore
   std::string risk;  ///< 0..1 (scale and offset of the band are applied); empty = none
+  std::string posterior =
+      {};  ///< class probabilities (scale and offset are applied): three bands background,
+           ///< interior, boundary, or one band P(field) of two classes; empty = none
 };
 
 struct TrainingDataOptions {
@@ -29,7 +32,7 @@ struct TrainingDataOptions {
   double val_share = 0.2;      ///< share of blocks that validate, 0..0.9; 0 = no validation
   std::uint64_t seed = 1;
   geo::Normalisation normalisation;  ///< kStored with `stored`: those statistics; without: of all scenes
-  RiskOptions risk;
+  RiskOptions risk;                  ///< `classes` is 2 for scenes whose posterior has one band
   bool augment = true;
   bool ignore_label_nodata = false;  ///< label rasters that declare 0, 1 or 2 as nodata: ignore those pixels
                                      ///< instead of using them as the class (with a warning)
@@ -43,6 +46,8 @@ struct Batch {
   std::vector<float> pixels;         ///< [count, bands, chip, chip], normalised; invalid pixels and padding 0
   std::vector<std::uint8_t> labels;  ///< [count, chip, chip]: 0, 1, 2, 255
   std::vector<float> weights;        ///< [count, chip, chip]: risk weights, 0 where the label is 255
+  std::vector<float> targets;  ///< [count, chip, chip, 3]: class probabilities, 0 where the label is 255;
+                               ///< empty unless the risk mode is soft
 };
 
 struct TrainingDataSummary {
@@ -50,11 +55,13 @@ struct TrainingDataSummary {
   std::int64_t val_blocks = 0;
   std::int64_t train_chips = 0;  ///< per epoch
   std::int64_t val_chips = 0;
-  std::array<std::int64_t, 3> labelled_px{};   ///< background, interior, boundary, over both parts
-  std::int64_t labelled_without_image_px = 0;  ///< label there, image nodata: ignored
-  std::int64_t labelled_without_risk_px = 0;   ///< label there, risk nodata: weighs as the riskiest
-  bool cached = true;                          ///< all blocks fit in memory
-  std::string sha256;  ///< of all normalised pixels, labels and weights: equal data, equal checksum
+  std::array<std::int64_t, 3> labelled_px{};       ///< background, interior, boundary, over both parts
+  std::int64_t labelled_without_image_px = 0;      ///< label there, image nodata: ignored
+  std::int64_t labelled_without_risk_px = 0;       ///< label there, risk nodata: weighs as the riskiest
+  std::int64_t labelled_without_posterior_px = 0;  ///< soft targets wanted, none there: ignored
+  bool cached = true;                              ///< all blocks fit in memory
+  std::string
+      sha256;  ///< of all normalised pixels, labels, weights and soft targets: equal data, equal checksum
 };
 
 /// Labelled windows of whole scenes, cut while training: no chip files.
@@ -65,15 +72,16 @@ struct TrainingDataSummary {
 /// windows tile the validation blocks. Normalisation uses the statistics of whole scenes. Augmentation of
 /// training windows (each with its own random stream from seed, epoch and window, so nothing depends on
 /// threads): the 8 rotations and flips of the pixel grid, gain x0.67..1.5, gamma 0.5..2, Gaussian noise with
-/// sd up to 0.03; labels and weights move with the pixels and are never interpolated. Blocks are kept in
-/// memory when half of the memory budget holds them, and read again otherwise, with equal results.
-/// Thread-safe once constructed.
+/// sd up to 0.03; labels, weights and soft targets move with the pixels and are never interpolated. Blocks
+/// are kept in memory when half of the memory budget holds them, and read again otherwise, with equal
+/// results. Thread-safe once constructed.
 class TrainingData {
  public:
   /// @throws geo::IoError     a file cannot be read; labels not on the image's pixel grid; label values other
   /// than
-  ///                          0, 1, 2, 3, 255 (listed); risk outside 0..1; nothing labelled
-  /// @throws geo::CrsError    an image without CRS, or labels or risk with another one
+  ///                          0, 1, 2, 3, 255 (listed); risk or posterior outside 0..1; a posterior that has
+  ///                          neither 1 nor 3 bands or does not add up to 1; nothing labelled
+  /// @throws geo::CrsError    an image without CRS, or labels, risk or posterior with another one
   /// @throws geo::ModelError  images differ in bands or pixel size (more than 1 %)
   /// @throws geo::InvalidArgument  an option out of range, stored statistics of another number of bands, or
   /// too few blocks for the validation share
