@@ -355,6 +355,12 @@ class Train final : public Step {
       geo::log_warning(geo::concat(summary.labelled_without_posterior_px,
                                    " labelled pixels have no posterior; they are ignored"));
     }
+    const std::int64_t labelled = summary.labelled_px[0] + summary.labelled_px[1] + summary.labelled_px[2];
+    if (4 * summary.labelled_against_posterior_px > labelled) {
+      geo::log_warning(geo::concat(summary.labelled_against_posterior_px, " of ", labelled,
+                                   " labels are not the likeliest class of the posterior: is it of these "
+                                   "labels, with bands background, interior, boundary?"));
+    }
   }
 
   std::vector<std::string> m_images;

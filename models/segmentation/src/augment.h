@@ -17,6 +17,7 @@ struct Patch {
   std::int64_t labelled_without_image = 0;
   std::int64_t labelled_without_risk = 0;
   std::int64_t labelled_without_posterior = 0;
+  std::int64_t labelled_against_posterior = 0;
 
   Patch() = default;
   /// All invalid and ignored. `target_classes` 0 = no soft targets.

@@ -249,6 +249,21 @@ void ignore_unusable(Patch& piece, const geo::Raster<float>& risk, const Window&
   }
 }
 
+/// Clears soft targets of ignored pixels; counts labels that are not the likeliest class of their posterior.
+void settle_targets(Patch& piece) {
+  if (piece.targets.empty()) return;
+  for (std::size_t i = 0; i < piece.labels.data().size(); ++i) {
+    const std::uint8_t label = piece.labels.data()[i];
+    float largest = 0.0f;
+    for (int c = 0; c < kClasses; ++c) {
+      float& p = piece.targets.band(c)[i];
+      if (label == geo::kIgnore) p = 0.0f;
+      largest = std::max(largest, p);
+    }
+    if (label != geo::kIgnore && piece.targets.band(label)[i] < largest) ++piece.labelled_against_posterior;
+  }
+}
+
 /// Boundaries that cut `length` into equal parts of about `target`.
 std::vector<std::int64_t> cuts(std::int64_t start, std::int64_t length, std::int64_t target) {
   const std::int64_t parts = std::max<std::int64_t>(1, (length + target / 2) / target);
@@ -528,14 +543,12 @@ Patch TrainingData::Impl::load(std::size_t index, const Window& window, const Wi
   if (scene.posterior && scene.posterior->reader->bands() == 1) weighing.classes = 2;
   piece.weights = geo::Raster<float>(inside.width, inside.height);
   piece.weights.data() = risk_weights(piece.labels.data(), risk.data(), weighing);
-  for (std::size_t i = 0; i < piece.labels.data().size(); ++i) {
-    if (piece.labels.data()[i] != geo::kIgnore) continue;
-    for (int c = 0; c < piece.targets.bands(); ++c) piece.targets.band(c)[i] = 0.0f;
-  }
+  settle_targets(piece);
   Patch patch(window.width, window.height, bands(), target_classes);
   patch.labelled_without_image = piece.labelled_without_image;
   patch.labelled_without_risk = piece.labelled_without_risk;
   patch.labelled_without_posterior = piece.labelled_without_posterior;
+  patch.labelled_against_posterior = piece.labelled_against_posterior;
   patch.place(piece, inside.col - window.col, inside.row - window.row);
   return patch;
 }
@@ -547,6 +560,7 @@ void TrainingData::Impl::count_pixels(const Patch& patch) {
   summary.labelled_without_image_px += patch.labelled_without_image;
   summary.labelled_without_risk_px += patch.labelled_without_risk;
   summary.labelled_without_posterior_px += patch.labelled_without_posterior;
+  summary.labelled_against_posterior_px += patch.labelled_against_posterior;
 }
 
 /// Reads every block once, for the counts, the checksum, and for memory if it is large enough.

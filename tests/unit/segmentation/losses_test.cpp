@@ -293,6 +293,27 @@ TEST(EveryLoss, TakesWeightsAsRepetitions) {
   }
 }
 
+TEST(EveryLoss, DependsOnPixelsWithTheirWeightsInAnyOrder) {
+  for (const bool soft : {false, true}) {
+    Example e = random_example(soft);
+    const torch::Tensor order = torch::randperm(20);
+    const auto shuffled = [&](const torch::Tensor& t) {
+      return t.defined() ? t.flatten(-2).index_select(-1, order).reshape(t.sizes()) : t;
+    };
+    const Target all{shuffled(e.target.labels), shuffled(e.target.weights), shuffled(e.target.soft)};
+    const Target weights{e.target.labels, shuffled(e.target.weights), e.target.soft};
+    const Target certain{e.target.labels, torch::ones_like(e.target.weights), e.target.soft};
+    const Target again{e.target.labels, shuffled(certain.weights), e.target.soft};
+    for (const LossOptions& options : every_loss()) {
+      const double value = total_loss(e.logits, e.target, options).item<double>();
+      EXPECT_NEAR(total_loss(shuffled(e.logits), all, options).item<double>(), value, 1e-12);
+      EXPECT_GT(std::abs(total_loss(e.logits, weights, options).item<double>() - value), 1e-4);
+      EXPECT_EQ(total_loss(e.logits, certain, options).item<double>(),
+                total_loss(e.logits, again, options).item<double>());
+    }
+  }
+}
+
 TEST(EveryLoss, OfNothingLabelledIsFiniteWithoutGradient) {
   for (const LossOptions& options : every_loss()) {
     torch::Tensor logits = torch::randn({1, 3, 4, 4}).requires_grad_(true);

@@ -329,6 +329,7 @@ TEST(TrainingData, TurnedSoftTargetsStayWithTheirLabels) {
   const TrainingData data = load(scene, options);
   const TrainingData streamed = load(scene, options, 1, 1000);
   EXPECT_EQ(data.summary().sha256, streamed.summary().sha256);
+  EXPECT_EQ(data.summary().labelled_against_posterior_px, 0);
   EXPECT_EQ(data.train_batch(1, 0, 4).targets, streamed.train_batch(1, 0, 4).targets);
   for (const Batch& batch : all_train(data, 1)) {
     for (std::size_t i = 0; i < batch.labels.size(); ++i) {
@@ -367,6 +368,9 @@ TEST(TrainingData, TakesTheRiskFromThePosteriorWithoutARiskRaster) {
   const Batch batch = load(scene, options).train_batch(1, 0, 1);
   EXPECT_EQ((std::vector<float>(batch.targets.begin(), batch.targets.begin() + 3)),
             (std::vector<float>{0.25f, 0.75f, 0.0f}));
+  // Interior is likeliest everywhere: all other labels are against it.
+  const TrainingDataSummary summary = load(scene, options).summary();
+  EXPECT_EQ(summary.labelled_against_posterior_px, summary.labelled_px[0] + summary.labelled_px[2]);
   // A risk raster goes before the posterior.
   scene.risk = write(folder, "risk.tif", geo::Raster<float>(64, 64, 1, 0.125f), grid);
   EXPECT_EQ(weights(), (std::set<float>{0.75f}));

@@ -59,6 +59,7 @@ struct TrainingDataSummary {
   std::int64_t labelled_without_image_px = 0;      ///< label there, image nodata: ignored
   std::int64_t labelled_without_risk_px = 0;       ///< label there, risk nodata: weighs as the riskiest
   std::int64_t labelled_without_posterior_px = 0;  ///< soft targets wanted, none there: ignored
+  std::int64_t labelled_against_posterior_px = 0;  ///< soft targets: the label is not the likeliest class
   bool cached = true;                              ///< all blocks fit in memory
   std::string
       sha256;  ///< of all normalised pixels, labels, weights and soft targets: equal data, equal checksum
