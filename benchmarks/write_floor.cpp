@@ -3,14 +3,10 @@
 //   write_floor FOLDER NEW_FOLDER THREADS [sync]
 // With sync the time includes syncfs(): until everything is on the disk. Prints seconds; NEW_FOLDER is
 // removed again.
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -18,6 +14,8 @@
 #include <oneapi/tbb/parallel_for.h>
 
 #include <furrow/geo/core/atomic_output.h>
+
+#include "raw_files.h"
 
 namespace fs = std::filesystem;
 
@@ -28,26 +26,12 @@ struct File {
   std::string bytes;
 };
 
-void write_file(const fs::path& path, const std::string& bytes) {
-  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (fd < 0) throw std::runtime_error("cannot create " + path.string());
-  for (std::size_t done = 0; done < bytes.size();) {
-    const auto written = ::write(fd, bytes.data() + done, bytes.size() - done);
-    if (written < 0) throw std::runtime_error("cannot write " + path.string());
-    done += static_cast<std::size_t>(written);
-  }
-  ::close(fd);
-}
-
 double seconds_to_write(const std::vector<File>& files, const fs::path& folder, bool sync) {
   const auto start = std::chrono::steady_clock::now();
-  tbb::parallel_for(std::size_t{0}, files.size(),
-                    [&](std::size_t i) { write_file(folder / files[i].name, files[i].bytes); });
-  if (sync) {
-    const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY);
-    if (fd < 0 || ::syncfs(fd) != 0) throw std::runtime_error("cannot sync " + folder.string());
-    ::close(fd);
-  }
+  tbb::parallel_for(std::size_t{0}, files.size(), [&](std::size_t i) {
+    furrow::benchmark::write_file(folder / files[i].name, files[i].bytes.data(), files[i].bytes.size());
+  });
+  if (sync) furrow::benchmark::sync_folder(folder);
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 

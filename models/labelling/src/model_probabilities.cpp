@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include <furrow/geo/core/csv.h>
 #include <furrow/geo/core/error.h>
@@ -44,17 +45,14 @@ std::vector<double> read_model_probabilities(const std::filesystem::path& path,
   const geo::CsvTable table = geo::read_csv(path);
   const std::size_t item = table.column(item_column);
   const auto columns = class_columns(table, votes.class_names());
-  std::vector<std::string> sorted = votes.items;
-  std::vector<std::size_t> position(sorted.size());
-  for (std::size_t i = 0; i < position.size(); ++i) position[i] = i;
-  std::ranges::sort(position, {}, [&](std::size_t i) { return votes.items[i]; });
-  std::ranges::sort(sorted);
+  std::map<std::string, std::size_t> item_at;
+  for (std::size_t i = 0; i < votes.items.size(); ++i) item_at.emplace(votes.items[i], i);
   std::vector<double> model(votes.items.size() * columns.size(), -1.0);
   for (std::size_t row = 0; row < table.rows.size(); ++row) {
     const std::string name(geo::trim(table.rows[row][item]));
-    const auto found = std::ranges::lower_bound(sorted, name);
-    if (found == sorted.end() || *found != name) continue;
-    const std::size_t first = position[static_cast<std::size_t>(found - sorted.begin())] * columns.size();
+    const auto found = item_at.find(name);
+    if (found == item_at.end()) continue;
+    const std::size_t first = found->second * columns.size();
     if (model[first] >= 0.0)
       throw geo::IoError(geo::concat(table.place(row), ": item ", geo::quoted(name), " comes twice"));
     std::ranges::copy(probabilities_in(table, row, columns),

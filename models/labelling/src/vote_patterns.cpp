@@ -158,14 +158,15 @@ void PatternBuilder::widen() {
 }
 
 void PatternBuilder::start_numbering() {
+  const auto number = [this](auto& codes) {
+    const Numbering numbering = number_codes(codes, m_codes);
+    renumber(codes, numbering, codes);
+    split_codes(numbering.codes, numbering.counts);
+  };
   if (m_is_wide) {
-    const Numbering numbering = number_codes(m_patterns.of_pixel, m_codes);
-    renumber(m_patterns.of_pixel, numbering, m_patterns.of_pixel);
-    split_codes(numbering.codes, numbering.counts);
+    number(m_patterns.of_pixel);
   } else {
-    const Numbering numbering = number_codes(m_narrow, m_codes);
-    renumber(m_narrow, numbering, m_narrow);
-    split_codes(numbering.codes, numbering.counts);
+    number(m_narrow);
   }
 }
 

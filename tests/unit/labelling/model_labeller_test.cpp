@@ -135,11 +135,26 @@ Scene make_scene() {
   return scene;
 }
 
+/// A model of two classes whose score map covers all sites.
+std::shared_ptr<const ModelLabeller> model_of(const test::TemporaryFolder& folder,
+                                              const std::vector<std::array<std::uint8_t, 3>>& pixels) {
+  return std::make_shared<const ModelLabeller>(
+      std::vector<std::string>{write_scores(folder / "scores.tif", test::utm_grid(200, 20), pixels)},
+      classes(2));
+}
+
+JointVotes collect_all(const Scene& scene, const std::vector<SiteVoters>& voters,
+                       const ConsensusOptions& options) {
+  JointVotes votes(scene.campaign, voters, 2);
+  for (std::size_t s = 0; s < scene.grids.size(); ++s)
+    votes.add(s, collect_votes(scene.campaign, scene.campaign.sites[s], voters[s], scene.grids[s], options));
+  return votes;
+}
+
 TEST(ModelLabeller, ItsSkillIsLearnedAndDecidesWherePeopleAreBad) {
   const test::TemporaryFolder folder;
   const Scene scene = make_scene();
   // The model knows every field.
-  const geo::Grid whole = test::utm_grid(200, 20);
   std::vector<std::array<std::uint8_t, 3>> pixels;
   for (int row = 0; row < 20; ++row) {
     for (int col = 0; col < 200; ++col) {
@@ -151,15 +166,12 @@ TEST(ModelLabeller, ItsSkillIsLearnedAndDecidesWherePeopleAreBad) {
   ConsensusOptions options;
   options.method = ConsensusMethod::kBayes;
   options.fusion.classes = 2;
-  options.model = std::make_shared<const ModelLabeller>(
-      std::vector<std::string>{write_scores(folder / "scores.tif", whole, pixels)}, classes(2));
+  options.model = model_of(folder, pixels);
   const auto voters = choose_voters(scene.campaign, {}, options);
   EXPECT_TRUE(voters[0].has_model);
   EXPECT_TRUE(voters[5].has_model);
-  JointVotes votes(scene.campaign, voters, 2);
+  const JointVotes votes = collect_all(scene, voters, options);
   EXPECT_THAT(votes.labellers(), ElementsAre("(model)", "a", "b"));
-  for (std::size_t s = 0; s < 10; ++s)
-    votes.add(s, collect_votes(scene.campaign, scene.campaign.sites[s], voters[s], scene.grids[s], options));
   const JointFit fit = fuse_jointly(votes, options);
   EXPECT_GT(fit.bayes->skills[0].sensitivity.mean, 0.85);
   EXPECT_LT(fit.bayes->skills[1].sensitivity.mean, 0.75);
@@ -179,9 +191,7 @@ TEST(ModelLabeller, MajorityAndWeightedVoteCountItOnce) {
   ConsensusOptions options;
   options.method = ConsensusMethod::kMajority;
   options.fusion.classes = 2;
-  options.model = std::make_shared<const ModelLabeller>(
-      std::vector<std::string>{write_scores(folder / "scores.tif", test::utm_grid(200, 20), all_field)},
-      classes(2));
+  options.model = model_of(folder, all_field);
   auto voters = choose_voters(scene.campaign, {}, options);
   const auto heat_of = [&](std::size_t s) {
     return fuse_site(scene.campaign, scene.campaign.sites[s], voters[s], scene.grids[s], options)
@@ -204,13 +214,9 @@ TEST(ModelLabeller, IsNeverAskedForAMap) {
   ConsensusOptions options;
   options.method = ConsensusMethod::kBayes;
   options.fusion.classes = 2;
-  options.model = std::make_shared<const ModelLabeller>(
-      std::vector<std::string>{write_scores(folder / "scores.tif", test::utm_grid(200, 20), guess)},
-      classes(2));
+  options.model = model_of(folder, guess);
   const auto voters = choose_voters(scene.campaign, {}, options);
-  JointVotes votes(scene.campaign, voters, 2);
-  for (std::size_t s = 0; s < 10; ++s)
-    votes.add(s, collect_votes(scene.campaign, scene.campaign.sites[s], voters[s], scene.grids[s], options));
+  const JointVotes votes = collect_all(scene, voters, options);
   const JointFit fit = fuse_jointly(votes, options);
   auto statistics = describe_sites(scene.campaign, voters);
   for (auto& s : statistics) {
