@@ -12,6 +12,7 @@
 #include <furrow/geo/core/random.h>
 #include <furrow/geo/raster/writer.h>
 
+#include "slow_statistics.h"
 #include "support.h"
 
 namespace furrow::geo {
@@ -32,28 +33,15 @@ std::string write_bands(const test::TemporaryFolder& folder, const Raster<T>& pi
   return path.string();
 }
 
-/// Sorts all values: the definition itself.
 BandStatistics slow_statistics(std::vector<double> values, double low, double high) {
   BandStatistics s;
-  s.count = std::ssize(values);
   if (values.empty()) return s;
-  std::ranges::sort(values);
-  const auto at = [&](double percent) {
-    const double rank = percent / 100.0 * static_cast<double>(values.size() - 1);
-    const auto i = static_cast<std::size_t>(rank);
-    const double next = values[std::min(i + 1, values.size() - 1)];
-    return values[i] + (rank - std::floor(rank)) * (next - values[i]);
-  };
-  s.low = at(low);
-  s.high = at(high);
-  long double sum = 0;
-  for (const double v : values) sum += static_cast<long double>(v);
-  const long double mean = sum / static_cast<long double>(values.size());
-  long double squares = 0;
-  for (const double v : values)
-    squares += (static_cast<long double>(v) - mean) * (static_cast<long double>(v) - mean);
-  s.mean = static_cast<double>(mean);
-  s.sd = static_cast<double>(std::sqrt(squares / static_cast<long double>(values.size())));
+  const auto all = test::slow_statistics(std::move(values), std::array{low, high});
+  s.count = all.pixels;
+  s.low = all.percentiles[0];
+  s.high = all.percentiles[1];
+  s.mean = all.mean;
+  s.sd = all.sd;
   return s;
 }
 

@@ -15,6 +15,7 @@
 #include <furrow/geo/raster/normalise.h>
 #include <furrow/geo/raster/writer.h>
 
+#include "slow_statistics.h"
 #include "support.h"
 
 namespace furrow::geo {
@@ -39,27 +40,10 @@ std::string write(const std::filesystem::path& path, const Raster<T>& pixels,
   return path.string();
 }
 
-/// Sorts all values: the definition itself.
+/// @param bands  that the values come from, a value each a pixel
 ValueStatistics slow_statistics(std::vector<double> values, std::int64_t bands = 1) {
-  std::ranges::sort(values);
-  ValueStatistics s;
-  s.pixels = std::ssize(values) / bands;
-  s.min = values.front();
-  s.max = values.back();
-  for (const double percent : kPercentiles) {
-    const double rank = percent / 100.0 * static_cast<double>(values.size() - 1);
-    const auto i = static_cast<std::size_t>(rank);
-    const double next = values[std::min(i + 1, values.size() - 1)];
-    s.percentiles.push_back(values[i] + (rank - std::floor(rank)) * (next - values[i]));
-  }
-  long double sum = 0;
-  for (const double v : values) sum += static_cast<long double>(v);
-  const long double mean = sum / static_cast<long double>(values.size());
-  long double squares = 0;
-  for (const double v : values)
-    squares += (static_cast<long double>(v) - mean) * (static_cast<long double>(v) - mean);
-  s.mean = static_cast<double>(mean);
-  s.sd = static_cast<double>(std::sqrt(squares / static_cast<long double>(values.size())));
+  ValueStatistics s = test::slow_statistics(std::move(values), kPercentiles);
+  s.pixels /= bands;
   return s;
 }
 
