@@ -74,10 +74,12 @@ void copy(const Patch& from, const geo::Window& window, Patch& to, std::int64_t 
   copy(from.labels, window, to.labels, col, row);
   copy(from.weights, window, to.weights, col, row);
   copy(from.targets, window, to.targets, col, row);
+  copy(from.numbers, window, to.numbers, col, row);
 }
 
 Patch cut(const Patch& block, std::int64_t col, std::int64_t row, std::int64_t side) {
   Patch patch(side, side, block.pixels.bands(), block.targets.bands());
+  if (!block.numbers.empty()) patch.numbers = geo::Raster<std::int64_t>(side, side, 1, -1);
   copy(block,
        {col, row, std::min(side, block.pixels.width() - col), std::min(side, block.pixels.height() - row)},
        patch, 0, 0);
@@ -116,6 +118,7 @@ Patch turned(const Patch& patch, int turn) {
   result.labels = turned(patch.labels, turn);
   result.weights = turned(patch.weights, turn);
   result.targets = turned(patch.targets, turn);
+  if (!patch.numbers.empty()) result.numbers = turned(patch.numbers, turn);
   return result;
 }
 

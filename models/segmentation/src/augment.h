@@ -13,6 +13,7 @@ struct Patch {
   geo::Raster<std::uint8_t> valid;   ///< 1 = image data
   geo::Raster<std::uint8_t> labels;  ///< 255 = ignore
   geo::Raster<float> weights;
+  geo::Raster<std::int64_t> numbers;  ///< of pixels, -1 = padding; empty = not wanted
   geo::Raster<float> targets;  ///< [classes, rows, cols] class probabilities, 0 where ignored; empty = none
   std::int64_t labelled_without_image = 0;
   std::int64_t labelled_without_risk = 0;

@@ -18,8 +18,10 @@
 #include "checkpoint.h"
 #include "losses.h"
 #include "model_folder.h"
+#include "tensor_batch.h"
 #include "torch_threads.h"
 #include "unet.h"
+#include "validation.h"
 #include "weight_average.h"
 
 namespace furrow::segmentation {
@@ -29,75 +31,13 @@ namespace fs = std::filesystem;
 using geo::concat;
 using geo::quoted;
 
-constexpr int kClasses = 3;
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-using Confusion = std::array<std::array<std::int64_t, kClasses>, kClasses>;  // [label][prediction]
-
-/// A batch as the network and the losses take it. Shares the memory of `batch`, which must outlive it.
-struct TensorBatch {
-  torch::Tensor pixels;
-  Target target;
-
-  TensorBatch(Batch& batch, std::int64_t bands, std::int64_t chip)
-      : pixels(torch::from_blob(batch.pixels.data(), {batch.count, bands, chip, chip}, torch::kFloat)
-                   .contiguous(torch::MemoryFormat::ChannelsLast)),
-        target{
-            torch::from_blob(batch.labels.data(), {batch.count, chip, chip}, torch::kByte).to(torch::kLong),
-            torch::from_blob(batch.weights.data(), {batch.count, chip, chip}, torch::kFloat),
-            {}} {
-    if (batch.targets.empty()) return;
-    target.soft = torch::from_blob(batch.targets.data(), {batch.count, chip, chip, kClasses}, torch::kFloat)
-                      .permute({0, 3, 1, 2});
-  }
-};
-
-/// Predictions against labels, and optionally logits of every n-th labelled pixel for the calibration.
-struct Validation {
-  Confusion confusion{};
-  double loss = 0.0;
-  std::int64_t labelled = 0;
-  LogitSample sample;
-
-  void add(const torch::Tensor& logits, const Batch& batch, std::int64_t sample_every);
-  [[nodiscard]] double iou(bool (*belongs)(int)) const;
-};
-
-void Validation::add(const torch::Tensor& logits, const Batch& batch, std::int64_t sample_every) {
-  const torch::Tensor plain = logits.permute({0, 2, 3, 1}).contiguous();
-  const float* values = plain.data_ptr<float>();
-  for (std::size_t i = 0; i < batch.labels.size(); ++i) {
-    const std::uint8_t label = batch.labels[i];
-    if (label >= kClasses) continue;
-    const float* pixel = values + i * kClasses;
-    const auto predicted = static_cast<std::size_t>(std::max_element(pixel, pixel + kClasses) - pixel);
-    ++confusion[label][predicted];
-    if (sample_every > 0 && labelled % sample_every == 0) {
-      sample.labels.push_back(label);
-      sample.logits.insert(sample.logits.end(), pixel, pixel + kClasses);
-    }
-    ++labelled;
-  }
-}
-
-/// Intersection over union of a set of classes taken as one; NaN when neither labels nor predictions hold it.
-double Validation::iou(bool (*belongs)(int)) const {
-  std::int64_t both = 0;
-  std::int64_t either = 0;
-  for (int label = 0; label < kClasses; ++label) {
-    for (int predicted = 0; predicted < kClasses; ++predicted) {
-      const std::int64_t n = confusion[static_cast<std::size_t>(label)][static_cast<std::size_t>(predicted)];
-      if (belongs(label) && belongs(predicted)) both += n;
-      if (belongs(label) || belongs(predicted)) either += n;
-    }
-  }
-  return either == 0 ? kNaN : static_cast<double>(both) / static_cast<double>(either);
-}
 
 void check_options(const TrainingData& data, const TrainOptions& options) {
   const auto need = [](bool good, const char* what, auto value) {
     if (!good) throw geo::InvalidArgument(concat("training needs ", what, ", got ", value));
   };
-  check_unet_options({data.bands(), options.base_width, options.levels, options.dropout, kClasses});
+  check_unet_options({data.bands(), options.base_width, options.levels, options.dropout, kTrainedClasses});
   need(options.epochs >= 1, "at least one epoch", options.epochs);
   need(options.batch_size >= 1, "a batch of at least one window", options.batch_size);
   need(options.learning_rate > 0.0, "a learning rate above 0", options.learning_rate);
@@ -146,8 +86,9 @@ class Trainer {
         m_options(options),
         m_folder(std::move(folder)),
         m_exec(exec),
-        m_network(UNetOptions{data.bands(), options.base_width, options.levels, options.dropout, kClasses},
-                  options.seed),
+        m_network(
+            UNetOptions{data.bands(), options.base_width, options.levels, options.dropout, kTrainedClasses},
+            options.seed),
         m_optimiser(make_optimiser(m_network, options)),
         m_description(describe_training(data, options)),
         m_steps(data.train_batches(options.batch_size)) {

@@ -45,6 +45,7 @@ struct Scene {
   std::optional<Overlay> posterior;
   std::vector<geo::BandStatistics> statistics;
   Window labelled;  ///< part of the image that the label raster covers
+  std::int32_t labeller = -1;
 };
 
 struct Block {
@@ -53,6 +54,7 @@ struct Block {
   std::int64_t key_row = 0;
   Window window;
   std::int64_t labelled_px = 0;
+  std::int64_t first_pixel = 0;  ///< number of its first pixel among those of all training blocks
 };
 
 /// A window that the network sees: `window` is read, labels count inside `own` only.
@@ -315,6 +317,7 @@ struct TrainingData::Impl {
   std::vector<TrainingScene> sources;
   std::vector<Scene> scenes;
   std::vector<std::string> band_names;
+  std::vector<std::string> labellers;
   double pixel_size_m = 0.0;
   TrainingDataSummary summary;
   std::vector<Block> train;
@@ -336,6 +339,7 @@ struct TrainingData::Impl {
   void split(std::vector<Block> blocks);
   void make_windows();
   [[nodiscard]] Patch load(std::size_t scene, const Window& window, const Window& own) const;
+  [[nodiscard]] Patch load_train_block(std::size_t index) const;
   void fill_cache(geo::ExecContext& exec);
   void count_pixels(const Patch& patch);
   [[nodiscard]] Patch train_window(std::size_t index, std::int64_t epoch) const;
@@ -359,6 +363,11 @@ void TrainingData::Impl::open_scene(const TrainingScene& source) {
   const geo::Grid& labels = scene.labels.reader->grid();
   scene.labelled = geo::intersection({scene.labels.col, scene.labels.row, labels.width, labels.height},
                                      scene.image->grid().window());
+  if (!source.labeller.empty()) {
+    const auto known = std::ranges::find(labellers, source.labeller);
+    scene.labeller = static_cast<std::int32_t>(known - labellers.begin());
+    if (known == labellers.end()) labellers.push_back(source.labeller);
+  }
   scenes.push_back(std::move(scene));
 }
 
@@ -479,6 +488,11 @@ void TrainingData::Impl::split(std::vector<Block> blocks) {
   std::vector<bool> validates(blocks.size(), false);
   for (std::size_t i = 0; i < wanted; ++i) validates[order[i]] = true;
   for (std::size_t i = 0; i < blocks.size(); ++i) (validates[i] ? val : train).push_back(blocks[i]);
+  std::int64_t pixels = 0;
+  for (Block& block : train) {
+    block.first_pixel = pixels;
+    pixels += block.window.pixels();
+  }
 }
 
 /// The window of side `chip` around `own`, moved inside `image` where that is large enough.
@@ -553,6 +567,16 @@ Patch TrainingData::Impl::load(std::size_t index, const Window& window, const Wi
   return patch;
 }
 
+Patch TrainingData::Impl::load_train_block(std::size_t index) const {
+  const Block& block = train[index];
+  Patch patch = load(block.scene, block.window, block.window);
+  if (options.number_pixels) {
+    patch.numbers = geo::Raster<std::int64_t>(block.window.width, block.window.height);
+    std::iota(patch.numbers.data().begin(), patch.numbers.data().end(), block.first_pixel);
+  }
+  return patch;
+}
+
 void TrainingData::Impl::count_pixels(const Patch& patch) {
   for (const std::uint8_t label : patch.labels.data()) {
     if (label < summary.labelled_px.size()) ++summary.labelled_px[label];
@@ -567,7 +591,8 @@ void TrainingData::Impl::count_pixels(const Patch& patch) {
 void TrainingData::Impl::fill_cache(geo::ExecContext& exec) {
   const std::size_t floats =
       static_cast<std::size_t>(bands()) + 1 + (uses_soft_targets(options.risk.mode) ? kClasses : 0);
-  const std::size_t per_pixel = floats * sizeof(float) + 2;
+  const std::size_t per_pixel =
+      floats * sizeof(float) + 2 + (options.number_pixels ? sizeof(std::int64_t) : 0);
   std::size_t needed = 0;
   for (const Block& block : train) needed += static_cast<std::size_t>(block.window.pixels()) * per_pixel;
   for (const ValWindow& window : val_windows)
@@ -591,7 +616,7 @@ void TrainingData::Impl::fill_cache(geo::ExecContext& exec) {
     tbb::parallel_for(std::size_t{0}, group.size(), [&](std::size_t i) {
       const std::size_t item = start + i;
       if (item < train.size()) {
-        group[i] = std::make_shared<Patch>(load(train[item].scene, train[item].window, train[item].window));
+        group[i] = std::make_shared<Patch>(load_train_block(item));
       } else {
         const ValWindow& window = val_windows[item - train.size()];
         group[i] = std::make_shared<Patch>(load(val[window.block].scene, window.window, window.own));
@@ -614,8 +639,7 @@ void TrainingData::Impl::fill_cache(geo::ExecContext& exec) {
 Patch TrainingData::Impl::train_window(std::size_t index, std::int64_t epoch) const {
   const std::size_t b = train_windows[index];
   const std::shared_ptr<const Patch> block =
-      train_cache[b] ? train_cache[b]
-                     : std::make_shared<Patch>(load(train[b].scene, train[b].window, train[b].window));
+      train_cache[b] ? train_cache[b] : std::make_shared<Patch>(load_train_block(b));
   geo::Random random(options.seed, geo::stable_hash(concat("window ", epoch, " ", index)));
   Patch patch = random_window(*block, options.chip_px, random);
   if (options.augment) {
@@ -676,6 +700,13 @@ const std::vector<TrainingScene>& TrainingData::scenes() const noexcept {
 const TrainingDataSummary& TrainingData::summary() const noexcept {
   return m_impl->summary;
 }
+const std::vector<std::string>& TrainingData::labellers() const noexcept {
+  return m_impl->labellers;
+}
+std::int64_t TrainingData::train_pixels() const noexcept {
+  const std::vector<Block>& blocks = m_impl->train;
+  return blocks.empty() ? 0 : blocks.back().first_pixel + blocks.back().window.pixels();
+}
 
 std::int64_t TrainingData::train_batches(std::int64_t batch_size) const {
   return (m_impl->summary.train_chips + batch_size - 1) / batch_size;
@@ -689,7 +720,8 @@ namespace {
 
 /// Fills a batch with `count` patches that `make(i)` gives.
 template <class Make>
-Batch fill_batch(std::size_t count, int bands, std::int64_t chip, bool soft, const Make& make) {
+Batch fill_batch(std::size_t count, int bands, std::int64_t chip, bool soft, bool numbered,
+                 const Make& make) {
   const auto area = static_cast<std::size_t>(chip * chip);
   const std::size_t volume = area * static_cast<std::size_t>(bands);
   Batch batch;
@@ -697,6 +729,7 @@ Batch fill_batch(std::size_t count, int bands, std::int64_t chip, bool soft, con
   batch.pixels.resize(count * volume);
   batch.labels.resize(count * area);
   batch.weights.resize(count * area);
+  if (numbered) batch.pixel_numbers.resize(count * area);
   if (soft) batch.targets.resize(count * area * kClasses);
   tbb::parallel_for(std::size_t{0}, count, [&](std::size_t i) {
     const std::shared_ptr<const Patch> patch = make(i);
@@ -711,6 +744,7 @@ Batch fill_batch(std::size_t count, int bands, std::int64_t chip, bool soft, con
       float* to = batch.targets.data() + i * area * kClasses + c;
       for (std::size_t p = 0; p < area; ++p) to[p * kClasses] = from[p];
     }
+    if (!batch.pixel_numbers.empty()) put(patch->numbers.data(), batch.pixel_numbers, i * area);
   });
   return batch;
 }
@@ -725,10 +759,17 @@ Batch TrainingData::train_batch(std::int64_t epoch, std::int64_t index, std::int
   const auto first = static_cast<std::size_t>(index * batch_size);
   if (first >= order.size()) throw geo::InvalidArgument(concat("there is no training batch ", index));
   const std::size_t count = std::min(static_cast<std::size_t>(batch_size), order.size() - first);
-  return fill_batch(count, bands(), m_impl->options.chip_px, uses_soft_targets(m_impl->options.risk.mode),
-                    [&](std::size_t i) {
-                      return std::make_shared<const Patch>(m_impl->train_window(order[first + i], epoch));
-                    });
+  Batch batch =
+      fill_batch(count, bands(), m_impl->options.chip_px, uses_soft_targets(m_impl->options.risk.mode),
+                 m_impl->options.number_pixels, [&](std::size_t i) {
+                   return std::make_shared<const Patch>(m_impl->train_window(order[first + i], epoch));
+                 });
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t block = m_impl->train_windows[order[first + i]];
+    batch.blocks.push_back(static_cast<std::int64_t>(block));
+    batch.labellers.push_back(m_impl->scenes[m_impl->train[block].scene].labeller);
+  }
+  return batch;
 }
 
 Batch TrainingData::val_batch(std::int64_t index, std::int64_t batch_size) const {
@@ -737,14 +778,20 @@ Batch TrainingData::val_batch(std::int64_t index, std::int64_t batch_size) const
     throw geo::InvalidArgument(concat("there is no validation batch ", index));
   const std::size_t count =
       std::min(static_cast<std::size_t>(batch_size), m_impl->val_windows.size() - first);
-  return fill_batch(count, bands(), m_impl->options.chip_px, uses_soft_targets(m_impl->options.risk.mode),
-                    [&](std::size_t i) {
-                      const std::size_t item = first + i;
-                      if (m_impl->val_cache[item]) return m_impl->val_cache[item];
-                      const ValWindow& window = m_impl->val_windows[item];
-                      return std::make_shared<const Patch>(
-                          m_impl->load(m_impl->val[window.block].scene, window.window, window.own));
-                    });
+  Batch batch = fill_batch(count, bands(), m_impl->options.chip_px,
+                           uses_soft_targets(m_impl->options.risk.mode), false, [&](std::size_t i) {
+                             const std::size_t item = first + i;
+                             if (m_impl->val_cache[item]) return m_impl->val_cache[item];
+                             const ValWindow& window = m_impl->val_windows[item];
+                             return std::make_shared<const Patch>(
+                                 m_impl->load(m_impl->val[window.block].scene, window.window, window.own));
+                           });
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t block = m_impl->val_windows[first + i].block;
+    batch.blocks.push_back(static_cast<std::int64_t>(block));
+    batch.labellers.push_back(m_impl->scenes[m_impl->val[block].scene].labeller);
+  }
+  return batch;
 }
 
 }  // namespace furrow::segmentation

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <map>
 #include <set>
 
 #include <gmock/gmock.h>
@@ -138,6 +139,32 @@ TEST(TrainingData, NeverTrainsOnAValidationPixel) {
       });
     }
   }
+}
+
+TEST(TrainingData, NumbersPixelsWhateverTheWindowAndItsTurn) {
+  TemporaryFolder folder;
+  TrainingScene scene = write_scene(folder, 128, 96);
+  scene.labeller = "anna";
+  TrainingDataOptions options = readable();
+  options.number_pixels = true;
+  options.augment = true;
+  const TrainingData data = load(scene, options);
+  EXPECT_EQ(data.labellers(), std::vector<std::string>{"anna"});
+  // A number belongs to one pixel of the scene in all epochs: labels, which are never changed, must agree.
+  std::map<std::int64_t, std::uint8_t> seen;
+  for (std::int64_t epoch = 1; epoch <= 4; ++epoch) {
+    for (const Batch& batch : all_train(data, epoch)) {
+      ASSERT_EQ(batch.pixel_numbers.size(), batch.labels.size());
+      EXPECT_EQ(batch.labellers, std::vector<std::int32_t>(static_cast<std::size_t>(batch.count), 0));
+      for (std::size_t i = 0; i < batch.labels.size(); ++i) {
+        const std::int64_t number = batch.pixel_numbers[i];
+        ASSERT_GE(number, 0);
+        ASSERT_LT(number, data.train_pixels());
+        EXPECT_EQ(seen.emplace(number, batch.labels[i]).first->second, batch.labels[i]);
+      }
+    }
+  }
+  EXPECT_GT(seen.size(), static_cast<std::size_t>(data.train_pixels() / 2));
 }
 
 TEST(TrainingData, WindowsMoveFromEpochToEpochAndRepeatWithTheSeed) {

@@ -21,8 +21,9 @@ struct TrainingScene {
       labels;        ///< 0 background, 1 interior, 2 boundary, 3 = unknown and 255 = ignore, nodata = ignore
   std::string risk;  ///< 0..1 (scale and offset of the band are applied); empty = none
   std::string posterior =
-      {};  ///< class probabilities (scale and offset are applied): three bands background,
-           ///< interior, boundary, or one band P(field) of two classes; empty = none
+      {};                     ///< class probabilities (scale and offset are applied): three bands background,
+                              ///< interior, boundary, or one band P(field) of two classes; empty = none
+  std::string labeller = {};  ///< who drew the labels; empty = not said
 };
 
 struct TrainingDataOptions {
@@ -38,6 +39,7 @@ struct TrainingDataOptions {
                                      ///< instead of using them as the class (with a warning)
   geo::Crs override_crs;             ///< for images without a CRS
   std::string crs_switch = "--crs";  ///< the command's option behind it, named in messages
+  bool number_pixels = false;        ///< fill Batch::pixel_numbers
 };
 
 /// Windows as the network takes them.
@@ -48,6 +50,11 @@ struct Batch {
   std::vector<float> weights;        ///< [count, chip, chip]: risk weights, 0 where the label is 255
   std::vector<float> targets;  ///< [count, chip, chip, 3]: class probabilities, 0 where the label is 255;
                                ///< empty unless the risk mode is soft
+  std::vector<std::int64_t> blocks;     ///< [count]: the training (or validation) block of each window
+  std::vector<std::int32_t> labellers;  ///< [count]: position in TrainingData::labellers(), -1 = not said
+  /// [count, chip, chip] of training windows: the pixel's place among all pixels of all training blocks, the
+  /// same in every epoch, whatever the window and its turn; -1 = padding. Empty unless number_pixels.
+  std::vector<std::int64_t> pixel_numbers;
 };
 
 struct TrainingDataSummary {
@@ -98,6 +105,10 @@ class TrainingData {
   [[nodiscard]] const TrainingDataOptions& options() const noexcept;
   [[nodiscard]] const std::vector<TrainingScene>& scenes() const noexcept;
   [[nodiscard]] const TrainingDataSummary& summary() const noexcept;
+  /// Names of the scenes' labellers, each once, in the order of the scenes.
+  [[nodiscard]] const std::vector<std::string>& labellers() const noexcept;
+  /// Pixels of all training blocks: pixel numbers lie below.
+  [[nodiscard]] std::int64_t train_pixels() const noexcept;
 
   [[nodiscard]] std::int64_t train_batches(std::int64_t batch_size) const;
   [[nodiscard]] std::int64_t val_batches(std::int64_t batch_size) const;
