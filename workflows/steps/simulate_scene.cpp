@@ -1,9 +1,16 @@
+#include <algorithm>
+#include <cmath>
 #include <memory>
 #include <optional>
 
 #include <furrow/geo/core/atomic_output.h>
+#include <furrow/geo/core/error.h>
+#include <furrow/geo/core/text.h>
+#include <furrow/geo/vector/layer.h>
 #include <furrow/simulation/scene.h>
 #include <furrow/workflow/step.h>
+
+#include "vector_options.h"
 
 namespace furrow::workflow {
 namespace {
@@ -25,7 +32,9 @@ class SimulateScene final : public Step {
             {{"A small scene", "furrow simulate scene --out out/scene --size-px 256 --seed 3"},
              {"Small fields, some clouds",
               "furrow simulate scene --out out/cloudy --size-px 256 --mean-field-ha 0.6 --pixel-m 5 "
-              "--cloud-share 0.2"}}};
+              "--cloud-share 0.2"},
+             {"Real parcels under an invented sky",
+              "furrow simulate scene --fields parcels.gpkg --out out/parcels"}}};
   }
 
   void declare(OptionTable& t) override {
@@ -39,8 +48,19 @@ class SimulateScene final : public Step {
     t.add("height-px", &m_height).help("Height, where it is not --size-px").unit("px").range(1, 200000);
     t.add("pixel-m", &m_options.pixel_m).help("Side of a pixel").unit("m").range(0.1, 1000.0);
     t.add("bands", &m_bands).help("Number of bands, from B, G, R, NIR, SWIR1, SWIR2").range(1, 6);
-    t.add("crs", &m_crs).help("Projected CRS of the scene");
-    t.add("origin", &m_origin).help("Upper left corner in that CRS: x y").count(2);
+    t.add("crs", &m_crs).help("Projected CRS of the scene; without: that of --fields, else EPSG:32632");
+    t.add("origin", &m_origin)
+        .help("Upper left corner in that CRS: x y; without: 600000 5500000")
+        .count(2)
+        .excludes("fields");
+    t.add("fields", &m_fields)
+        .input("vector layer")
+        .help("Real fields to render instead of invented ones; the scene then has their extent")
+        .excludes("size-px")
+        .excludes("width-px")
+        .excludes("height-px")
+        .group("Land");
+    m_vector.declare(t, "fields", true);
     t.add("mean-field-ha", &m_options.mean_field_ha)
         .help("About the mean area of a field")
         .unit("ha")
@@ -66,8 +86,9 @@ class SimulateScene final : public Step {
     options.width_px = m_width.value_or(m_size);
     options.height_px = m_height.value_or(m_size);
     options.bands = static_cast<int>(m_bands);
-    options.crs = geo::Crs::from_user_input(m_crs);
-    options.origin = {m_origin[0], m_origin[1]};
+    if (!m_origin.empty()) options.origin = {m_origin[0], m_origin[1]};
+    if (!m_fields.empty()) use_fields(options);
+    if (options.crs.empty()) options.crs = geo::Crs::from_user_input(m_crs.empty() ? "EPSG:32632" : m_crs);
     options.seed = static_cast<std::uint64_t>(m_seed);
     simulation::check_scene_memory(options, context.exec());
     const simulation::SceneSimulator scene(options);
@@ -77,9 +98,35 @@ class SimulateScene final : public Step {
   }
 
  private:
+  /// Takes over the polygons, and from them CRS and extent, on whole pixels.
+  void use_fields(simulation::SceneOptions& options) const {
+    geo::LayerReadOptions reading = m_vector.read_options("--fields-crs");
+    if (!m_crs.empty()) reading.target_crs = geo::Crs::from_user_input(m_crs);
+    geo::Layer layer = geo::read_layer(m_fields, reading);
+    options.crs = layer.crs;
+    if (!options.crs.is_projected()) {
+      throw geo::CrsError(geo::concat("layer ", geo::quoted(m_fields), " is in ", layer.crs.name(),
+                                      ", not projected; give the scene a projected CRS with --crs"));
+    }
+    geo::Box box;
+    for (geo::Feature& feature : layer.features) {
+      if (feature.geometry.empty()) continue;
+      box.expand(geo::bounds(feature.geometry));
+      options.fields.push_back(std::move(feature.geometry));
+    }
+    const double side = options.pixel_m / options.crs.metres_per_unit();
+    options.origin = {std::floor(box.min_x / side) * side, std::ceil(box.max_y / side) * side};
+    options.width_px =
+        std::max<std::int64_t>(1, std::llround(std::ceil((box.max_x - options.origin.x) / side)));
+    options.height_px =
+        std::max<std::int64_t>(1, std::llround(std::ceil((options.origin.y - box.min_y) / side)));
+  }
+
   std::string m_out;
-  std::string m_crs = "EPSG:32632";
-  std::vector<double> m_origin{600000.0, 5500000.0};
+  std::string m_crs;
+  std::vector<double> m_origin;
+  std::string m_fields;
+  VectorOptions m_vector;
   std::int64_t m_size = 512;
   std::optional<std::int64_t> m_width, m_height;
   std::int64_t m_bands = 4;

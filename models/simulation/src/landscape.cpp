@@ -347,7 +347,9 @@ struct Obstacles {
   std::vector<Patch> patches;
 };
 
+/// Water and groves; none where fields are given. Single trees stand anywhere.
 Obstacles place_obstacles(const LandscapeOptions& options, const MultiPolygon& ponds) {
+  const bool invented = options.given_fields.empty();
   Obstacles result;
   Random random(options.seed, geo::stable_hash("obstacles"));
   const auto add = [&](Polygon shape, const Surface& surface, bool keeps_fields_off) {
@@ -357,15 +359,17 @@ Obstacles place_obstacles(const LandscapeOptions& options, const MultiPolygon& p
     result.patches.push_back({valid, surface});
   };
   const std::uint64_t river_seed = geo::stable_hash("river", options.seed);
-  if (random.chance(0.6)) {
+  if (random.chance(0.6) && invented) {
     const double half_width = random.uniform(5.0, 14.0);
     add(river(options, half_width + 9.0, river_seed), grass_surface(random), true);
     add(river(options, half_width + 4.0, river_seed), trees_surface(random), false);
     add(river(options, half_width, river_seed), water_surface(random), false);
   }
-  for (const auto& pond : ponds) add(pond, water_surface(random), true);
   const Scatter scatter = scatter_trees(options);
-  for (const auto& grove : scatter.groves) add(grove, trees_surface(random), true);
+  if (invented) {
+    for (const auto& pond : ponds) add(pond, water_surface(random), true);
+    for (const auto& grove : scatter.groves) add(grove, trees_surface(random), true);
+  }
   for (const auto& tree : scatter.single_trees) add(tree, trees_surface(random), false);
   return result;
 }
@@ -392,6 +396,58 @@ MultiPolygon round_to_centimetres(MultiPolygon shape) {
     for (auto& hole : polygon.holes) each(hole);
   }
   return geo::check_validity(shape).valid ? shape : geo::make_valid(shape);
+}
+
+geo::MultiPolygon inside(MultiPolygon shape, const LandscapeOptions& options) {
+  const geo::Box scene{0.0, 0.0, options.width_m, options.height_m};
+  const geo::Box box = geo::bounds(shape);
+  if (!box.intersects(scene)) return {};
+  if (box.min_x < 0.0 || box.min_y < 0.0 || box.max_x > scene.max_x || box.max_y > scene.max_y)
+    return geo::intersection(shape, {geo::to_polygon(scene)});
+  return shape;
+}
+
+std::vector<geo::Box> boxes_of(const std::vector<MultiPolygon>& shapes) {
+  std::vector<geo::Box> boxes;
+  for (const auto& shape : shapes) boxes.push_back(geo::bounds(shape));
+  return boxes;
+}
+
+/// What earlier shapes leave of shape `i`: bent edges of touching fields differ by centimetres where one has
+/// a vertex and the other has none.
+MultiPolygon away_from_earlier(const std::vector<MultiPolygon>& shapes, const geo::BoxIndex& index,
+                               std::size_t i) {
+  MultiPolygon shape = shapes[i];
+  if (shape.empty()) return shape;
+  for (const std::size_t k : index.query(geo::bounds(shape))) {
+    if (k >= i || shapes[k].empty() || shape.empty()) continue;
+    if (geo::intersection_area(shape, shapes[k]) > 0.0) shape = geo::difference(shape, shapes[k]);
+  }
+  return shape;
+}
+
+/// Given fields with crops: a tenth of them like the field before.
+std::vector<TrueField> sow_given_fields(const LandscapeOptions& options) {
+  std::vector<MultiPolygon> shapes;
+  for (const MultiPolygon& field : options.given_fields) shapes.push_back(inside(field, options));
+  const geo::BoxIndex index(boxes_of(shapes));
+  Random random(options.seed, geo::stable_hash("given fields"));
+  std::vector<TrueField> result;
+  std::size_t crop = 0;
+  Surface surface;
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    const bool like_the_last = random.chance(0.10) && i > 0;
+    const std::size_t drawn = draw_crop(random);
+    const Surface own = field_surface(drawn, options.day_of_year, random);
+    if (!like_the_last) {
+      crop = drawn;
+      surface = own;
+    }
+    for (Polygon& part : away_from_earlier(shapes, index, i)) {
+      if (geo::area(part) >= options.smallest_field_m2) result.push_back({std::move(part), crop, surface});
+    }
+  }
+  return result;
 }
 
 /// Cuts planned fields to the scene, away from obstacles and from each other.
@@ -423,39 +479,17 @@ class FieldCutter {
   }
 
  private:
-  static std::vector<geo::Box> boxes_of(const std::vector<MultiPolygon>& shapes) {
-    std::vector<geo::Box> boxes;
-    for (const auto& shape : shapes) boxes.push_back(geo::bounds(shape));
-    return boxes;
-  }
-
   [[nodiscard]] MultiPolygon away_from_obstacles(const PlannedField& field) const {
     MultiPolygon shape{field.round ? circle_inside(field) : m_plan.bend().apply(field.corners)};
     if (field.round) {
       for (Point& p : shape.front().shell) p = m_plan.bend()(p);
     }
     if (!geo::check_validity(shape).valid) shape = geo::make_valid(shape);
-    const geo::Box box = geo::bounds(shape);
-    const geo::Box scene{0.0, 0.0, m_options.width_m, m_options.height_m};
-    if (!box.intersects(scene)) return {};
-    if (box.min_x < 0.0 || box.min_y < 0.0 || box.max_x > scene.max_x || box.max_y > scene.max_y) {
-      shape = geo::intersection(shape, {geo::to_polygon(scene)});
-    }
-    for (const std::size_t k : m_obstacle_index.query(box))
+    shape = inside(std::move(shape), m_options);
+    if (shape.empty()) return {};
+    for (const std::size_t k : m_obstacle_index.query(geo::bounds(shape)))
       shape = geo::difference(shape, m_obstacles.shapes[k]);
     return round_to_centimetres(std::move(shape));
-  }
-
-  /// Bent edges of touching fields differ by centimetres where one has a vertex and the other has none.
-  [[nodiscard]] static MultiPolygon away_from_earlier(const std::vector<MultiPolygon>& shapes,
-                                                      const geo::BoxIndex& index, std::size_t i) {
-    MultiPolygon shape = shapes[i];
-    if (shape.empty()) return shape;
-    for (const std::size_t k : index.query(geo::bounds(shape))) {
-      if (k >= i || shapes[k].empty() || shape.empty()) continue;
-      if (geo::intersection_area(shape, shapes[k]) > 0.0) shape = geo::difference(shape, shapes[k]);
-    }
-    return shape;
   }
 
   const Planner& m_plan;
@@ -474,7 +508,8 @@ Landscape make_landscape(const LandscapeOptions& options) {
   const double far = 2.0 * std::hypot(options.width_m, options.height_m) + 1000.0;
   land.below.push_back({{geo::to_polygon(geo::Box{-far, -far, far, far})}, plan.m_surface_of_all});
   for (auto& patch : plan.below) land.below.push_back(std::move(patch));
-  land.fields = FieldCutter(plan, obstacles, options).cut();
+  land.fields =
+      options.given_fields.empty() ? FieldCutter(plan, obstacles, options).cut() : sow_given_fields(options);
   land.above = std::move(obstacles.patches);
   return land;
 }

@@ -17,6 +17,7 @@ struct LandscapeOptions {
   double mean_field_ha = 3.0;
   double smallest_field_m2 = 200.0;
   double day_of_year = 166.0;
+  std::vector<geo::MultiPolygon> given_fields;  ///< valid; these fields instead of invented ones
   std::uint64_t seed = 1;
 };
 
@@ -38,6 +39,8 @@ struct Landscape {
   std::vector<Patch> above;  ///< water and trees
 };
 
+/// With given fields the invented land shows between them; water and groves, which would cover them, are left
+/// out. Where given fields overlap the earlier one keeps the ground.
 [[nodiscard]] Landscape make_landscape(const LandscapeOptions& options);
 
 }  // namespace furrow::simulation::detail

@@ -51,6 +51,19 @@ geo::Grid grid_of(const SceneOptions& o) {
   return {o.width_px, o.height_px, {o.origin.x, side, 0.0, o.origin.y, 0.0, -side}, o.crs};
 }
 
+/// From the scene's CRS to metres from its lower left corner.
+geo::MultiPolygon in_scene_metres(geo::MultiPolygon shape, const SceneOptions& o, double height_m) {
+  const double unit_m = o.crs.metres_per_unit();
+  const auto move = [&](geo::Ring& ring) {
+    for (geo::Point& p : ring) p = {(p.x - o.origin.x) * unit_m, height_m - (o.origin.y - p.y) * unit_m};
+  };
+  for (geo::Polygon& part : shape) {
+    move(part.shell);
+    for (geo::Ring& hole : part.holes) move(hole);
+  }
+  return shape;
+}
+
 /// Weights of the samples round a pixel's centre, which lies between two samples.
 std::vector<double> blur_weights() {
   std::vector<double> weights;
@@ -84,6 +97,8 @@ struct SceneSimulator::Impl {
     l.height_m = static_cast<double>(o.height_px) * o.pixel_m;
     l.mean_field_ha = o.mean_field_ha;
     l.smallest_field_m2 = std::max(200.0, 4.0 * o.pixel_m * o.pixel_m);
+    for (const geo::MultiPolygon& field : o.fields)
+      l.given_fields.push_back(in_scene_metres(field, o, l.height_m));
     l.day_of_year = detail::day_of_year(detail::parse_date(o.date));
     l.seed = o.seed;
     land = detail::make_landscape(l);

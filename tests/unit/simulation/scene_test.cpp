@@ -64,6 +64,40 @@ TEST(SceneSimulator, TrueFieldsAreValidDisjointAndInside) {
   }
 }
 
+TEST(SceneSimulator, RendersGivenFieldsWhereTheyLie) {
+  SceneOptions options = options_for(64);
+  options.noise = 0.0;
+  const auto square = [](double x, double y, double side) {
+    return geo::MultiPolygon{geo::to_polygon(geo::Box{x, y, x + side, y + side})};
+  };
+  const geo::Point corner = options.origin;  // upper left
+  options.fields = {square(corner.x + 100.0, corner.y - 300.0, 200.0),
+                    square(corner.x + 250.0, corner.y - 300.0, 200.0),   // 50 m of it belong to the first
+                    square(corner.x + 600.0, corner.y - 700.0, 200.0)};  // 40 m of it lie in the scene
+  const SceneSimulator scene(options);
+  const geo::Layer& truth = scene.truth();
+  ASSERT_EQ(truth.features.size(), 3u);
+  const auto area = [&](std::size_t i) { return geo::area(truth.features[i].geometry); };
+  EXPECT_NEAR(area(0), 40000.0, 1.0);
+  EXPECT_NEAR(area(1), 30000.0, 1.0);
+  EXPECT_NEAR(area(2), 40.0 * 140.0, 1.0);
+  EXPECT_EQ(geo::bounds(truth.features[0].geometry).min_x, corner.x + 100.0);
+  // Given fields hide the invented land whatever its seed would have put there: one crop each, no roads.
+  const geo::Raster<std::uint16_t> inside = scene.render({13, 13, 10, 14});
+  const geo::Raster<std::uint16_t> all = scene.render({0, 0, 64, 64});
+  const auto spread = [](const geo::Raster<std::uint16_t>& pixels) {
+    double sum = 0.0;
+    double squares = 0.0;
+    for (const std::uint16_t value : pixels.band(3)) {
+      sum += value;
+      squares += static_cast<double>(value) * value;
+    }
+    const auto n = static_cast<double>(pixels.pixels());
+    return std::sqrt(squares / n - sum / n * (sum / n));
+  };
+  EXPECT_LT(spread(inside), 0.5 * spread(all));
+}
+
 TEST(SceneSimulator, SomeFieldsTouchAndMostDoNot) {
   const SceneSimulator scene(options_for(300));
   const auto& features = scene.truth().features;

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <furrow/geo/core/exec_context.h>
 #include <furrow/geo/raster/raster.h>
@@ -19,6 +20,7 @@ struct SceneOptions {
   geo::Crs crs;                            ///< projected
   geo::Point origin{600000.0, 5500000.0};  ///< upper left corner, in the CRS
   double mean_field_ha = 3.0;              ///< about the mean area of a field
+  std::vector<geo::MultiPolygon> fields;   ///< real fields in the CRS, valid, instead of invented ones
   double cloud_share = 0.0;                ///< share of pixels that clouds hide (nodata), 0 to 0.95
   double noise = 0.003;                    ///< standard deviation of the sensor's noise, in reflectance
   std::string date = "2021-06-15";         ///< ISO; how far crops are (northern mid-latitudes)
@@ -32,6 +34,9 @@ struct SceneOptions {
 /// margins, hedges, tracks, or nothing (about a fifth of the borders). Some blocks are woodland or
 /// settlement; there are centre pivots, a river, ponds and trees. About a quarter of neighbours share their
 /// crop, so that some boundaries are weak.
+///
+/// With given fields these are the truth (cut to the scene; where two overlap the earlier one keeps the
+/// ground), sown with random crops; the invented land shows between them, without river, ponds and groves.
 ///
 /// Image: each surface mixes the reflectances of green plants, dry plants and soil; within a field they vary
 /// by smooth noise, a gradient, and rows. Sampled 4 x 4 per pixel, blurred with a Gaussian point spread of
