@@ -1,4 +1,6 @@
 #include <cmath>
+#include <functional>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <ostream>
@@ -7,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <furrow/assessment/block_accuracy.h>
 #include <furrow/assessment/object_accuracy.h>
 #include <furrow/assessment/pixel_accuracy.h>
 #include <furrow/geo/core/atomic_output.h>
@@ -58,6 +61,35 @@ Json to_json(const assessment::ObjectAccuracy& a, double min_iou) {
           {"predicted", a.predicted},
           {"found", a.found},
           {"correct", a.correct}};
+}
+
+struct NamedFigure {
+  const char* name;
+  double (*value)(const assessment::BlockCounts&);
+};
+
+constexpr NamedFigure kFigures[]{
+    {"extent_iou", [](const assessment::BlockCounts& b) { return b.extent.iou(); }},
+    {"extent_f1", [](const assessment::BlockCounts& b) { return b.extent.f1(); }},
+    {"boundary_f1", [](const assessment::BlockCounts& b) { return b.boundary_f1(); }},
+    {"object_f1", [](const assessment::BlockCounts& b) { return b.object_f1(); }},
+    {"ece", [](const assessment::BlockCounts& b) { return b.ece(); }},
+    {"brier", [](const assessment::BlockCounts& b) { return b.brier(); }}};
+
+/// Every figure with its 95 % interval.
+Json intervals(const std::vector<assessment::BlockCounts>& blocks, std::int64_t draws, std::uint64_t seed) {
+  assessment::BlockCounts sum;
+  for (const auto& block : blocks) sum += block;
+  std::vector<std::function<double(const assessment::BlockCounts&)>> functions;
+  for (const NamedFigure& figure : kFigures) functions.emplace_back(figure.value);
+  const auto ranges = assessment::bootstrap_blocks(blocks, functions, draws, seed);
+  Json result;
+  for (std::size_t i = 0; i < std::size(kFigures); ++i) {
+    result[kFigures[i].name] = {{"value", number(kFigures[i].value(sum))},
+                                {"low", number(ranges[i].low)},
+                                {"high", number(ranges[i].high)}};
+  }
+  return result;
 }
 
 std::vector<geo::MultiPolygon> shapes_of(geo::Layer& layer) {
@@ -113,6 +145,7 @@ class Assess : public Step {
         .help("Only inside xmin,ymin,xmax,ymax, in the CRS of the reference");
     t.add("region", &m_region).input("vector layer").help("Only inside these polygons");
     t.add("region-crs", &m_region_crs).help("CRS of the region whatever the file says");
+    declare_blocks(t);
     t.add("out", &m_out)
         .output("file")
         .short_name('o')
@@ -122,6 +155,10 @@ class Assess : public Step {
   void check() const override {
     if (m_fields.empty() && m_labels.empty())
       throw geo::UsageError("give the map: field polygons, or a label raster with --labels");
+    if (m_block_px > 0 && m_grid.empty() && m_labels.empty())
+      throw geo::UsageError("--block-px needs --grid: blocks are squares of its pixels");
+    if (m_block_px == 0 && !(m_scores.empty() && m_blocks_out.empty()))
+      throw geo::UsageError("--scores and --blocks-out need --block-px, for example --block-px 64");
     if (!m_bbox.empty() && (m_bbox[0] >= m_bbox[2] || m_bbox[1] >= m_bbox[3])) {
       throw geo::UsageError("--bbox must be xmin,ymin,xmax,ymax with xmin < xmax and ymin < ymax");
     }
@@ -137,28 +174,26 @@ class Assess : public Step {
     const auto reference_shapes = in_crs(reference, crs);
 
     Json result;
+    std::vector<geo::MultiPolygon> shapes;
+    std::optional<geo::RasterReader> labels;
+    assessment::LabelSource map;
     if (m_labels.empty()) {
-      VectorOptions vector = m_vector;
-      vector.layer = m_layer;
-      vector.crs = m_fields_crs;
-      geo::Layer fields = geo::read_layer(m_fields, vector.read_options("--fields-crs", false));
-      const auto shapes = fields.features.empty() ? std::vector<geo::MultiPolygon>{} : in_crs(fields, crs);
-      if (grid) {
-        const auto map = assessment::polygon_source(shapes, grid->grid(), {m_boundary_px, {}});
-        result["pixels"] = compare_pixels(map, reference_shapes, *grid, region, context);
-      }
+      shapes = read_map(crs);
+      if (grid) map = assessment::polygon_source(shapes, grid->grid(), {m_boundary_px, {}});
+    } else {
+      labels.emplace(m_labels, grid_options());
+      check_on_grid(*labels, *grid);
+      map = assessment::raster_source(*labels);
+    }
+    if (grid) result["pixels"] = compare_pixels(map, reference_shapes, *grid, region, context);
+    if (m_labels.empty()) {
       const auto objects = assessment::assess_objects(shapes, reference_shapes, {m_min_iou, region});
       context.record("object_f1", objects.f1());
       result["fields"] = to_json(objects, m_min_iou);
-    } else {
-      const geo::RasterReader labels(m_labels, grid_options());
-      if (!labels.grid().same_as(grid->grid())) {
-        throw geo::InvalidArgument(geo::concat("label raster ", geo::quoted(m_labels),
-                                               " does not have the grid of ", geo::quoted(grid_path)));
-      }
-      result["pixels"] =
-          compare_pixels(assessment::raster_source(labels), reference_shapes, *grid, region, context);
     }
+    if (m_block_px > 0)
+      result["blocks"] =
+          compare_blocks({map, {}, nullptr, shapes, reference_shapes, region, nullptr}, *grid, context);
     const std::string text = result.dump(2) + "\n";
     if (m_out.empty()) {
       context.out() << text;
@@ -168,6 +203,69 @@ class Assess : public Step {
   }
 
  private:
+  void declare_blocks(OptionTable& t) {
+    const char* group = "Intervals";
+    t.add("block-px", &m_block_px)
+        .range(0, 100000)
+        .unit("px")
+        .group(group)
+        .help("Side of the blocks for 95 % intervals by a spatial block bootstrap; 0 = no intervals");
+    t.add("bootstrap", &m_bootstrap).range(1, 1000000).group(group).help("Draws of the bootstrap");
+    t.add("seed", &m_seed).at_least(0).group(group).help("Seed of the bootstrap");
+    t.add("boundary-tolerance-px", &m_tolerance)
+        .range(0, 20)
+        .unit("px")
+        .group(group)
+        .help("A boundary pixel is right when one of the other map lies as near as this");
+    t.add("scores", &m_scores)
+        .input("raster")
+        .group(group)
+        .help("Class scores of the map, for calibration: bands background, interior, boundary");
+    t.add("blocks-out", &m_blocks_out)
+        .output("file")
+        .group(group)
+        .help("CSV with the counts of every block, to compare maps block by block");
+  }
+
+  [[nodiscard]] std::vector<geo::MultiPolygon> read_map(const geo::Crs& crs) const {
+    VectorOptions vector = m_vector;
+    vector.layer = m_layer;
+    vector.crs = m_fields_crs;
+    geo::Layer fields = geo::read_layer(m_fields, vector.read_options("--fields-crs", false));
+    return fields.features.empty() ? std::vector<geo::MultiPolygon>{} : in_crs(fields, crs);
+  }
+
+  static void check_on_grid(const geo::RasterReader& raster, const geo::RasterReader& grid) {
+    if (raster.grid().same_as(grid.grid())) return;
+    throw geo::InvalidArgument(geo::concat("raster ", geo::quoted(raster.path()),
+                                           " does not have the grid of ", geo::quoted(grid.path())));
+  }
+
+  Json compare_blocks(assessment::BlockInputs inputs, const geo::RasterReader& grid,
+                      StepContext& context) const {
+    inputs.reference = assessment::polygon_source(inputs.reference_fields, grid.grid(), {m_boundary_px, {}});
+    if (m_labels.empty())
+      inputs.valid = &grid;
+    else
+      inputs.reference_fields = {};
+    std::optional<geo::RasterReader> scores;
+    if (!m_scores.empty()) {
+      scores.emplace(m_scores, grid_options());
+      check_on_grid(*scores, grid);
+      inputs.scores = &*scores;
+    }
+    const auto blocks =
+        assessment::count_blocks(inputs, grid.grid(), {m_block_px, m_tolerance, m_min_iou}, context.exec());
+    if (!m_blocks_out.empty()) assessment::write_blocks(blocks, m_blocks_out, context.overwrite());
+    Json result{{"block_px", m_block_px},
+                {"blocks", blocks.size()},
+                {"bootstrap", m_bootstrap},
+                {"seed", m_seed},
+                {"boundary_tolerance_px", m_tolerance}};
+    result.update(intervals(blocks, m_bootstrap, static_cast<std::uint64_t>(m_seed)));
+    return result;
+  }
+
   [[nodiscard]] geo::RasterReadOptions grid_options() const {
     geo::RasterReadOptions options;
     options.crs_switch = "--grid-crs";
@@ -235,6 +333,12 @@ class Assess : public Step {
   std::string m_grid_crs;
   std::string m_region;
   std::string m_region_crs;
+  std::int64_t m_block_px = 0;
+  std::int64_t m_bootstrap = 1000;
+  std::int64_t m_seed = 1;
+  double m_tolerance = 1.0;
+  std::string m_scores;
+  std::string m_blocks_out;
   std::string m_out;
 };
 

@@ -46,26 +46,38 @@ double ObjectAccuracy::f1() const {
   return 2.0 * p * r / (p + r);
 }
 
-ObjectAccuracy assess_objects(std::span<const geo::MultiPolygon> predicted,
-                              std::span<const geo::MultiPolygon> reference, const ObjectOptions& options) {
+ObjectMatches match_objects(std::span<const geo::MultiPolygon> predicted,
+                            std::span<const geo::MultiPolygon> reference, const ObjectOptions& options) {
   if (!(options.min_iou > 0.0 && options.min_iou < 1.0)) {
     throw geo::InvalidArgument("the least IoU of a match must lie between 0 and 1");
   }
-  const auto predicted_counts = counted(predicted, options.region);
-  const auto reference_counts = counted(reference, options.region);
+  ObjectMatches result{counted(predicted, options.region), std::vector<char>(predicted.size()),
+                       counted(reference, options.region), std::vector<char>(reference.size()),
+                       std::vector<double>(reference.size())};
   // More than the threshold, not equal to it: two halves of a field are no match.
   const double least = std::nextafter(options.min_iou, 1.0);
-  const auto matches = geo::match_one_to_one(geo::overlaps(predicted, reference), least);
+  for (const auto& match : geo::match_one_to_one(geo::overlaps(predicted, reference), least)) {
+    result.predicted_matched[match.a] = 1;
+    result.reference_matched[match.b] = 1;
+    result.reference_iou[match.b] = match.iou;
+  }
+  return result;
+}
+
+ObjectAccuracy assess_objects(std::span<const geo::MultiPolygon> predicted,
+                              std::span<const geo::MultiPolygon> reference, const ObjectOptions& options) {
+  const ObjectMatches matches = match_objects(predicted, reference, options);
   ObjectAccuracy result;
-  result.predicted = std::ranges::count(predicted_counts, 1);
-  result.reference = std::ranges::count(reference_counts, 1);
+  result.predicted = std::ranges::count(matches.predicted_counts, 1);
+  result.reference = std::ranges::count(matches.reference_counts, 1);
+  for (std::size_t i = 0; i < predicted.size(); ++i) {
+    if (matches.predicted_counts[i] != 0 && matches.predicted_matched[i] != 0) ++result.correct;
+  }
   double iou_sum = 0.0;
-  for (const auto& match : matches) {
-    if (predicted_counts[match.a] != 0) ++result.correct;
-    if (reference_counts[match.b] != 0) {
-      ++result.found;
-      iou_sum += match.iou;
-    }
+  for (std::size_t i = 0; i < reference.size(); ++i) {
+    if (matches.reference_counts[i] == 0 || matches.reference_matched[i] == 0) continue;
+    ++result.found;
+    iou_sum += matches.reference_iou[i];
   }
   if (result.found > 0) result.mean_matched_iou = iou_sum / static_cast<double>(result.found);
   return result;

@@ -21,26 +21,12 @@ double ratio(std::int64_t part, std::int64_t whole) {
   return whole == 0 ? kUndefined : static_cast<double>(part) / static_cast<double>(whole);
 }
 
-void count(BinaryAccuracy& accuracy, bool predicted, bool reference) {
-  if (predicted && reference) ++accuracy.true_positive;
-  if (predicted && !reference) ++accuracy.false_positive;
-  if (!predicted && reference) ++accuracy.false_negative;
-  if (!predicted && !reference) ++accuracy.true_negative;
-}
-
-void add(BinaryAccuracy& sum, const BinaryAccuracy& part) {
-  sum.true_positive += part.true_positive;
-  sum.false_positive += part.false_positive;
-  sum.false_negative += part.false_negative;
-  sum.true_negative += part.true_negative;
-}
-
 /// Whole counts: the order in which tiles arrive cannot matter.
 void add(PixelAccuracy& sum, const PixelAccuracy& part) {
   sum.pixels += part.pixels;
   sum.agreeing += part.agreeing;
-  for (std::size_t c = 0; c < 3; ++c) add(sum.classes[c], part.classes[c]);
-  add(sum.extent, part.extent);
+  for (std::size_t c = 0; c < 3; ++c) sum.classes[c] += part.classes[c];
+  sum.extent += part.extent;
 }
 
 PixelAccuracy compare(const LabelWindow& predicted, const LabelWindow& reference,
@@ -52,8 +38,8 @@ PixelAccuracy compare(const LabelWindow& predicted, const LabelWindow& reference
     if (use[i] == 0 || p == geo::kIgnore || r == geo::kIgnore) continue;
     ++result.pixels;
     if (p == r) ++result.agreeing;
-    for (std::uint8_t c = 0; c < 3; ++c) count(result.classes[c], p == c, r == c);
-    count(result.extent, predicted.extent.data()[i] != 0, reference.extent.data()[i] != 0);
+    for (std::uint8_t c = 0; c < 3; ++c) result.classes[c].count(p == c, r == c);
+    result.extent.count(predicted.extent.data()[i] != 0, reference.extent.data()[i] != 0);
   }
   return result;
 }
@@ -96,6 +82,19 @@ class PolygonWindows {
 
 }  // namespace
 
+void BinaryAccuracy::count(bool predicted, bool reference) {
+  if (predicted && reference) ++true_positive;
+  if (predicted && !reference) ++false_positive;
+  if (!predicted && reference) ++false_negative;
+  if (!predicted && !reference) ++true_negative;
+}
+BinaryAccuracy& BinaryAccuracy::operator+=(const BinaryAccuracy& other) {
+  true_positive += other.true_positive;
+  false_positive += other.false_positive;
+  false_negative += other.false_negative;
+  true_negative += other.true_negative;
+  return *this;
+}
 double BinaryAccuracy::precision() const {
   return ratio(true_positive, true_positive + false_positive);
 }

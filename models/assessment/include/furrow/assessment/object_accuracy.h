@@ -4,6 +4,7 @@
 #include <limits>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include <furrow/geo/vector/geometry.h>
 
@@ -28,6 +29,15 @@ struct ObjectAccuracy {
       const;  ///< harmonic mean; 0 when one of them is 0 or undefined, NaN without any field
 };
 
+/// Which fields count and which have a match, one entry per field.
+struct ObjectMatches {
+  std::vector<char> predicted_counts;
+  std::vector<char> predicted_matched;
+  std::vector<char> reference_counts;
+  std::vector<char> reference_matched;
+  std::vector<double> reference_iou;  ///< of the match; 0 without one
+};
+
 /// Matches fields one to one by intersection over union (largest total IoU) and counts.
 ///
 /// A field counts when at least half of its area lies in the region; it may be matched by a field that does
@@ -35,6 +45,11 @@ struct ObjectAccuracy {
 /// @param predicted, reference  valid polygons in one planar CRS
 /// @throws geo::InvalidArgument when min_iou lies outside (0, 1)
 /// Parallel inside; the same for any number of threads.
+[[nodiscard]] ObjectMatches match_objects(std::span<const geo::MultiPolygon> predicted,
+                                          std::span<const geo::MultiPolygon> reference,
+                                          const ObjectOptions& options);
+
+/// The counts of match_objects.
 [[nodiscard]] ObjectAccuracy assess_objects(std::span<const geo::MultiPolygon> predicted,
                                             std::span<const geo::MultiPolygon> reference,
                                             const ObjectOptions& options);

@@ -21,6 +21,8 @@ struct BinaryAccuracy {
   std::int64_t false_negative = 0;  ///< in the reference, not predicted
   std::int64_t true_negative = 0;
 
+  void count(bool predicted, bool reference);  ///< one pixel
+  BinaryAccuracy& operator+=(const BinaryAccuracy& other);
   [[nodiscard]] double precision() const;
   [[nodiscard]] double recall() const;
   [[nodiscard]] double iou() const;
