@@ -77,12 +77,13 @@ void write_metrics(const fs::path& folder, const TrainingData& data, const Train
 
   geo::CsvTable table;
   table.columns = {"epoch",          "learning_rate",      "train_loss",       "val_loss",
-                   "val_iou_extent", "val_iou_background", "val_iou_interior", "val_iou_boundary"};
+                   "val_iou_extent", "val_iou_background", "val_iou_interior", "val_iou_boundary",
+                   "val_object_f1"};
   const auto cell = [](double value) { return std::isnan(value) ? std::string() : geo::shortest(value); };
   for (const EpochMetrics& epoch : report.epochs) {
     table.rows.push_back({std::to_string(epoch.epoch), cell(epoch.learning_rate), cell(epoch.train_loss),
                           cell(epoch.val_loss), cell(epoch.val_iou_extent), cell(epoch.val_iou[0]),
-                          cell(epoch.val_iou[1]), cell(epoch.val_iou[2])});
+                          cell(epoch.val_iou[1]), cell(epoch.val_iou[2]), cell(epoch.val_object_f1)});
   }
   geo::write_csv(table, folder / "metrics.csv", true);
 }
@@ -106,6 +107,7 @@ std::string readme(const ModelSpec& spec, const TrainReport& report) {
                 report.epochs.size(), " |\n| validation IoU, fields (interior and boundary) | ",
                 percent(best.val_iou_extent), " |\n| validation IoU, interior | ", percent(best.val_iou[1]),
                 " |\n| validation IoU, boundary | ", percent(best.val_iou[2]),
+                " |\n| validation F1 of fields at IoU 0.5 | ", percent(best.val_object_f1),
                 " |\n| calibration error before, after | ", percent(report.ece_before), ", ",
                 percent(report.ece_after), " (temperature ", geo::fixed(report.temperature, 3), ") |\n",
                 "\nValidation pixels come from the same scenes, in blocks that were not trained on; the "
