@@ -258,8 +258,10 @@ TrainReport Trainer::finish() {
   const std::int64_t most = summary.val_chips * m_data.options().chip_px * m_data.options().chip_px;
   const LogitSample sample = validate((most + kSamplePixels - 1) / kSamplePixels).sample;
   report.temperature = fit_temperature(sample);
-  report.ece_before = calibration_error(sample, 1.0);
-  report.ece_after = calibration_error(sample, report.temperature);
+  report.reliability_before = reliability(sample, 1.0);
+  report.reliability_after = reliability(sample, report.temperature);
+  report.ece_before = calibration_error(report.reliability_before);
+  report.ece_after = calibration_error(report.reliability_after);
   geo::AtomicFolder out(m_folder, m_options.overwrite);
   write_model(out.temporary(), network, m_data, report, m_description);
   out.commit();

@@ -66,6 +66,13 @@ struct EpochMetrics {
                                ///< the labels hold no field or no boundary
 };
 
+/// Validation pixels whose largest probability lies in one of equal bins from 0 to 1.
+struct ReliabilityBin {
+  std::int64_t pixels = 0;
+  double probability = 0.0;  ///< mean of their largest probabilities; 0 without pixels
+  double correct = 0.0;      ///< share whose likeliest class is that of the label; 0 without pixels
+};
+
 struct TrainReport {
   std::vector<EpochMetrics> epochs;
   std::int64_t best_epoch = 0;
@@ -76,10 +83,13 @@ struct TrainReport {
   double ece_before =
       0.0;  ///< expected calibration error on validation pixels, 15 bins; NaN without validation
   double ece_after = 0.0;
+  std::vector<ReliabilityBin> reliability_before;  ///< the bins behind ece_before
+  std::vector<ReliabilityBin> reliability_after;
 };
 
 /// Trains a U-Net and writes a model folder (see docs/commands/train.md): weights.safetensors, model.ts,
-/// model.json, metrics.json, metrics.csv, README.md. The folder appears whole or not at all.
+/// model.json, stac-item.json, metrics.json, metrics.csv, training.html, README.md. The folder appears whole
+/// or not at all.
 ///
 /// The epoch with the largest (object F1 + (extent IoU + interior IoU) / 2) / 2 on the validation blocks is
 /// kept (the mean IoU alone where the object F1 is NaN; the last epoch without validation); then a
