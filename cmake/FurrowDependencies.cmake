@@ -24,11 +24,15 @@ add_library(furrow_cli11 INTERFACE)
 target_include_directories(furrow_cli11 SYSTEM INTERFACE "${FURROW_CLI11_INCLUDE}")
 
 if(FURROW_WITH_TORCH)
-  # Torch adds its own -std flag and definitions to the whole directory; keep them off everything else.
-  set(furrow_saved_flags "${CMAKE_CXX_FLAGS}")
-  find_package(Torch REQUIRED)
-  set(CMAKE_CXX_FLAGS "${furrow_saved_flags}")
-  set_package_properties(Torch PROPERTIES PURPOSE "training and prediction")
+  if(FURROW_TORCH_DIR)
+    include(FurrowLibTorch)
+  else()
+    # Torch adds its own -std flag and definitions to the whole directory; keep them off everything else.
+    set(furrow_saved_flags "${CMAKE_CXX_FLAGS}")
+    find_package(Torch REQUIRED)
+    set(CMAKE_CXX_FLAGS "${furrow_saved_flags}")
+    set_package_properties(Torch PROPERTIES PURPOSE "training and prediction")
+  endif()
 endif()
 
 if(FURROW_BUILD_TESTS)

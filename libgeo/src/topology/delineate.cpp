@@ -217,20 +217,29 @@ void check_delineate_memory(const Grid& grid, const ExecContext& exec) {
                                "; raise --memory or cut the raster into parts"));
 }
 
+Instances delineate_instances(const ScoreMap& scores, const PixelAreas& areas,
+                              const DelineateOptions& options, ExecContext& exec) {
+  check_options(options);
+  Instances result;
+  LabelledRaster fields = split(scores, options, result.report, exec);
+  result.report.instances = fields.count;
+  mark_unknown(fields.labels, scores.valid);
+  result.count = clean(fields, scores, areas, options, result.report, exec);
+  result.report.fields = result.count;
+  result.labels = std::move(fields.labels);
+  return result;
+}
+
 Delineation delineate(const ScoreMap& scores, const DelineateOptions& options, ExecContext& exec) {
   check_options(options);
   check_delineate_memory(scores.grid, exec);
   const Grid& grid = scores.grid;
   const PixelAreas areas(grid);
-  Progress progress(exec, "delineate", 5);
+  Progress progress(exec, "delineate", 4);
   Delineation result;
-  DelineateReport& report = result.report;
-  LabelledRaster fields = split(scores, options, report, exec);
-  report.instances = fields.count;
-  progress.advance();
-  mark_unknown(fields.labels, scores.valid);
-  const std::uint32_t count = clean(fields, scores, areas, options, report, exec);
-  report.fields = count;
+  Instances fields = delineate_instances(scores, areas, options, exec);
+  const std::uint32_t count = fields.count;
+  result.report = fields.report;
   progress.advance();
   const ArcSet arcs = simplify_arcs(trace_arcs(fields.labels, exec), simplification(grid, options), exec);
   progress.advance();

@@ -28,6 +28,14 @@ PixelAreas::PixelAreas(const Grid& grid) {
                         {}};
     area_m2[static_cast<std::size_t>(row)] = measure.area_m2({strip}) / run;
   }
+  set(area_m2);
+}
+
+PixelAreas::PixelAreas(std::int64_t rows, double pixel_m2) {
+  set(std::vector<double>(static_cast<std::size_t>(rows), pixel_m2));
+}
+
+void PixelAreas::set(const std::vector<double>& area_m2) {
   // About a million units a pixel: sums over 2^32 pixels still fit, and no pixel is off by more than a
   // millionth.
   const double middle = area_m2.empty() ? 1.0 : area_m2[area_m2.size() / 2];

@@ -50,20 +50,31 @@ double mean_log_loss(const LogitSample& sample, double temperature) {
   return total / static_cast<double>(n);
 }
 
-double calibration_error(const LogitSample& sample, double temperature, int bins) {
-  const std::size_t n = sample.labels.size();
-  if (n == 0) return std::numeric_limits<double>::quiet_NaN();
-  std::vector<double> confidence(static_cast<std::size_t>(bins));
-  std::vector<double> correct(confidence.size());
-  for (std::size_t i = 0; i < n; ++i) {
+std::vector<ReliabilityBin> reliability(const LogitSample& sample, double temperature, int bins) {
+  std::vector<ReliabilityBin> result(static_cast<std::size_t>(bins));
+  for (std::size_t i = 0; i < sample.labels.size(); ++i) {
     const PixelScore score = score_pixel(logits_of(sample, i), sample.labels[i], temperature);
-    const auto bin = std::min(static_cast<std::size_t>(score.confidence * bins), confidence.size() - 1);
-    confidence[bin] += score.confidence;
-    correct[bin] += score.correct ? 1.0 : 0.0;
+    const auto bin = std::min(static_cast<std::size_t>(score.confidence * bins), result.size() - 1);
+    ++result[bin].pixels;
+    result[bin].probability += score.confidence;
+    result[bin].correct += score.correct ? 1.0 : 0.0;
   }
+  for (ReliabilityBin& bin : result) {
+    if (bin.pixels == 0) continue;
+    bin.probability /= static_cast<double>(bin.pixels);
+    bin.correct /= static_cast<double>(bin.pixels);
+  }
+  return result;
+}
+
+double calibration_error(std::span<const ReliabilityBin> bins) {
   double error = 0.0;
-  for (std::size_t bin = 0; bin < confidence.size(); ++bin) error += std::abs(correct[bin] - confidence[bin]);
-  return error / static_cast<double>(n);
+  double pixels = 0.0;
+  for (const ReliabilityBin& bin : bins) {
+    pixels += static_cast<double>(bin.pixels);
+    error += static_cast<double>(bin.pixels) * std::abs(bin.correct - bin.probability);
+  }
+  return pixels == 0.0 ? std::numeric_limits<double>::quiet_NaN() : error / pixels;
 }
 
 double fit_temperature(const LogitSample& sample) {

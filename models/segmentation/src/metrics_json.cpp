@@ -27,7 +27,8 @@ json epoch_json(const EpochMetrics& epoch) {
           {"val_iou_extent", number_json(epoch.val_iou_extent)},
           {"val_iou_background", number_json(epoch.val_iou[0])},
           {"val_iou_interior", number_json(epoch.val_iou[1])},
-          {"val_iou_boundary", number_json(epoch.val_iou[2])}};
+          {"val_iou_boundary", number_json(epoch.val_iou[2])},
+          {"val_object_f1", number_json(epoch.val_object_f1)}};
 }
 
 EpochMetrics epoch_from_json(const json& object) {
@@ -39,6 +40,7 @@ EpochMetrics epoch_from_json(const json& object) {
   epoch.val_iou_extent = number_from(object.at("val_iou_extent"));
   epoch.val_iou = {number_from(object.at("val_iou_background")), number_from(object.at("val_iou_interior")),
                    number_from(object.at("val_iou_boundary"))};
+  epoch.val_object_f1 = number_from(object.at("val_object_f1"));
   return epoch;
 }
 

@@ -4,13 +4,17 @@
 
 #include <furrow/geo/core/atomic_output.h>
 #include <furrow/geo/core/csv.h>
+#include <furrow/geo/core/error.h>
+#include <furrow/geo/core/log.h>
 #include <furrow/geo/core/sha256.h>
 #include <furrow/geo/core/text.h>
 #include <furrow/geo/core/version.h>
 #include <furrow/segmentation/model_spec.h>
 
 #include "metrics_json.h"
+#include "stac_item.h"
 #include "torchscript.h"
+#include "training_page.h"
 
 namespace furrow::segmentation {
 namespace {
@@ -49,6 +53,28 @@ ModelSpec make_spec(const fs::path& folder, const UNet& network, const TrainingD
   return spec;
 }
 
+json bins_json(const std::vector<ReliabilityBin>& bins) {
+  json list = json::array();
+  for (const ReliabilityBin& bin : bins) {
+    list.push_back({{"pixels", bin.pixels}, {"probability", bin.probability}, {"correct", bin.correct}});
+  }
+  return list;
+}
+
+/// The place goes into the catalogue item only: a training is not lost because an image has gone away
+/// meanwhile.
+void write_stac_item(const fs::path& folder, const ModelSpec& spec, const TrainingData& data,
+                     const TrainReport& report) {
+  TrainingPlace place;
+  try {
+    place = find_place(data);
+  } catch (const geo::Error& error) {
+    geo::log_warning(concat("stac-item.json has no place: ", error.what()));
+  }
+  geo::write_text_file(folder / "stac-item.json", stac_item(spec, place, report.parameters).dump(2) + "\n",
+                       true);
+}
+
 void write_metrics(const fs::path& folder, const TrainingData& data, const TrainReport& report) {
   const TrainingDataSummary& summary = data.summary();
   json record{{"schema", "furrow/metrics/1"},
@@ -62,6 +88,8 @@ void write_metrics(const fs::path& folder, const TrainingData& data, const Train
                 {"ece_before", number_json(report.ece_before)},
                 {"ece_after", number_json(report.ece_after)},
                 {"bins", 15},
+                {"reliability_before", bins_json(report.reliability_before)},
+                {"reliability_after", bins_json(report.reliability_after)},
                 {"fitted_on", "validation blocks"}}},
               {"data",
                {{"train_blocks", summary.train_blocks},
@@ -77,12 +105,13 @@ void write_metrics(const fs::path& folder, const TrainingData& data, const Train
 
   geo::CsvTable table;
   table.columns = {"epoch",          "learning_rate",      "train_loss",       "val_loss",
-                   "val_iou_extent", "val_iou_background", "val_iou_interior", "val_iou_boundary"};
+                   "val_iou_extent", "val_iou_background", "val_iou_interior", "val_iou_boundary",
+                   "val_object_f1"};
   const auto cell = [](double value) { return std::isnan(value) ? std::string() : geo::shortest(value); };
   for (const EpochMetrics& epoch : report.epochs) {
     table.rows.push_back({std::to_string(epoch.epoch), cell(epoch.learning_rate), cell(epoch.train_loss),
                           cell(epoch.val_loss), cell(epoch.val_iou_extent), cell(epoch.val_iou[0]),
-                          cell(epoch.val_iou[1]), cell(epoch.val_iou[2])});
+                          cell(epoch.val_iou[1]), cell(epoch.val_iou[2]), cell(epoch.val_object_f1)});
   }
   geo::write_csv(table, folder / "metrics.csv", true);
 }
@@ -94,33 +123,35 @@ std::string readme(const ModelSpec& spec, const TrainReport& report) {
   const auto percent = [](double value) {
     return std::isnan(value) ? std::string("not measured") : geo::fixed(100.0 * value, 1) + " %";
   };
-  return concat("# Field segmentation model ", spec.id,
-                "\n\nA U-Net that gives each pixel the probability of background, field "
-                "interior and field boundary.\nTrained by furrow ",
-                spec.training.at("furrow"), ", ", spec.created, ".\n\n| | |\n|---|---|\n",
-                "| bands, in this order | ", geo::join(bands, ", "), " |\n| pixel size | ",
-                geo::fixed(spec.pixel_size_m, 3), " m |\n| normalisation | ", spec.training.at("normalise"),
-                ", statistics per ", spec.training.at("norm_scope"), " |\n| sides must be multiples of | ",
-                spec.stride_px, " px |\n| receptive radius | ", spec.receptive_radius_px,
-                " px |\n| parameters | ", report.parameters, " |\n| best epoch | ", report.best_epoch, " of ",
-                report.epochs.size(), " |\n| validation IoU, fields (interior and boundary) | ",
-                percent(best.val_iou_extent), " |\n| validation IoU, interior | ", percent(best.val_iou[1]),
-                " |\n| validation IoU, boundary | ", percent(best.val_iou[2]),
-                " |\n| calibration error before, after | ", percent(report.ece_before), ", ",
-                percent(report.ece_after), " (temperature ", geo::fixed(report.temperature, 3), ") |\n",
-                "\nValidation pixels come from the same scenes, in blocks that were not trained on; the "
-                "temperature was fitted on "
-                "them.\n\n- `weights.safetensors`: parameters and buffers, named as PyTorch names them\n"
-                "- `model.ts`: TorchScript; `forward` takes [N, ",
-                spec.bands.size(),
-                ", H, W] float32, normalised, and gives [N, 3, "
-                "H, W] logits. Probabilities are softmax(logits / ",
-                geo::shortest(spec.temperature),
-                ").\n"
-                "- `model.json`: everything that prediction must know\n- `metrics.json`, `metrics.csv`: "
-                "figures of every epoch\n\n"
-                "Use it: `furrow predict --model FOLDER image.tif --out scores.tif`, or in Python "
-                "`torch.jit.load(\"model.ts\")`.\n");
+  return concat(
+      "# Field segmentation model ", spec.id,
+      "\n\nA U-Net that gives each pixel the probability of background, field "
+      "interior and field boundary.\nTrained by furrow ",
+      spec.training.at("furrow"), ", ", spec.created, ".\n\n| | |\n|---|---|\n", "| bands, in this order | ",
+      geo::join(bands, ", "), " |\n| pixel size | ", geo::fixed(spec.pixel_size_m, 3),
+      " m |\n| normalisation | ", spec.training.at("normalise"), ", statistics per ",
+      spec.training.at("norm_scope"), " |\n| sides must be multiples of | ", spec.stride_px,
+      " px |\n| receptive radius | ", spec.receptive_radius_px, " px |\n| parameters | ", report.parameters,
+      " |\n| best epoch | ", report.best_epoch, " of ", report.epochs.size(),
+      " |\n| validation IoU, fields (interior and boundary) | ", percent(best.val_iou_extent),
+      " |\n| validation IoU, interior | ", percent(best.val_iou[1]), " |\n| validation IoU, boundary | ",
+      percent(best.val_iou[2]), " |\n| validation F1 of fields at IoU 0.5 | ", percent(best.val_object_f1),
+      " |\n| calibration error before, after | ", percent(report.ece_before), ", ", percent(report.ece_after),
+      " (temperature ", geo::fixed(report.temperature, 3), ") |\n",
+      "\nValidation pixels come from the same scenes, in blocks that were not trained on; the "
+      "temperature was fitted on "
+      "them.\n\n- `weights.safetensors`: parameters and buffers, named as PyTorch names them\n"
+      "- `model.ts`: TorchScript; `forward` takes [N, ",
+      spec.bands.size(),
+      ", H, W] float32, normalised, and gives [N, 3, "
+      "H, W] logits. Probabilities are softmax(logits / ",
+      geo::shortest(spec.temperature),
+      ").\n"
+      "- `model.json`: everything that prediction must know\n- `metrics.json`, `metrics.csv`: "
+      "figures of every epoch\n- `training.html`: their curves\n- `stac-item.json`: entry for a STAC "
+      "catalogue of models\n\n"
+      "Use it: `furrow predict --model FOLDER image.tif --out scores.tif`, or in Python "
+      "`torch.jit.load(\"model.ts\")`.\n");
 }
 
 }  // namespace
@@ -134,6 +165,8 @@ void write_model(const fs::path& folder, const UNet& network, const TrainingData
   const ModelSpec spec = make_spec(folder, network, data, report, description);
   write_model_spec(spec, folder);
   write_metrics(folder, data, report);
+  write_stac_item(folder, spec, data, report);
+  geo::write_text_file(folder / "training.html", training_page(spec, report, data.summary()), true);
   geo::write_text_file(folder / "README.md", readme(spec, report), true);
 }
 

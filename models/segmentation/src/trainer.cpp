@@ -194,6 +194,7 @@ Validation Trainer::validate(std::int64_t sample_every) {
     result.loss += loss.item<double>() * static_cast<double>(batch.count);
     count += batch.count;
     result.add(logits, batch, sample_every);
+    if (sample_every == 0) result.add_objects(logits, batch, m_data.pixel_size_m(), m_exec);
   }
   result.loss = count == 0 ? kNaN : result.loss / static_cast<double>(count);
   return result;
@@ -206,13 +207,13 @@ void Trainer::add_validation(EpochMetrics& metrics) {
   metrics.val_iou = {validation.iou([](int c) { return c == 0; }),
                      validation.iou([](int c) { return c == 1; }),
                      validation.iou([](int c) { return c == 2; })};
+  metrics.val_object_f1 = validation.object_f1();
 }
 
 /// Keeps the network when it is the best so far, and writes a checkpoint when one is due.
 void Trainer::finish_epoch(const EpochMetrics& metrics) {
-  const auto known = [](double value) { return std::isnan(value) ? 0.0 : value; };
   const bool validates = m_data.summary().val_chips > 0;
-  const double score = 0.5 * (known(metrics.val_iou_extent) + known(metrics.val_iou[1]));
+  const double score = selection_score(metrics);
   m_state.epochs.push_back(metrics);
   if (!validates || m_state.best_epoch == 0 || score > m_state.best_score) {
     m_state.best_epoch = metrics.epoch;
@@ -233,6 +234,8 @@ void Trainer::report_epoch(const EpochMetrics& metrics, double seconds) const {
     text += concat(", validation loss ", geo::fixed(metrics.val_loss, 4), ", IoU of fields ",
                    geo::fixed(metrics.val_iou_extent, 3), ", interior ", geo::fixed(metrics.val_iou[1], 3),
                    ", boundary ", geo::fixed(metrics.val_iou[2], 3));
+    if (!std::isnan(metrics.val_object_f1))
+      text += concat(", object F1 ", geo::fixed(metrics.val_object_f1, 3));
   }
   text += concat("; ", geo::fixed(seconds, 1), " s");
   if (left >= 60.0) text += concat(", about ", std::llround(left / 60.0), " min left");
@@ -255,8 +258,10 @@ TrainReport Trainer::finish() {
   const std::int64_t most = summary.val_chips * m_data.options().chip_px * m_data.options().chip_px;
   const LogitSample sample = validate((most + kSamplePixels - 1) / kSamplePixels).sample;
   report.temperature = fit_temperature(sample);
-  report.ece_before = calibration_error(sample, 1.0);
-  report.ece_after = calibration_error(sample, report.temperature);
+  report.reliability_before = reliability(sample, 1.0);
+  report.reliability_after = reliability(sample, report.temperature);
+  report.ece_before = calibration_error(report.reliability_before);
+  report.ece_after = calibration_error(report.reliability_after);
   geo::AtomicFolder out(m_folder, m_options.overwrite);
   write_model(out.temporary(), network, m_data, report, m_description);
   out.commit();

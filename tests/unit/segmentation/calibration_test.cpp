@@ -43,8 +43,8 @@ TEST(Calibration, ErrorOfHandComputedPixels) {
   const float half = std::log(2.0f);
   const float eight = std::log(8.0f);
   const LogitSample sample{3, {half, 0.0f, 0.0f, half, 0.0f, 0.0f, eight, 0.0f, 0.0f}, {0, 1, 0}};
-  EXPECT_NEAR(calibration_error(sample, 1.0), 0.2 / 3.0, 1e-6);
-  EXPECT_TRUE(std::isnan(calibration_error(LogitSample{}, 1.0)));
+  EXPECT_NEAR(calibration_error(reliability(sample, 1.0)), 0.2 / 3.0, 1e-6);
+  EXPECT_TRUE(std::isnan(calibration_error(reliability(LogitSample{}, 1.0))));
 }
 
 TEST(Calibration, FindsTheTemperatureThatWasPutIn) {
@@ -52,9 +52,9 @@ TEST(Calibration, FindsTheTemperatureThatWasPutIn) {
     const LogitSample sample = drawn(40000, factor);
     const double temperature = fit_temperature(sample);
     EXPECT_NEAR(temperature, factor, 0.05 * factor);
-    EXPECT_LT(calibration_error(sample, temperature), 0.015);
+    EXPECT_LT(calibration_error(reliability(sample, temperature)), 0.015);
     if (factor != 1.0) {
-      EXPECT_GT(calibration_error(sample, 1.0), 0.1);
+      EXPECT_GT(calibration_error(reliability(sample, 1.0)), 0.1);
     }
   }
   EXPECT_EQ(fit_temperature(LogitSample{}), 1.0);

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <fstream>
+#include <limits>
 #include <set>
 
 #include <gmock/gmock.h>
@@ -13,6 +14,7 @@
 
 #include "training_scene.h"
 #include "unet.h"
+#include "validation.h"
 #include "weight_average.h"
 
 namespace furrow::segmentation {
@@ -84,6 +86,9 @@ TEST(Training, LearnsASimpleSceneAndTheModelFolderScoresIt) {
   const EpochMetrics& best = report.epochs[static_cast<std::size_t>(report.best_epoch - 1)];
   EXPECT_GT(best.val_iou_extent, 0.9);
   EXPECT_GT(best.val_iou[1], 0.85);
+  EXPECT_GT(best.val_object_f1, 0.8);
+  for (const EpochMetrics& epoch : report.epochs)
+    EXPECT_LE(selection_score(epoch), selection_score(best)) << epoch.epoch;
   EXPECT_LE(report.ece_after, report.ece_before + 0.01);
   for (const char* name :
        {"weights.safetensors", "model.ts", "model.json", "metrics.json", "metrics.csv", "README.md"}) {
@@ -270,7 +275,7 @@ TEST(Training, LearnsTheSceneWithSgdAndWithEverySchedule) {
   for (TrainOptions options : all) {
     options.checkpoint_every = 0;
     const TrainReport report = train(scene, data_options(), options, folder / "model");
-    EXPECT_GT(report.epochs[static_cast<std::size_t>(report.best_epoch - 1)].val_iou_extent, 0.85);
+    EXPECT_GT(report.epochs.back().val_iou_extent, 0.85);
   }
 }
 
@@ -286,6 +291,57 @@ TEST(Training, KeepsAndValidatesTheRunningMeanOfTheWeights) {
   // The mean takes no part in the training itself.
   EXPECT_EQ(plain.epochs.back().train_loss, mean.epochs.back().train_loss);
   EXPECT_NE(plain.epochs.back().val_loss, mean.epochs.back().val_loss);
+}
+
+TEST(Validation, RanksEpochsByFieldsAndPixels) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  EpochMetrics epoch;
+  epoch.val_iou_extent = 0.8;
+  epoch.val_iou = {0.9, 0.6, 0.1};
+  epoch.val_object_f1 = 0.5;
+  EXPECT_DOUBLE_EQ(selection_score(epoch), 0.6);
+  epoch.val_object_f1 = nan;
+  EXPECT_DOUBLE_EQ(selection_score(epoch), 0.7);
+  epoch.val_iou = {0.9, nan, nan};
+  EXPECT_DOUBLE_EQ(selection_score(epoch), 0.4);
+}
+
+/// Two windows of 16 x 8 px; answers equal to the labels, but for the columns from `wrong_from` of the
+/// second.
+Validation validate_two_windows(std::uint8_t boundary, std::size_t wrong_from, int threads) {
+  geo::ExecContext exec({threads, 0});
+  Batch batch;
+  batch.count = 2;
+  torch::Tensor logits = torch::zeros({2, 3, 8, 16});
+  for (std::size_t i = 0; i < 2 * 8 * 16; ++i) {
+    const std::size_t col = i % 16, row = i / 16 % 8;
+    std::uint8_t label = 1;
+    if (row % 7 == 0 || col == 0 || col == 15) label = 0;
+    if (col == 7) label = boundary;
+    batch.labels.push_back(label);
+    const bool wrong = i >= 128 && col >= wrong_from;
+    logits.index_put_({static_cast<std::int64_t>(i / 128), wrong ? 0 : label, static_cast<std::int64_t>(row),
+                       static_cast<std::int64_t>(col)},
+                      9.0);
+  }
+  Validation validation;
+  validation.add(logits, batch, 0);
+  validation.add_objects(logits, batch, 10.0, exec);
+  return validation;
+}
+
+TEST(Validation, CountsFieldsOfAllWindowsTogether) {
+  for (const int threads : {1, 4}) {
+    EXPECT_EQ(validate_two_windows(2, 99, threads).object_f1(), 1.0);
+    // The right one of four fields is gone.
+    EXPECT_DOUBLE_EQ(validate_two_windows(2, 8, threads).object_f1(), 6.0 / 7.0);
+  }
+}
+
+TEST(Validation, LabelsWithoutBoundaryHaveNoObjectF1) {
+  const Validation validation = validate_two_windows(0, 99, 2);
+  EXPECT_GT(validation.objects.labelled, 0);
+  EXPECT_TRUE(std::isnan(validation.object_f1()));
 }
 
 TEST(WeightAverage, FollowsTheFormula) {

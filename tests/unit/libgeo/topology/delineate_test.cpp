@@ -416,6 +416,13 @@ TEST(Regions, PixelAreasFollowTheLatitude) {
   EXPECT_NEAR(areas.to_m2(areas.row(2)) / zone, 1.0, 0.007);
 }
 
+TEST(Regions, PixelAreasOfOneSize) {
+  const PixelAreas areas(3, 25.0);
+  EXPECT_NEAR(areas.to_m2(areas.row(2)), 25.0, 1e-6);
+  EXPECT_EQ(areas.from_m2(50.0), 2 * areas.row(0));
+  EXPECT_THROW(PixelAreas(3, 0.0), InvalidArgument);
+}
+
 TEST(Regions, AbsorbsSmallestFirstIntoTheLongestEdge) {
   std::vector<RegionStats> stats(5);
   const std::int64_t sizes[] = {0, 100, 3, 4, 50};

@@ -5,6 +5,7 @@
 #include <string>
 
 #include <furrow/geo/core/exec_context.h>
+#include <furrow/geo/topology/regions.h>
 #include <furrow/geo/topology/score_map.h>
 #include <furrow/geo/vector/layer.h>
 
@@ -49,6 +50,20 @@ struct Delineation {
       instances;  ///< 1..n as in attribute `instance`, 0 no field, kUnknownInstance no scores
   DelineateReport report;
 };
+
+struct Instances {
+  Raster<std::uint32_t> labels;  ///< 1..count by first pixel, 0 no field, kUnknownInstance no scores
+  std::uint32_t count = 0;
+  DelineateReport report;
+};
+
+/// The first half of `delineate`: which pixels belong to which field, without outlines. Needs no CRS.
+///
+/// @param areas  of the pixels; minimum area and holes are measured with it
+/// @throws InvalidArgument  options out of range
+/// Memory: about 32 bytes per pixel. Same result for any number of threads.
+[[nodiscard]] Instances delineate_instances(const ScoreMap& scores, const PixelAreas& areas,
+                                            const DelineateOptions& options, ExecContext& exec);
 
 /// Turns scores into fields: split, clean, trace, simplify, measure.
 ///

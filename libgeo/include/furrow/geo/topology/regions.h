@@ -16,6 +16,9 @@ class PixelAreas {
   /// Geodesic area of the pixel in the middle of every row.
   /// @throws CrsError when the grid has no CRS
   explicit PixelAreas(const Grid& grid);
+  /// Pixels of one area each.
+  /// @throws InvalidArgument  the area is not above 0
+  PixelAreas(std::int64_t rows, double pixel_m2);
 
   /// In units.
   [[nodiscard]] std::int64_t row(std::int64_t row) const { return m_rows[static_cast<std::size_t>(row)]; }
@@ -25,6 +28,8 @@ class PixelAreas {
   [[nodiscard]] double pixel_m2() const { return to_m2(m_rows[m_rows.size() / 2]); }
 
  private:
+  void set(const std::vector<double>& area_m2);
+
   double m_unit_m2 = 1.0;
   std::vector<std::int64_t> m_rows;
 };

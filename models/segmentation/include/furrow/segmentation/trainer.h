@@ -62,6 +62,15 @@ struct EpochMetrics {
   double val_loss = 0.0;
   double val_iou_extent = 0.0;      ///< of interior and boundary together
   std::array<double, 3> val_iou{};  ///< background, interior, boundary
+  double val_object_f1 = 0.0;  ///< of fields matched at IoU > 0.5, all validation windows together; NaN when
+                               ///< the labels hold no field or no boundary
+};
+
+/// Validation pixels whose largest probability lies in one of equal bins from 0 to 1.
+struct ReliabilityBin {
+  std::int64_t pixels = 0;
+  double probability = 0.0;  ///< mean of their largest probabilities; 0 without pixels
+  double correct = 0.0;      ///< share whose likeliest class is that of the label; 0 without pixels
 };
 
 struct TrainReport {
@@ -74,18 +83,21 @@ struct TrainReport {
   double ece_before =
       0.0;  ///< expected calibration error on validation pixels, 15 bins; NaN without validation
   double ece_after = 0.0;
+  std::vector<ReliabilityBin> reliability_before;  ///< the bins behind ece_before
+  std::vector<ReliabilityBin> reliability_after;
 };
 
 /// Trains a U-Net and writes a model folder (see docs/commands/train.md): weights.safetensors, model.ts,
-/// model.json, metrics.json, metrics.csv, README.md. The folder appears whole or not at all.
+/// model.json, stac-item.json, metrics.json, metrics.csv, training.html, README.md. The folder appears whole
+/// or not at all.
 ///
-/// The epoch with the largest mean IoU of extent and interior on the validation blocks is kept (the last one
-/// without validation); then a temperature is fitted on the validation pixels (Guo et al. 2017). Checkpoints
-/// go to `<folder>.checkpoint` and are removed at the end. Training that was interrupted and resumed gives
-/// the same bytes as training in one go; a checkpoint that is there without `resume` or `overwrite` is an
-/// error.
-/// The same data, options, seed and number of threads give the same weights to the bit on the same machine.
-/// Uses `exec.threads()` LibTorch threads in the calling thread; do not run beside other heavy work.
+/// The epoch with the largest (object F1 + (extent IoU + interior IoU) / 2) / 2 on the validation blocks is
+/// kept (the mean IoU alone where the object F1 is NaN; the last epoch without validation); then a
+/// temperature is fitted on the validation pixels (Guo et al. 2017). Checkpoints go to `<folder>.checkpoint`
+/// and are removed at the end. Training that was interrupted and resumed gives the same bytes as training in
+/// one go; a checkpoint that is there without `resume` or `overwrite` is an error. The same data, options,
+/// seed and number of threads give the same weights to the bit on the same machine. Uses `exec.threads()`
+/// LibTorch threads in the calling thread; do not run beside other heavy work.
 /// @throws geo::InvalidArgument, geo::IoError, geo::Cancelled
 /// @throws geo::ModelError  the loss is no longer a number, memory ran out (each with advice), or a
 ///                          checkpoint belongs to other options or data
