@@ -1,8 +1,9 @@
 // Tables of an ablation from the blocks of its runs, as Markdown.
 //   ablation_table RUNS BASELINE [DRAWS]
-// RUNS holds PLACE/REGIME/ARM/SEED/blocks.csv (assess --blocks-out). For every place and regime: mean over seeds of each figure,
-// and its difference from the arm BASELINE with a 95 % interval. One draw of the bootstrap takes seeds and blocks with replacement, the
-// same ones for both arms, so that what a place or a campaign does to both cancels out.
+// RUNS holds PLACE/REGIME/ARM/SEED/blocks.csv (assess --blocks-out). For every place and regime: mean over
+// seeds of each figure, and its difference from the arm BASELINE with a 95 % interval. One draw of the
+// bootstrap takes seeds and blocks with replacement, the same ones for both arms, so that what a place or a
+// campaign does to both cancels out.
 
 #include <algorithm>
 #include <array>
@@ -119,7 +120,8 @@ std::string difference_text(double value, std::vector<double>& draws) {
   };
   const double low = at(0.025);
   const double high = at(0.975);
-  const std::string text = signed_number(value) + " [" + signed_number(low) + ", " + signed_number(high) + "]";
+  const std::string text =
+      signed_number(value) + " [" + signed_number(low) + ", " + signed_number(high) + "]";
   return low > 0.0 || high < 0.0 ? "**" + text + "**" : text;
 }
 
@@ -150,11 +152,13 @@ void print_regime(const fs::path& folder, const std::string& baseline_name, int 
   const Arm baseline = read_arm(folder / baseline_name);
   std::cout << "\n**" << folder.parent_path().filename().string() << ", " << folder.filename().string()
             << "**\n\n| arm | seeds";
-  for (const Figure& figure : kFigures) std::cout << " | " << figure.name << (figure.more_is_better ? "" : " (less is better)");
+  for (const Figure& figure : kFigures)
+    std::cout << " | " << figure.name << (figure.more_is_better ? "" : " (less is better)");
   std::cout << " |\n|---|---|---|---|---|---|\n";
   print_arm(baseline_name, baseline, baseline, true, draws);
   for (const fs::path& arm : folders(folder)) {
-    if (arm.filename() != baseline_name) print_arm(arm.filename().string(), read_arm(arm), baseline, false, draws);
+    if (arm.filename() != baseline_name)
+      print_arm(arm.filename().string(), read_arm(arm), baseline, false, draws);
   }
 }
 

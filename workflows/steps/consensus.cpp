@@ -13,6 +13,7 @@
 #include <furrow/geo/vector/layer_writer.h>
 #include <furrow/labelling/consensus_output.h>
 #include <furrow/labelling/instance_consensus.h>
+#include <furrow/labelling/labeller_rasters.h>
 #include <furrow/labelling/review_output.h>
 #include <furrow/workflow/step.h>
 
@@ -109,6 +110,8 @@ class Consensus final : public Step {
       throw geo::UsageError("--model-scale and --model-crs are used with --model-scores only");
     if (m_mode == "compatible" && !m_model_scores.empty())
       throw geo::UsageError("--mode compatible knows no model as a labeller; leave --model-scores out");
+    if (m_by_labeller && (m_grid.empty() || m_classes != 3))
+      throw geo::UsageError("--by-labeller needs --grid and three classes");
     if (m_mode == "compatible" && (m_classes != 2 || m_method != "weighted"))
       throw geo::UsageError("--mode compatible needs --classes 2 and --method weighted");
   }
@@ -136,6 +139,7 @@ class Consensus final : public Step {
     const auto queue = review(campaign, voters, result);
     const auto fields = find_fields(campaign, voters, result, context.exec());
     write_tables(campaign, result, queue, fields, folder.temporary());
+    if (m_by_labeller) write_by_labeller(campaign, voters, *target.grid, folder.temporary(), context.exec());
     folder.commit();
     if (m_json) print_skills(context, result);
     problems.insert(problems.end(), result.problems.begin(), result.problems.end());
@@ -240,6 +244,9 @@ class Consensus final : public Step {
         .group("Pixels")
         .excludes("images");
     t.add("grid-crs", &m_grid_crs).help("CRS of --grid whatever the file says").group("Pixels");
+    t.add("by-labeller", &m_by_labeller)
+        .help("Also write what each labeller drew on --grid, listed in labels.csv, to train by labeller")
+        .group("Pixels");
     t.add("images", &m_images)
         .help("Table with columns name and image: each site gets the pixels of its image")
         .input("table")
@@ -414,6 +421,17 @@ class Consensus final : public Step {
     geo::write_geopackage(layers, folder / "sites.gpkg", false);
   }
 
+  void write_by_labeller(const labelling::Campaign& campaign,
+                         const std::vector<labelling::SiteVoters>& voters, const geo::Grid& grid,
+                         const std::filesystem::path& folder, geo::ExecContext& exec) const {
+    geo::CsvTable table;
+    table.columns = {"labeller", "labels"};
+    for (const auto& raster :
+         labelling::write_labeller_rasters(campaign, voters, consensus_options(), grid, folder, exec))
+      table.rows.push_back({raster.labeller, raster.file});
+    geo::write_csv(table, folder / "labels.csv", false);
+  }
+
   /// Nothing at all came of it: that is a failure of the command, not of its inputs.
   static void throw_if_nothing_done(const labelling::ConsensusResult& result) {
     const bool any = std::ranges::any_of(result.sites, [](const auto& site) { return site.n_pixels > 0; });
@@ -498,6 +516,7 @@ class Consensus final : public Step {
     context.record("brier_after", fit.calibration.after.brier);
   }
 
+  bool m_by_labeller = false;
   std::string m_catalogue, m_labels, m_sites, m_sites_crs, m_weights, m_grid, m_grid_crs, m_images, m_out;
   VectorOptions m_vector;
   MaskBranch m_masks;

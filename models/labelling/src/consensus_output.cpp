@@ -15,6 +15,7 @@
 #include <furrow/geo/raster/reader.h>
 
 #include "consensus_rasters.h"
+#include "file_stem.h"
 
 namespace furrow::labelling {
 namespace fs = std::filesystem;
@@ -265,18 +266,6 @@ geo::Grid grid_over(const geo::Box& cell, std::int64_t site_px, const geo::Crs& 
           site_px,
           {cell.min_x, cell.width() / pixels, 0.0, cell.max_y, 0.0, -cell.height() / pixels},
           crs};
-}
-
-/// A site's name as part of a file name.
-std::string file_stem(const std::string& name) {
-  std::string stem = name;
-  for (char& c : stem) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '_' || c == '-' || c == '.';
-    const bool utf8 = static_cast<unsigned char>(c) >= 0x80;
-    if (!plain && !utf8) c = '_';
-  }
-  return stem;
 }
 
 void check_stems(const Campaign& campaign) {

@@ -7,9 +7,11 @@
 #include <gtest/gtest.h>
 
 #include <furrow/geo/core/error.h>
+#include <furrow/geo/raster/rasterize.h>
 #include <furrow/geo/raster/reader.h>
 #include <furrow/geo/raster/writer.h>
 #include <furrow/geo/vector/geos.h>
+#include <furrow/labelling/labeller_rasters.h>
 
 #include "support.h"
 
@@ -275,6 +277,45 @@ TEST(ReadSiteImages, PathsStartAtTheTable) {
   EXPECT_EQ(images.size(), 2U);
   EXPECT_EQ(images.at("A"), (folder.path() / "chips/a.tif").string());
   EXPECT_EQ(images.at("B"), "/data/b.tif");
+}
+
+TEST(LabellerRasters, HoldWhatEachLabellerDrewOnTheirSites) {
+  const test::TemporaryFolder folder;
+  Campaign campaign = row_of_sites(3, true);
+  // L1 hands in nothing for the second site, and is unsure about a field of the third.
+  std::erase_if(campaign.assignments,
+                [](const Assignment& a) { return a.labeller == "L1" && a.site == "S101"; });
+  for (Assignment& a : campaign.assignments) {
+    if (a.labeller == "L1" && a.site == "S102") a.polygons[1].unsure = true;
+  }
+  const ConsensusOptions options;
+  const auto voters = voters_of(campaign);
+  const geo::Grid grid = test::utm_grid(95, 600);  // wider than the sites, and two strips high
+  geo::ExecContext exec({4, 0});
+  const auto rasters = write_labeller_rasters(campaign, voters, options, grid, folder.path(), exec);
+  ASSERT_EQ(rasters.size(), 3u);
+  for (const LabellerRaster& raster : rasters) {
+    const auto found = read(folder / raster.file);
+    for (const Assignment& assignment : campaign.assignments) {
+      if (assignment.labeller != raster.labeller) continue;
+      const auto votes =
+          rasterize_votes(assignment, campaign.find_site(assignment.site)->cell, grid, options);
+      const std::int64_t left = 30 * (assignment.site.back() - '0');
+      for (std::int64_t row = 0; row < 30; ++row) {
+        for (std::int64_t col = left; col < left + 30; ++col) {
+          const Vote vote = votes[static_cast<std::size_t>(row * grid.width + col)];
+          ASSERT_EQ(found.at(col, row), vote <= 2 ? vote : geo::kIgnore)
+              << raster.labeller << " " << col << " " << row;
+        }
+      }
+    }
+    EXPECT_EQ(found.at(92, 10), geo::kIgnore);   // beside the sites
+    EXPECT_EQ(found.at(10, 550), geo::kIgnore);  // second strip
+  }
+  const auto second = read(folder / "labels_L1.tif");
+  EXPECT_EQ(second.at(45, 15), geo::kIgnore);
+  EXPECT_NE(read(folder / "labels_L0.tif").at(45, 15), geo::kIgnore);
+  EXPECT_EQ(second.at(75, 15), geo::kIgnore);  // unsure
 }
 
 }  // namespace
