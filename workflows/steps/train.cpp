@@ -63,6 +63,7 @@ class Train final : public Step {
         .help("Go on from the last checkpoint of the same training, if there is one");
     t.add("seed", &m_seed).at_least(0).help("Seed of everything random");
     declare_risk(t);
+    declare_imperfect_labels(t);
     declare_data(t);
     declare_network(t);
     declare_training(t);
@@ -76,6 +77,7 @@ class Train final : public Step {
     };
     same("labels", m_labels.size());
     if (!m_risk.empty()) same("risk", m_risk.size());
+    if (!m_labellers.empty()) same("labeller", m_labellers.size());
     if (!m_norm_statistics.empty() && m_normalise == "divide")
       throw geo::UsageError("--normalise divide uses no statistics; leave out --norm-statistics");
     if (!m_posterior.empty()) same("posterior", m_posterior.size());
@@ -105,6 +107,7 @@ class Train final : public Step {
                                                         : segmentation::ScheduleKind::kCosine;
     m_train.loss.class_weights = {m_class_weights[0], m_class_weights[1], m_class_weights[2]};
     m_train.overwrite = context.overwrite();
+    m_train.imperfect.labeller_confusion = !m_labellers.empty();
     const segmentation::TrainReport report = segmentation::train_model(data, m_train, m_out, context.exec());
     const segmentation::EpochMetrics& best = report.epochs[static_cast<std::size_t>(report.best_epoch - 1)];
     context.record("train_blocks", summary.train_blocks);
@@ -150,6 +153,55 @@ class Train final : public Step {
         .range(0, 1)
         .group(group)
         .help("Threshold of --risk-mode ignore");
+  }
+
+  void declare_imperfect_labels(OptionTable& t) {
+    const char* group = "Imperfect labels";
+    auto& on = m_train.imperfect;
+    t.add("start-from", &m_train.start_from)
+        .input("model folder")
+        .group(group)
+        .help("Model folder whose weights training starts with: many weak labels first, few good ones then");
+    t.add("elr-lambda", &on.elr_lambda)
+        .at_least(0)
+        .group(group)
+        .help("Early-learning regularisation: hold on to early answers, for example 1; 0 = off");
+    t.add("elr-momentum", &on.elr_momentum)
+        .range(0.01, 0.999)
+        .group(group)
+        .help("Share of the running mean of answers that stays in each epoch");
+    t.add("loss-gate-after", &on.loss_gate_after)
+        .at_least(0)
+        .group(group)
+        .help(
+            "Loss gate: after so many epochs blocks whose loss stands out weigh less, for example 10; 0 = "
+            "off");
+    t.add("pu-prior", &on.pu_prior)
+        .range(0, 0.99)
+        .group(group)
+        .help(
+            "For scenes mapped in part (background = nobody drew a field): share of field among all pixels; "
+            "0 = off");
+    t.add("labeller", &m_labellers)
+        .group(group)
+        .help(
+            "Who drew the labels of each image, in the same order, to learn how each one errs; an image may "
+            "be repeated with labels of another one");
+    t.add("labeller-trace", &on.labeller_trace)
+        .at_least(0)
+        .group(group)
+        .help("Weight of the trace that keeps labellers' errors apart from the truth");
+    t.add("co-teaching-forget", &on.co_teaching_forget)
+        .range(0, 0.9)
+        .group(group)
+        .help(
+            "Co-teaching of two networks: share of labelled pixels taken for wrong, for example 0.2; 0 = "
+            "off");
+    t.add("co-teaching-ramp", &on.co_teaching_ramp_epochs)
+        .range(1, 100000)
+        .unit("epochs")
+        .group(group)
+        .help("Epochs until so many are left out");
   }
 
   void declare_data(OptionTable& t) {
@@ -283,7 +335,8 @@ class Train final : public Step {
     std::vector<segmentation::TrainingScene> result;
     for (std::size_t i = 0; i < m_images.size(); ++i) {
       result.push_back({m_images[i], m_labels[i], m_risk.empty() ? "" : m_risk[i],
-                        m_posterior.empty() ? "" : m_posterior[i]});
+                        m_posterior.empty() ? "" : m_posterior[i],
+                        m_labellers.empty() ? "" : m_labellers[i]});
     }
     return result;
   }
@@ -325,6 +378,7 @@ class Train final : public Step {
     options.seed = static_cast<std::uint64_t>(m_seed);
     options.crs_switch = "--image-crs";
     if (!m_image_crs.empty()) options.override_crs = geo::Crs::from_user_input(m_image_crs);
+    options.number_pixels = m_train.imperfect.elr_lambda > 0.0;
     options.risk.mode = risk_mode();
     options.risk.classes = static_cast<int>(m_risk_classes);
     geo::Normalisation& norm = options.normalisation;
@@ -367,6 +421,7 @@ class Train final : public Step {
   std::vector<std::string> m_labels;
   std::vector<std::string> m_risk;
   std::vector<std::string> m_posterior;
+  std::vector<std::string> m_labellers;
   std::vector<std::string> m_losses{"cross-entropy", "local-tversky-focal"};
   std::vector<double> m_loss_shares;
   std::string m_out;

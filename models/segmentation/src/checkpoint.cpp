@@ -6,6 +6,7 @@
 #include <furrow/geo/core/atomic_output.h>
 #include <furrow/geo/core/error.h>
 #include <furrow/geo/core/text.h>
+#include <furrow/segmentation/model_spec.h>
 
 #include "metrics_json.h"
 
@@ -42,10 +43,77 @@ void check_same_training(const Description& expected, const Description& found, 
     const std::string had = other == found.end() ? "nothing" : other->second;
     if (had != value) differences.push_back(concat(name, " was ", had, ", now ", value));
   }
+  for (const auto& [name, value] : found) {
+    if (!expected.contains(name)) differences.push_back(concat(name, " was ", value, ", now nothing"));
+  }
   if (differences.empty()) return;
   throw geo::ModelError(concat("checkpoint ", quoted(checkpoint.string()), " belongs to another training (",
                                geo::join(differences, "; "),
                                "); use the same options, or delete it to start anew"));
+}
+
+/// Into memory first: LibTorch's own file writer ends the program when the disk is full.
+template <class T>
+void save(const T& object, const fs::path& path) {
+  std::ostringstream file;
+  torch::save(object, file);
+  geo::write_text_file(path, file.str(), true);
+}
+
+/// @throws c10::Error when the file is damaged
+void load_state(const fs::path& path, const std::vector<torch::Tensor>& state) {
+  if (state.empty()) return;
+  std::vector<torch::Tensor> stored;
+  torch::load(stored, path.string());
+  TORCH_CHECK(stored.size() == state.size(), path.filename().string(), " holds ", stored.size(),
+              " tensors, expected ", state.size());
+  const torch::NoGradGuard no_grad;
+  for (std::size_t i = 0; i < state.size(); ++i) {
+    TORCH_CHECK(stored[i].sizes() == state[i].sizes(), path.filename().string(), " holds another shape");
+    state[i].copy_(stored[i]);
+  }
+}
+
+json labellers_json(const std::vector<LabellerConfusion>& labellers) {
+  json list = json::array();
+  for (const LabellerConfusion& labeller : labellers)
+    list.push_back({{"labeller", labeller.labeller}, {"matrix", labeller.matrix}});
+  return list;
+}
+
+std::vector<LabellerConfusion> labellers_from_json(const json& list) {
+  std::vector<LabellerConfusion> labellers;
+  for (const json& item : list) {
+    labellers.push_back({item.at("labeller").get<std::string>(),
+                         item.at("matrix").get<std::array<std::array<double, 3>, 3>>()});
+  }
+  return labellers;
+}
+
+/// The options of methods that are on, and the model that training starts from.
+void describe_methods(const TrainOptions& options, Description& all) {
+  const ImperfectLabelOptions& on = options.imperfect;
+  const auto number = [](double value) { return geo::shortest(value); };
+  if (!options.start_from.empty()) {
+    all["start_from"] = options.start_from;
+    all["start_from_sha256"] = read_model_spec(options.start_from).weights_sha256;
+  }
+  if (on.elr_lambda > 0.0) {
+    all["elr_lambda"] = number(on.elr_lambda);
+    all["elr_momentum"] = number(on.elr_momentum);
+  }
+  if (on.loss_gate_after > 0) all["loss_gate_after"] = std::to_string(on.loss_gate_after);
+  if (on.pu_prior > 0.0) all["pu_prior"] = number(on.pu_prior);
+  if (on.labeller_confusion) all["labeller_trace"] = number(on.labeller_trace);
+  if (on.co_teaching_forget > 0.0) {
+    all["co_teaching_forget"] = number(on.co_teaching_forget);
+    all["co_teaching_ramp_epochs"] = std::to_string(on.co_teaching_ramp_epochs);
+  }
+  if (on.consistency > 0.0) {
+    all["consistency"] = number(on.consistency);
+    all["consistency_ramp_epochs"] = std::to_string(on.consistency_ramp_epochs);
+    all["unlabelled"] = geo::join(on.unlabelled, " ");
+  }
 }
 
 /// "0.5 cross-entropy 0.5 dice"
@@ -123,6 +191,12 @@ Description describe_training(const TrainingData& data, const TrainOptions& opti
   const auto any = [](const std::vector<std::string>& files) {
     return std::ranges::any_of(files, [](const std::string& file) { return !file.empty(); });
   };
+  if (options.imperfect.labeller_confusion) {
+    std::vector<std::string> names;
+    for (const TrainingScene& scene : data.scenes()) names.push_back(scene.labeller);
+    all["labellers"] = geo::join(names, " ");
+  }
+  describe_methods(options, all);
   if (any(risks)) all["risk"] = geo::join(risks, " ");
   if (any(posteriors)) all["posterior"] = geo::join(posteriors, " ");
   return all;
@@ -142,15 +216,15 @@ void write_checkpoint(const fs::path& model, const Description& description, con
   if (!parts.average.is_empty())
     write_safetensors(out.temporary() / "average.safetensors", to_tensors(*parts.average));
   write_safetensors(out.temporary() / "best.safetensors", state.best);
-  // Into memory first: LibTorch's own file writer ends the program when the disk is full.
-  std::ostringstream file;
-  torch::save(parts.optimiser, file);
-  geo::write_text_file(out.temporary() / "optimiser.pt", file.str(), true);
+  save(parts.optimiser, out.temporary() / "optimiser.pt");
+  if (parts.peer_optimiser != nullptr) save(*parts.peer_optimiser, out.temporary() / "peer_optimiser.pt");
+  if (!parts.state.empty()) save(parts.state, out.temporary() / "methods.pt");
   json record{{"schema", "furrow/checkpoint/1"},
               {"training", description},
               {"best_epoch", state.best_epoch},
               {"best_score", number_json(state.best_score)},
               {"epochs", json::array()}};
+  if (!state.best_labellers.empty()) record["best_labellers"] = labellers_json(state.best_labellers);
   for (const EpochMetrics& epoch : state.epochs) record["epochs"].push_back(epoch_json(epoch));
   geo::write_text_file(out.temporary() / "state.json", record.dump(2) + "\n", true);
   out.commit();
@@ -171,7 +245,11 @@ std::optional<TrainState> read_checkpoint(const fs::path& model, const Descripti
     state.best_epoch = record.at("best_epoch").get<std::int64_t>();
     state.best_score = record.at("best_score").is_null() ? 0.0 : record.at("best_score").get<double>();
     for (const json& epoch : record.at("epochs")) state.epochs.push_back(epoch_from_json(epoch));
+    state.best_labellers = labellers_from_json(record.value("best_labellers", json::array()));
     torch::load(parts.optimiser, (folder / "optimiser.pt").string());
+    if (parts.peer_optimiser != nullptr)
+      torch::load(*parts.peer_optimiser, (folder / "peer_optimiser.pt").string());
+    load_state(folder / "methods.pt", parts.state);
   } catch (const json::exception& error) {
     throw geo::ModelError(concat("checkpoint ", quoted(folder.string()), " is damaged (", error.what(),
                                  "); delete it to start anew"));

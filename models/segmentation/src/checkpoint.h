@@ -25,6 +25,7 @@ struct TrainState {
   std::int64_t best_epoch = 0;
   double best_score = 0.0;
   SafeTensors best;  ///< the network after the best epoch
+  std::vector<LabellerConfusion> best_labellers;
 };
 
 /// What a checkpoint restores to the bit.
@@ -32,6 +33,9 @@ struct TrainedParts {
   UNet& network;
   UNet& average;  ///< of weights; may be empty
   torch::optim::Optimizer& optimiser;
+  torch::optim::Optimizer* peer_optimiser = nullptr;  ///< of the second network, where there is one
+  std::vector<torch::Tensor> state;  ///< everything else that training changes, in a fixed order; loaded in
+                                     ///< place
 };
 
 /// Where checkpoints of a model folder lie.

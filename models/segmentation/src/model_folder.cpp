@@ -100,6 +100,8 @@ void write_metrics(const fs::path& folder, const TrainingData& data, const Train
                 {"labelled_without_image_px", summary.labelled_without_image_px},
                 {"labelled_without_risk_px", summary.labelled_without_risk_px}}},
               {"epochs", json::array()}};
+  for (const LabellerConfusion& labeller : report.labellers)
+    record["labellers"].push_back({{"labeller", labeller.labeller}, {"confusion", labeller.matrix}});
   for (const EpochMetrics& epoch : report.epochs) record["epochs"].push_back(epoch_json(epoch));
   geo::write_text_file(folder / "metrics.json", record.dump(2) + "\n", true);
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <optional>
 
 #include <torch/torch.h>
 
@@ -17,7 +18,10 @@
 #include "calibration.h"
 #include "checkpoint.h"
 #include "losses.h"
+#include "methods/co_teaching.h"
+#include "methods/start_from.h"
 #include "model_folder.h"
+#include "objective.h"
 #include "tensor_batch.h"
 #include "torch_threads.h"
 #include "unet.h"
@@ -67,17 +71,34 @@ void check_options(const TrainingData& data, const TrainOptions& options) {
   }
 }
 
-std::unique_ptr<torch::optim::Optimizer> make_optimiser(const UNet& network, const TrainOptions& options) {
+/// The first group of the optimiser holds the network's parameters; a second one what the objective learns
+/// besides, which no weight decay pulls to 0.
+std::unique_ptr<torch::optim::Optimizer> make_optimiser(const UNet& network,
+                                                        const std::vector<torch::Tensor>& others,
+                                                        const TrainOptions& options) {
   const std::vector<torch::Tensor> parameters = network->parameters();
+  const auto make = [&](auto optimiser, auto group_options) {
+    group_options.weight_decay(0.0);
+    using Group = std::decay_t<decltype(group_options)>;
+    if (!others.empty()) optimiser->add_param_group({others, std::make_unique<Group>(group_options)});
+    return optimiser;
+  };
   if (options.optimiser == OptimiserKind::kSgd) {
-    return std::make_unique<torch::optim::SGD>(parameters, torch::optim::SGDOptions(options.learning_rate)
-                                                               .momentum(options.momentum)
-                                                               .nesterov(options.momentum > 0.0)
-                                                               .weight_decay(options.weight_decay));
+    const auto sgd = torch::optim::SGDOptions(options.learning_rate)
+                         .momentum(options.momentum)
+                         .nesterov(options.momentum > 0.0)
+                         .weight_decay(options.weight_decay);
+    return make(std::make_unique<torch::optim::SGD>(parameters, sgd), sgd);
   }
-  return std::make_unique<torch::optim::AdamW>(
-      parameters, torch::optim::AdamWOptions(options.learning_rate).weight_decay(options.weight_decay));
+  const auto adamw = torch::optim::AdamWOptions(options.learning_rate).weight_decay(options.weight_decay);
+  return make(std::make_unique<torch::optim::AdamW>(parameters, adamw), adamw);
 }
+
+/// Second network of co-teaching.
+struct Peer {
+  UNet network;
+  std::unique_ptr<torch::optim::Optimizer> optimiser;
+};
 
 class Trainer {
  public:
@@ -89,12 +110,20 @@ class Trainer {
         m_network(
             UNetOptions{data.bands(), options.base_width, options.levels, options.dropout, kTrainedClasses},
             options.seed),
-        m_optimiser(make_optimiser(m_network, options)),
+        m_objective(data, options, exec),
+        m_optimiser(make_optimiser(m_network, m_objective.parameters(), options)),
         m_description(describe_training(data, options)),
         m_steps(data.train_batches(options.batch_size)) {
     use_channels_last(*m_network);
+    if (!options.start_from.empty()) start_from_model(options.start_from, m_network, data);
+    if (options.imperfect.co_teaching_forget > 0.0) {
+      const UNet network(m_network->options, geo::stable_hash("peer", options.seed));
+      m_peer = Peer{network, make_optimiser(network, {}, options)};
+      use_channels_last(*m_peer->network);
+    }
     if (options.ema_decay == 0.0) return;
     m_average = UNet(m_network->options, options.seed);
+    if (!options.start_from.empty()) from_tensors(*m_average, to_tensors(*m_network), options.start_from);
     use_channels_last(*m_average);
   }
 
@@ -104,11 +133,17 @@ class Trainer {
   void resume();
   EpochMetrics train_epoch(std::int64_t epoch, geo::Progress& progress);
   double train_step(std::int64_t epoch, std::int64_t step, Batch& batch);
+  double teach_each_other(std::int64_t epoch, const TensorBatch& tensors);
+  double descend(const UNet& network, torch::optim::Optimizer& optimiser, const torch::Tensor& loss,
+                 std::int64_t epoch) const;
+  [[nodiscard]] TrainedParts parts();
+  void set_learning_rate(double rate);
   /// The network that validates and is kept.
   [[nodiscard]] UNet& judged() { return m_average.is_empty() ? m_network : m_average; }
-  [[nodiscard]] Validation validate(std::int64_t sample_every);
-  void add_validation(EpochMetrics& metrics);
-  void finish_epoch(const EpochMetrics& metrics);
+  [[nodiscard]] Validation validate(UNet& network, std::int64_t sample_every);
+  void add_validation(UNet& network, EpochMetrics& metrics);
+  [[nodiscard]] double score(const EpochMetrics& metrics) const;
+  void finish_epoch(EpochMetrics metrics);
   void report_epoch(const EpochMetrics& metrics, double seconds) const;
   [[nodiscard]] TrainReport finish();
 
@@ -118,6 +153,8 @@ class Trainer {
   geo::ExecContext& m_exec;
   UNet m_network;
   UNet m_average{nullptr};  ///< running mean of the network's weights; empty = not wanted
+  std::optional<Peer> m_peer;
+  Objective m_objective;
   std::unique_ptr<torch::optim::Optimizer> m_optimiser;
   std::map<std::string, std::string> m_description;
   std::int64_t m_steps;
@@ -126,7 +163,7 @@ class Trainer {
 };
 
 void Trainer::resume() {
-  auto state = read_checkpoint(m_folder, m_description, {m_network, m_average, *m_optimiser});
+  auto state = read_checkpoint(m_folder, m_description, parts());
   if (!state) {
     geo::log_info(
         concat("no checkpoint of ", quoted(m_folder.string()), "; training starts at the first epoch"));
@@ -138,13 +175,56 @@ void Trainer::resume() {
   geo::log_info(concat("going on after epoch ", m_state.epochs.back().epoch));
 }
 
+TrainedParts Trainer::parts() {
+  std::vector<torch::Tensor> state = m_objective.state();
+  if (!m_peer) return {m_network, m_average, *m_optimiser, nullptr, state};
+  for (const torch::Tensor& tensor : m_peer->network->parameters()) state.push_back(tensor);
+  for (const torch::Tensor& tensor : m_peer->network->buffers()) state.push_back(tensor);
+  return {m_network, m_average, *m_optimiser, m_peer->optimiser.get(), state};
+}
+
+/// What the objective learns besides the network is a few numbers that must go far; it learns ten times as
+/// fast.
+void Trainer::set_learning_rate(double rate) {
+  constexpr double kFaster = 10.0;
+  auto& groups = m_optimiser->param_groups();
+  for (std::size_t i = 0; i < groups.size(); ++i) groups[i].options().set_lr(i == 0 ? rate : kFaster * rate);
+  if (!m_peer) return;
+  for (auto& group : m_peer->optimiser->param_groups()) group.options().set_lr(rate);
+}
+
 double Trainer::train_step(std::int64_t epoch, std::int64_t step, Batch& batch) {
   // Dropout draws from LibTorch's own generator; seeding it per step makes a resumed training equal to one in
   // one go.
   torch::manual_seed(geo::stable_hash(concat("dropout ", epoch, " ", step), m_options.seed));
   const TensorBatch tensors(batch, m_data.bands(), m_data.options().chip_px);
-  m_optimiser->zero_grad();
-  const torch::Tensor loss = total_loss(m_network->forward(tensors.pixels), tensors.target, m_options.loss);
+  if (m_peer) return teach_each_other(epoch, tensors);
+  const torch::Tensor loss = m_objective.loss(m_network->forward(tensors.pixels), tensors.target, batch);
+  const double value = descend(m_network, *m_optimiser, loss, epoch);
+  if (!m_average.is_empty())
+    update_average(m_average, m_network, m_options.ema_decay, (epoch - 1) * m_steps + step);
+  return value;
+}
+
+/// A step of co-teaching: each network learns from the labels that the other finds easy.
+/// @return the mean of both losses
+double Trainer::teach_each_other(std::int64_t epoch, const TensorBatch& tensors) {
+  const ImperfectLabelOptions& on = m_options.imperfect;
+  const double forget = forget_share(on.co_teaching_forget, on.co_teaching_ramp_epochs, epoch);
+  const torch::Tensor first = m_network->forward(tensors.pixels);
+  const torch::Tensor second = m_peer->network->forward(tensors.pixels);
+  const Target for_first = small_loss_target(second, tensors.target, forget);
+  const Target for_second = small_loss_target(first, tensors.target, forget);
+  const double one = descend(m_network, *m_optimiser, total_loss(first, for_first, m_options.loss), epoch);
+  const double two =
+      descend(m_peer->network, *m_peer->optimiser, total_loss(second, for_second, m_options.loss), epoch);
+  return 0.5 * (one + two);
+}
+
+/// One step of the optimiser.
+/// @return the loss
+double Trainer::descend(const UNet& network, torch::optim::Optimizer& optimiser, const torch::Tensor& loss,
+                        std::int64_t epoch) const {
   const double value = loss.item<double>();
   if (!std::isfinite(value)) {
     throw geo::ModelError(concat("training failed in epoch ", epoch,
@@ -152,24 +232,25 @@ double Trainer::train_step(std::int64_t epoch, std::int64_t step, Batch& batch) 
                                  "learning rate (now ",
                                  m_options.learning_rate, ") and look for extreme pixel values"));
   }
+  optimiser.zero_grad();
   loss.backward();
   if (m_options.clip_norm > 0.0)
-    torch::nn::utils::clip_grad_norm_(m_network->parameters(), m_options.clip_norm);
-  m_optimiser->step();
-  if (!m_average.is_empty())
-    update_average(m_average, m_network, m_options.ema_decay, (epoch - 1) * m_steps + step);
+    torch::nn::utils::clip_grad_norm_(network->parameters(), m_options.clip_norm);
+  optimiser.step();
   return value;
 }
 
 EpochMetrics Trainer::train_epoch(std::int64_t epoch, geo::Progress& progress) {
+  m_objective.start_epoch(epoch, m_network);
   m_network->train();
+  if (m_peer) m_peer->network->train();
   EpochMetrics metrics;
   metrics.epoch = epoch;
   double sum = 0.0;
   for (std::int64_t step = 0; step < m_steps; ++step) {
     metrics.learning_rate = learning_rate_at((epoch - 1) * m_steps + step, m_options.epochs * m_steps,
                                              m_options.learning_rate, m_options.schedule);
-    for (auto& group : m_optimiser->param_groups()) group.options().set_lr(metrics.learning_rate);
+    set_learning_rate(metrics.learning_rate);
     Batch batch = m_data.train_batch(epoch, step, m_options.batch_size);
     sum += train_step(epoch, step, batch) * static_cast<double>(batch.count);
     progress.advance();
@@ -178,9 +259,8 @@ EpochMetrics Trainer::train_epoch(std::int64_t epoch, geo::Progress& progress) {
   return metrics;
 }
 
-Validation Trainer::validate(std::int64_t sample_every) {
+Validation Trainer::validate(UNet& network, std::int64_t sample_every) {
   const torch::NoGradGuard no_grad;
-  UNet& network = judged();
   network->eval();
   Validation result;
   std::int64_t count = 0;
@@ -190,7 +270,7 @@ Validation Trainer::validate(std::int64_t sample_every) {
     Batch batch = m_data.val_batch(i, m_options.batch_size);
     const TensorBatch tensors(batch, m_data.bands(), m_data.options().chip_px);
     const torch::Tensor logits = network->forward(tensors.pixels);
-    const torch::Tensor loss = total_loss(logits, tensors.target, m_options.loss);
+    const torch::Tensor loss = m_objective.validation_loss(logits, tensors.target);
     result.loss += loss.item<double>() * static_cast<double>(batch.count);
     count += batch.count;
     result.add(logits, batch, sample_every);
@@ -200,8 +280,8 @@ Validation Trainer::validate(std::int64_t sample_every) {
   return result;
 }
 
-void Trainer::add_validation(EpochMetrics& metrics) {
-  const Validation validation = validate(0);
+void Trainer::add_validation(UNet& network, EpochMetrics& metrics) {
+  const Validation validation = validate(network, 0);
   metrics.val_loss = validation.loss;
   metrics.val_iou_extent = validation.iou([](int c) { return c != 0; });
   metrics.val_iou = {validation.iou([](int c) { return c == 0; }),
@@ -210,19 +290,36 @@ void Trainer::add_validation(EpochMetrics& metrics) {
   metrics.val_object_f1 = validation.object_f1();
 }
 
-/// Keeps the network when it is the best so far, and writes a checkpoint when one is due.
-void Trainer::finish_epoch(const EpochMetrics& metrics) {
+/// What the best epoch has most of.
+double Trainer::score(const EpochMetrics& metrics) const {
+  if (m_objective.labels_are_partial()) return -metrics.val_loss;
+  return selection_score(metrics);
+}
+
+/// Validates, keeps the network when it is the best so far, and writes a checkpoint when one is due. With two
+/// networks the better one counts, the first one without validation.
+void Trainer::finish_epoch(EpochMetrics metrics) {
   const bool validates = m_data.summary().val_chips > 0;
-  const double score = selection_score(metrics);
+  UNet better = judged();
+  EpochMetrics of_peer = metrics;
+  add_validation(better, metrics);
+  if (m_peer && validates) {
+    add_validation(m_peer->network, of_peer);
+    if (score(of_peer) > score(metrics)) {
+      metrics = of_peer;
+      better = m_peer->network;
+    }
+  }
   m_state.epochs.push_back(metrics);
-  if (!validates || m_state.best_epoch == 0 || score > m_state.best_score) {
+  if (!validates || m_state.best_epoch == 0 || score(metrics) > m_state.best_score) {
     m_state.best_epoch = metrics.epoch;
-    m_state.best_score = score;
-    m_state.best = to_tensors(*judged());
+    m_state.best_score = score(metrics);
+    m_state.best = to_tensors(*better);
+    m_state.best_labellers = m_objective.labeller_confusions();
   }
   const std::int64_t every = m_options.checkpoint_every;
   if (every > 0 && metrics.epoch % every == 0 && metrics.epoch < m_options.epochs) {
-    write_checkpoint(m_folder, m_description, {m_network, m_average, *m_optimiser}, m_state);
+    write_checkpoint(m_folder, m_description, parts(), m_state);
   }
 }
 
@@ -256,7 +353,10 @@ TrainReport Trainer::finish() {
   report.receptive_radius_px = measure_receptive_radius(m_options.levels);
   const TrainingDataSummary& summary = m_data.summary();
   const std::int64_t most = summary.val_chips * m_data.options().chip_px * m_data.options().chip_px;
-  const LogitSample sample = validate((most + kSamplePixels - 1) / kSamplePixels).sample;
+  LogitSample sample;
+  if (!m_objective.labels_are_partial())
+    sample = validate(network, (most + kSamplePixels - 1) / kSamplePixels).sample;
+  report.labellers = m_state.best_labellers;
   report.temperature = fit_temperature(sample);
   report.reliability_before = reliability(sample, 1.0);
   report.reliability_after = reliability(sample, report.temperature);
@@ -286,10 +386,9 @@ TrainReport Trainer::run() {
     if (done > 0) progress.advance(done * m_steps);
     for (std::int64_t epoch = done + 1; epoch <= m_options.epochs; ++epoch) {
       const auto start = std::chrono::steady_clock::now();
-      EpochMetrics metrics = train_epoch(epoch, progress);
-      add_validation(metrics);
-      finish_epoch(metrics);
-      report_epoch(metrics, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+      finish_epoch(train_epoch(epoch, progress));
+      report_epoch(m_state.epochs.back(),
+                   std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
       m_stopped_early = m_options.patience > 0 && epoch - m_state.best_epoch >= m_options.patience;
       if (m_stopped_early) break;
     }

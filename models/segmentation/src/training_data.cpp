@@ -44,7 +44,8 @@ struct Scene {
   std::optional<Overlay> risk;
   std::optional<Overlay> posterior;
   std::vector<geo::BandStatistics> statistics;
-  Window labelled;  ///< part of the image that the label raster covers
+  Window labelled;               ///< part of the image that the label raster covers
+  std::size_t image_number = 0;  ///< first scene with the same image: labels of several people share blocks
   std::int32_t labeller = -1;
 };
 
@@ -266,6 +267,14 @@ void settle_targets(Patch& piece) {
   }
 }
 
+/// The smallest window that holds both.
+Window around_both(const Window& a, const Window& b) {
+  const std::int64_t col = std::min(a.col, b.col);
+  const std::int64_t row = std::min(a.row, b.row);
+  return {col, row, std::max(a.col + a.width, b.col + b.width) - col,
+          std::max(a.row + a.height, b.row + b.height) - row};
+}
+
 /// Boundaries that cut `length` into equal parts of about `target`.
 std::vector<std::int64_t> cuts(std::int64_t start, std::int64_t length, std::int64_t target) {
   const std::int64_t parts = std::max<std::int64_t>(1, (length + target / 2) / target);
@@ -274,8 +283,8 @@ std::vector<std::int64_t> cuts(std::int64_t start, std::int64_t length, std::int
   return result;
 }
 
-std::uint64_t block_hash(const Block& block, std::uint64_t seed) {
-  return geo::stable_hash(concat("block ", block.scene, " ", block.key_col, " ", block.key_row), seed);
+std::uint64_t block_hash(const Block& block, std::size_t image, std::uint64_t seed) {
+  return geo::stable_hash(concat("block ", image, " ", block.key_col, " ", block.key_row), seed);
 }
 
 void check_options(const TrainingDataOptions& options) {
@@ -342,7 +351,9 @@ struct TrainingData::Impl {
   [[nodiscard]] Patch load_train_block(std::size_t index) const;
   void fill_cache(geo::ExecContext& exec);
   void count_pixels(const Patch& patch);
-  [[nodiscard]] Patch train_window(std::size_t index, std::int64_t epoch) const;
+  [[nodiscard]] Patch train_window(std::size_t index, std::int64_t epoch, bool augmented) const;
+  [[nodiscard]] Batch train_batch(std::int64_t epoch, std::int64_t index, std::int64_t batch_size,
+                                  bool augmented) const;
 };
 
 void TrainingData::Impl::open_scene(const TrainingScene& source) {
@@ -368,6 +379,9 @@ void TrainingData::Impl::open_scene(const TrainingScene& source) {
     scene.labeller = static_cast<std::int32_t>(known - labellers.begin());
     if (known == labellers.end()) labellers.push_back(source.labeller);
   }
+  const auto same_image =
+      std::ranges::find(sources, source.image, [](const TrainingScene& other) { return other.image; });
+  scene.image_number = static_cast<std::size_t>(same_image - sources.begin());
   scenes.push_back(std::move(scene));
 }
 
@@ -449,7 +463,10 @@ void TrainingData::Impl::open(geo::ExecContext& exec) {
 std::vector<Block> TrainingData::Impl::find_blocks(std::int64_t block_px, geo::ExecContext& exec) {
   std::vector<Block> blocks;
   for (std::size_t s = 0; s < scenes.size(); ++s) {
-    const Window& area = scenes[s].labelled;
+    Window area = scenes[s].labelled;
+    for (const Scene& other : scenes) {
+      if (other.image_number == scenes[s].image_number) area = around_both(area, other.labelled);
+    }
     const auto cols = cuts(area.col, area.width, block_px);
     const auto rows = cuts(area.row, area.height, block_px);
     for (std::size_t r = 0; r + 1 < rows.size(); ++r) {
@@ -482,11 +499,21 @@ void TrainingData::Impl::split(std::vector<Block> blocks) {
   }
   std::vector<std::size_t> order(blocks.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return block_hash(blocks[a], options.seed) < block_hash(blocks[b], options.seed);
-  });
+  std::vector<std::uint64_t> hashes;
+  for (const Block& block : blocks)
+    hashes.push_back(block_hash(block, scenes[block.scene].image_number, options.seed));
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return hashes[a] < hashes[b]; });
+  // Labels of several people for one place go to the same part, so that no validation pixel is trained on.
   std::vector<bool> validates(blocks.size(), false);
-  for (std::size_t i = 0; i < wanted; ++i) validates[order[i]] = true;
+  for (std::size_t i = 0; i < wanted || (wanted > 0 && hashes[order[i]] == hashes[order[wanted - 1]]); ++i) {
+    if (i + 1 == blocks.size()) {
+      throw geo::InvalidArgument(
+          "the labels cover one place only, too few to keep some for validation; use smaller windows "
+          "(--chip-px), more images, or --val-share 0");
+    }
+    validates[order[i]] = true;
+  }
   for (std::size_t i = 0; i < blocks.size(); ++i) (validates[i] ? val : train).push_back(blocks[i]);
   std::int64_t pixels = 0;
   for (Block& block : train) {
@@ -635,14 +662,14 @@ void TrainingData::Impl::fill_cache(geo::ExecContext& exec) {
   summary.sha256 = all.hex_digest();
 }
 
-/// A random window of a training block, augmented.
-Patch TrainingData::Impl::train_window(std::size_t index, std::int64_t epoch) const {
+/// A random window of a training block.
+Patch TrainingData::Impl::train_window(std::size_t index, std::int64_t epoch, bool augmented) const {
   const std::size_t b = train_windows[index];
   const std::shared_ptr<const Patch> block =
       train_cache[b] ? train_cache[b] : std::make_shared<Patch>(load_train_block(b));
   geo::Random random(options.seed, geo::stable_hash(concat("window ", epoch, " ", index)));
   Patch patch = random_window(*block, options.chip_px, random);
-  if (options.augment) {
+  if (augmented && options.augment) {
     augment(patch, options.normalisation.method == geo::NormaliseMethod::kMinMax, random);
   }
   return patch;
@@ -751,25 +778,34 @@ Batch fill_batch(std::size_t count, int bands, std::int64_t chip, bool soft, boo
 
 }  // namespace
 
-Batch TrainingData::train_batch(std::int64_t epoch, std::int64_t index, std::int64_t batch_size) const {
-  std::vector<std::size_t> order(m_impl->train_windows.size());
+Batch TrainingData::Impl::train_batch(std::int64_t epoch, std::int64_t index, std::int64_t batch_size,
+                                      bool augmented) const {
+  std::vector<std::size_t> order(train_windows.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  geo::Random random(m_impl->options.seed, geo::stable_hash(concat("order ", epoch)));
+  geo::Random random(options.seed, geo::stable_hash(concat("order ", epoch)));
   random.shuffle(order);
   const auto first = static_cast<std::size_t>(index * batch_size);
   if (first >= order.size()) throw geo::InvalidArgument(concat("there is no training batch ", index));
   const std::size_t count = std::min(static_cast<std::size_t>(batch_size), order.size() - first);
   Batch batch =
-      fill_batch(count, bands(), m_impl->options.chip_px, uses_soft_targets(m_impl->options.risk.mode),
-                 m_impl->options.number_pixels, [&](std::size_t i) {
-                   return std::make_shared<const Patch>(m_impl->train_window(order[first + i], epoch));
+      fill_batch(count, bands(), options.chip_px, uses_soft_targets(options.risk.mode), options.number_pixels,
+                 [&](std::size_t i) {
+                   return std::make_shared<const Patch>(train_window(order[first + i], epoch, augmented));
                  });
   for (std::size_t i = 0; i < count; ++i) {
-    const std::size_t block = m_impl->train_windows[order[first + i]];
+    const std::size_t block = train_windows[order[first + i]];
     batch.blocks.push_back(static_cast<std::int64_t>(block));
-    batch.labellers.push_back(m_impl->scenes[m_impl->train[block].scene].labeller);
+    batch.labellers.push_back(scenes[train[block].scene].labeller);
   }
   return batch;
+}
+
+Batch TrainingData::train_batch(std::int64_t epoch, std::int64_t index, std::int64_t batch_size) const {
+  return m_impl->train_batch(epoch, index, batch_size, true);
+}
+
+Batch TrainingData::plain_train_batch(std::int64_t epoch, std::int64_t index, std::int64_t batch_size) const {
+  return m_impl->train_batch(epoch, index, batch_size, false);
 }
 
 Batch TrainingData::val_batch(std::int64_t index, std::int64_t batch_size) const {

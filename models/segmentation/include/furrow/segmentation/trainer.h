@@ -3,9 +3,11 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <string>
 #include <vector>
 
 #include <furrow/geo/core/exec_context.h>
+#include <furrow/segmentation/imperfect_labels.h>
 #include <furrow/segmentation/schedule.h>
 #include <furrow/segmentation/training_data.h>
 
@@ -35,7 +37,9 @@ struct TrainOptions {
   std::int64_t base_width = 32;
   std::int64_t levels = 5;
   double dropout = 0.15;
+  std::string start_from;  ///< model folder whose weights training starts with; empty = random weights
   LossOptions loss;
+  ImperfectLabelOptions imperfect;
   std::int64_t epochs = 60;
   std::int64_t batch_size = 8;
   OptimiserKind optimiser = OptimiserKind::kAdamW;
@@ -85,6 +89,7 @@ struct TrainReport {
   double ece_after = 0.0;
   std::vector<ReliabilityBin> reliability_before;  ///< the bins behind ece_before
   std::vector<ReliabilityBin> reliability_after;
+  std::vector<LabellerConfusion> labellers;  ///< of the best epoch; empty unless they are learned
 };
 
 /// Trains a U-Net and writes a model folder (see docs/commands/train.md): weights.safetensors, model.ts,

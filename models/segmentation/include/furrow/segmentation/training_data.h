@@ -115,6 +115,9 @@ class TrainingData {
   /// Batch `index` of an epoch; the order of windows is shuffled by seed and epoch. The last one may be
   /// smaller.
   [[nodiscard]] Batch train_batch(std::int64_t epoch, std::int64_t index, std::int64_t batch_size) const;
+  /// The windows of train_batch as they are in the scene: neither turned nor otherwise augmented.
+  [[nodiscard]] Batch plain_train_batch(std::int64_t epoch, std::int64_t index,
+                                        std::int64_t batch_size) const;
   [[nodiscard]] Batch val_batch(std::int64_t index, std::int64_t batch_size) const;
 
  private:
