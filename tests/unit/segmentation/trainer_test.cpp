@@ -540,5 +540,41 @@ TEST(TrainedNetwork, RunsTheTorchScriptOfAnUnknownArchitecture) {
   for (std::size_t i = 0; i < found.size(); ++i) ASSERT_NEAR(found[i], expected[i], 1e-5);
 }
 
+TEST(TrainedNetwork, TakesWeightsSavedByPython) {
+  const TemporaryFolder folder;
+  train(write_scene(folder, 128, 96), data_options(), tiny_training(1), folder / "model");
+  ModelSpec spec = read_model_spec(folder / "model");
+  std::vector<float> input(2 * 32 * 32, 0.25f);
+  std::vector<float> expected(3 * 32 * 32);
+  TrainedNetwork(folder / "model").score_function()(input, 1, 2, 32, 32, expected);
+  // The same tensors as a dict, pickled as torch.save does.
+  UNet network(UNetOptions{2, 4, 3, 0.0, 3}, 7);
+  from_tensors(*network, read_safetensors((folder / "model") / "weights.safetensors"), "weights");
+  c10::Dict<std::string, torch::Tensor> dict;
+  for (const auto& item : network->named_parameters()) dict.insert(item.key(), item.value().detach());
+  for (const auto& item : network->named_buffers()) dict.insert(item.key(), item.value());
+  const std::vector<char> bytes = torch::pickle_save(dict);
+  std::ofstream((folder / "model") / "weights.pt", std::ios::binary)
+      .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  spec.weights_file = "weights.pt";
+  spec.weights_sha256.clear();
+  write_model_spec(spec, folder / "model");
+  std::vector<float> found(expected.size());
+  TrainedNetwork(folder / "model").score_function()(input, 1, 2, 32, 32, found);
+  EXPECT_EQ(found, expected);
+
+  ASSERT_EQ(dict.erase("head.bias"), 1u);
+  const std::vector<char> less = torch::pickle_save(dict);
+  std::ofstream((folder / "model") / "weights.pt", std::ios::binary)
+      .write(less.data(), static_cast<std::streamsize>(less.size()));
+  try {
+    const TrainedNetwork incomplete(folder / "model");
+    FAIL();
+  } catch (const geo::ModelError& error) {
+    EXPECT_THAT(error.what(),
+                AllOf(HasSubstr("weights.pt"), HasSubstr("lack tensor 'head.bias' of shape [3]")));
+  }
+}
+
 }  // namespace
 }  // namespace furrow::segmentation
