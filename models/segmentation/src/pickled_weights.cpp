@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
   std::string dict = concat("dict(", load, ")");
   if (!bytes.starts_with("PK")) {
     found = "no archive of PyTorch 1.6 or later";
-  } else if (has("state_dict")) {
+  } else if (has("state_dict") && !has("_state_dict_hooks")) {
     found = "a training checkpoint";
     dict = concat("{k.removeprefix('model.'): v for k, v in ", load, "['state_dict'].items()}");
   } else if (has("_modules") || !has("OrderedDict")) {

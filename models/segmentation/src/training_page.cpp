@@ -320,6 +320,8 @@ std::vector<std::string> training_warnings(const TrainReport& report, const Trai
   if (report.epochs.size() > 1 && report.best_epoch == report.epochs.back().epoch) {
     all.emplace_back("The last epoch was the best one: longer training may help (--epochs).");
   }
+  if (report.ece_after > report.ece_before + 0.01)
+    all.emplace_back("The temperature with the smallest log loss has a larger calibration error than none.");
   if (data.labelled_without_image_px > 0)
     all.push_back(
         concat(data.labelled_without_image_px, " labelled pixels lie where the image has no data; ignored."));
