@@ -84,29 +84,77 @@ Json table_json(const std::string& path) {
   return {{"kind", "table"}, {"path", path}, {"rows", table.rows.size()}, {"columns", table.columns}};
 }
 
+Json normalisation_json(const geo::Normalisation& how) {
+  static constexpr const char* kMethods[] = {"minmax", "zscore", "divide"};
+  Json json{{"method", kMethods[static_cast<int>(how.method)]}};
+  if (how.method == geo::NormaliseMethod::kDivide) {
+    json["divisor"] = how.divisor;
+    return json;
+  }
+  json["statistics_of"] = how.scope == geo::NormaliseScope::kScene ? "each scene" : "the training scenes";
+  json["per_band"] = how.per_band;
+  if (how.method == geo::NormaliseMethod::kMinMax)
+    json["percentiles"] = {how.low_percentile, how.high_percentile};
+  for (const geo::BandStatistics& s : how.stored) {
+    json["stored"].push_back({{"low", s.low}, {"high", s.high}, {"mean", s.mean}, {"sd", s.sd}});
+  }
+  return json;
+}
+
+/// Figures of the kept epoch and of the calibration; empty for a model folder without metrics.json.
+Json metrics_json(const fs::path& folder) {
+  const fs::path file = folder / "metrics.json";
+  std::error_code ec;
+  if (!fs::exists(file, ec)) return Json::object();
+  try {
+    const Json metrics = Json::parse(geo::read_text_file(file));
+    Json json{{"best_epoch", metrics.at("best_epoch")}, {"epochs", metrics.at("epochs").size()}};
+    for (const auto& [key, value] : metrics.at("best").items()) {
+      if (key.starts_with("val_")) json[key] = value;
+    }
+    json["parameters"] = metrics.at("parameters");
+    for (const char* key : {"ece_before", "ece_after"}) json[key] = metrics.at("calibration").at(key);
+    return json;
+  } catch (const Json::exception& error) {
+    throw geo::ModelError(
+        geo::concat(geo::quoted(file.string()), " is no metrics file of furrow (", error.what(), ")"));
+  }
+}
+
 Json model_json(const std::string& path) {
   const segmentation::ModelSpec spec = segmentation::read_model_spec(path);
   Json bands = Json::array();
   for (const auto& band : spec.bands) bands.push_back(band.name);
   Json classes = Json::object();
   for (const auto& c : spec.classes) classes[std::to_string(c.value)] = c.name;
-  return {{"kind", "model"},
-          {"path", path},
-          {"id", spec.id},
-          {"created", spec.created},
-          {"architecture", spec.architecture},
-          {"parameters", spec.architecture_parameters},
-          {"bands", std::move(bands)},
-          {"pixel_size_m", spec.pixel_size_m},
-          {"classes", std::move(classes)},
-          {"stride_px", spec.stride_px},
-          {"receptive_radius_px", spec.receptive_radius_px},
-          {"temperature", spec.temperature},
-          {"extent_threshold", spec.extent_threshold},
-          {"watershed_cut", spec.watershed_cut},
-          {"weights", spec.weights_file},
-          {"weights_sha256", spec.weights_sha256},
-          {"training", spec.training}};
+  Json metrics = metrics_json(path);
+  Json calibration{{"temperature", spec.temperature}};
+  for (const char* key : {"ece_before", "ece_after"}) {
+    if (metrics.contains(key)) calibration[key] = metrics[key];
+    metrics.erase(key);
+  }
+  Json json{{"kind", "model"},
+            {"path", path},
+            {"id", spec.id},
+            {"created", spec.created},
+            {"architecture", spec.architecture},
+            {"architecture_options", spec.architecture_parameters}};
+  if (metrics.contains("parameters")) json["parameters"] = metrics["parameters"];
+  metrics.erase("parameters");
+  json["receptive_radius_px"] = spec.receptive_radius_px;
+  json["stride_px"] = spec.stride_px;
+  json["bands"] = std::move(bands);
+  json["pixel_size_m"] = spec.pixel_size_m;
+  json["normalisation"] = normalisation_json(spec.normalisation);
+  json["classes"] = std::move(classes);
+  json["extent_threshold"] = spec.extent_threshold;
+  json["watershed_cut"] = spec.watershed_cut;
+  json["calibration"] = std::move(calibration);
+  json["weights"] = spec.weights_file;
+  json["weights_sha256"] = spec.weights_sha256;
+  if (!metrics.empty()) json["validation"] = std::move(metrics);
+  json["training"] = spec.training;
+  return json;
 }
 
 Json workflow_json(const std::string& path) {
@@ -282,7 +330,9 @@ class Info : public Step {
         "Describe rasters, vector files, models, data sets, workflows or tables; statistics of pixel values",
         "Raster: size, bands, types, nodata, CRS, pixel size also in metres. Vector file: layers, "
         "counts, CRS, "
-        "fields. Model folder: bands, classes, resolution, thresholds, training. Workflow file: steps in "
+        "fields. Model folder: network, bands, normalisation, classes, thresholds, calibration, figures of "
+        "the kept "
+        "epoch, options of the training. Workflow file: steps in "
         "order "
         "with what they read and write. CSV: rows and columns. Data set folder (or its table, with "
         "--dataset): "

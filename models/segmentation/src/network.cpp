@@ -10,6 +10,7 @@
 #include <furrow/geo/core/sha256.h>
 #include <furrow/geo/core/text.h>
 
+#include "pickled_weights.h"
 #include "torch_threads.h"
 #include "unet.h"
 
@@ -46,12 +47,20 @@ void check_checksum(const ModelSpec& spec, const fs::path& file) {
                                "; the file was changed or belongs to another model"));
 }
 
+/// Weights as Furrow writes them, or as Python's torch.save does.
+SafeTensors read_weights(const fs::path& file) {
+  const std::string extension = geo::to_lower(file.extension().string());
+  const bool pickled =
+      extension == ".pt" || extension == ".pth" || extension == ".ckpt" || extension == ".bin";
+  return pickled ? read_pickled_weights(file) : read_safetensors(file);
+}
+
 FoldedUNet load_unet(const ModelSpec& spec, const fs::path& folder) {
   const fs::path file = folder / spec.weights_file;
   check_checksum(spec, file);
   try {
     UNet network(options_of(spec), 0);
-    from_tensors(*network, read_safetensors(file), file.string());
+    from_tensors(*network, read_weights(file), file.string());
     network->eval();
     return FoldedUNet(network);
   } catch (const geo::InvalidArgument& error) {

@@ -110,9 +110,13 @@ void set_time(json& properties, const ModelSpec& spec, const TrainingPlace& plac
   properties["end_datetime"] = place.last_day + "T23:59:59Z";
 }
 
-json properties_of(const ModelSpec& spec, const TrainingPlace& place, std::int64_t parameters) {
+json bands_of(const ModelSpec& spec) {
   json bands = json::array();
   for (const ModelBand& band : spec.bands) bands.push_back({{"name", band.name}});
+  return bands;
+}
+
+json properties_of(const ModelSpec& spec, const TrainingPlace& place, std::int64_t parameters) {
   json properties{
       {"title", concat("Field segmentation model ", spec.id)},
       {"created", spec.created},
@@ -121,7 +125,7 @@ json properties_of(const ModelSpec& spec, const TrainingPlace& place, std::int64
               "softmax(logits / ",
               geo::shortest(spec.temperature), "). Sides must be multiples of ", spec.stride_px,
               " px. Trained on pixels of ", geo::fixed(spec.pixel_size_m, 2), " m.")},
-      {"bands", std::move(bands)},
+      {"bands", bands_of(spec)},
       {"mlm:name", concat("furrow ", spec.architecture, " ", spec.id)},
       {"mlm:architecture", spec.architecture == "unet" ? "U-Net" : spec.architecture},
       {"mlm:tasks", json::array({"semantic-segmentation"})},
@@ -151,6 +155,8 @@ json assets_of(const ModelSpec& spec) {
   json script = file(spec.torchscript_file, "application/octet-stream; framework=pytorch", "TorchScript",
                      json::array({"mlm:model"}));
   script["mlm:artifact_type"] = "torch.jit.save";
+  // STAC wants the bands of an item said by an asset too.
+  for (json* model : {&weights, &script}) (*model)["bands"] = bands_of(spec);
   return {
       {"weights", std::move(weights)},
       {"torchscript", std::move(script)},

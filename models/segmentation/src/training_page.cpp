@@ -107,22 +107,26 @@ std::string svg_text(double x, double y, std::string_view anchor, std::string_vi
                 "\" fill=\"#444\">", text, "</text>\n");
 }
 
+/// Of a number on an axis: without the digits that adding steps leaves behind.
+std::string tick_text(double value, double step) {
+  return geo::readable(std::abs(value) < 1e-9 * step ? 0.0 : std::stod(geo::fixed(value, 9)));
+}
+
 /// Frame, grid, numbers and the name of the x axis.
 std::string draw_axes(const Axes& axes, const std::string& x_name, bool whole_x) {
   std::string svg;
   const double step_y = tick_step(axes.max_y - axes.min_y);
   for (double v = std::ceil(axes.min_y / step_y - 1e-9) * step_y; v <= axes.max_y + 1e-9 * step_y;
        v += step_y) {
-    const double shown = std::abs(v) < 1e-9 * step_y ? 0.0 : v;
     svg += svg_line(kLeft, axes.y(v), kWidth - kRight, axes.y(v), "stroke=\"#e4e4e4\"");
-    svg += svg_text(kLeft - 6.0, axes.y(v) + 4.0, "end", concat(std::stod(geo::fixed(shown, 9))));
+    svg += svg_text(kLeft - 6.0, axes.y(v) + 4.0, "end", tick_text(v, step_y));
   }
   double step_x = tick_step(axes.max_x - axes.min_x);
   if (whole_x) step_x = std::max(1.0, step_x);
   for (double v = std::ceil(axes.min_x / step_x - 1e-9) * step_x; v <= axes.max_x + 1e-9 * step_x;
        v += step_x) {
     svg += svg_line(axes.x(v), kHeight - kBottom, axes.x(v), kHeight - kBottom + 4.0, "stroke=\"#888\"");
-    svg += svg_text(axes.x(v), kHeight - kBottom + 17.0, "middle", concat(std::stod(geo::fixed(v, 9))));
+    svg += svg_text(axes.x(v), kHeight - kBottom + 17.0, "middle", tick_text(v, step_x));
   }
   svg += svg_line(kLeft, kHeight - kBottom, kWidth - kRight, kHeight - kBottom, "stroke=\"#888\"");
   return svg + svg_text(0.5 * (kLeft + kWidth - kRight), kHeight - 6.0, "middle", x_name);
@@ -268,7 +272,7 @@ std::string options_table(const ModelSpec& spec) {
 }
 
 std::string charts(const TrainReport& report) {
-  std::string html = "<div class=\"charts\">\n";
+  std::string html = "<h2>Course</h2>\n<div class=\"charts\">\n";
   html += epoch_chart("Loss", report,
                       {{"training", kBlue, [](const EpochMetrics& e) { return e.train_loss; }},
                        {"validation", kOrange, [](const EpochMetrics& e) { return e.val_loss; }}},
@@ -316,6 +320,8 @@ std::vector<std::string> training_warnings(const TrainReport& report, const Trai
   if (report.epochs.size() > 1 && report.best_epoch == report.epochs.back().epoch) {
     all.emplace_back("The last epoch was the best one: longer training may help (--epochs).");
   }
+  if (report.ece_after > report.ece_before + 0.01)
+    all.emplace_back("The temperature with the smallest log loss has a larger calibration error than none.");
   if (data.labelled_without_image_px > 0)
     all.push_back(
         concat(data.labelled_without_image_px, " labelled pixels lie where the image has no data; ignored."));

@@ -102,6 +102,7 @@ TEST(StacItem, AssetsSayTheirKindAndModelsTheirFormat) {
   for (const auto& [name, asset] : assets.items()) {
     const bool model = std::ranges::count(asset.at("roles"), json("mlm:model")) > 0;
     EXPECT_EQ(model, asset.contains("mlm:artifact_type")) << name;
+    EXPECT_EQ(model, asset.contains("bands")) << name;
   }
 }
 

@@ -1,6 +1,9 @@
 #include <furrow/segmentation/trainer.h>
 
+#include <sys/resource.h>
+
 #include <cmath>
+#include <csignal>
 #include <fstream>
 #include <limits>
 #include <set>
@@ -9,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include <furrow/geo/core/error.h>
+#include <furrow/geo/core/text.h>
 #include <furrow/geo/raster/reader.h>
 #include <furrow/segmentation/network.h>
 
@@ -33,6 +37,35 @@ TrainingDataOptions data_options() {
   options.chip_px = 32;
   return options;
 }
+
+/// From a step of the training on no file may grow beyond 8 KiB, as if the disk were full.
+class FullDiskAt : public geo::ProgressSink {
+ public:
+  FullDiskAt(geo::ExecContext& exec, std::int64_t step)
+      : m_step(step), m_signal(std::signal(SIGXFSZ, SIG_IGN)) {
+    getrlimit(RLIMIT_FSIZE, &m_limit);
+    exec.set_progress_sink(this);
+  }
+  ~FullDiskAt() override {
+    setrlimit(RLIMIT_FSIZE, &m_limit);
+    std::signal(SIGXFSZ, m_signal);
+  }
+  FullDiskAt(const FullDiskAt&) = delete;
+  FullDiskAt& operator=(const FullDiskAt&) = delete;
+  void begin(std::string_view, std::int64_t) override {}
+  void update(std::string_view label, std::int64_t done, std::int64_t) override {
+    if (label != "training" || done < m_step) return;
+    rlimit small = m_limit;
+    small.rlim_cur = 8192;
+    setrlimit(RLIMIT_FSIZE, &small);
+  }
+  void end(std::string_view, std::int64_t, std::int64_t) override {}
+
+ private:
+  std::int64_t m_step;
+  void (*m_signal)(int);
+  rlimit m_limit{};
+};
 
 TrainReport train(const TrainingScene& scene, const TrainingDataOptions& data_opts,
                   const TrainOptions& options, const std::filesystem::path& folder) {
@@ -512,6 +545,76 @@ TEST(TrainedNetwork, RunsTheTorchScriptOfAnUnknownArchitecture) {
   const TrainedNetwork script(folder / "model");
   script.score_function()(input, 1, 2, 32, 32, found);
   for (std::size_t i = 0; i < found.size(); ++i) ASSERT_NEAR(found[i], expected[i], 1e-5);
+}
+
+TEST(Training, AFullDiskLeavesTheLastCheckpointAndSaysWhichFile) {
+  const TemporaryFolder folder;
+  const TrainingScene scene = write_scene(folder, 128, 96);
+  train(scene, data_options(), tiny_training(3), folder / "whole");
+  const std::int64_t steps = [&] {
+    geo::ExecContext exec({2, 0});
+    return TrainingData({scene}, data_options(), exec).train_batches(4);
+  }();
+  // Full while the second checkpoint is written, and while the model folder is.
+  for (const std::int64_t epoch : {2, 3}) {
+    TrainOptions options = tiny_training(3);
+    options.overwrite = true;
+    try {
+      geo::ExecContext exec({2, 0});
+      const TrainingData data({scene}, data_options(), exec);
+      const FullDiskAt full(exec, epoch * steps);
+      train_model(data, options, folder / "model", exec);
+      FAIL();
+    } catch (const geo::IoError& error) {
+      const std::string text = error.what();
+      EXPECT_THAT(text,
+                  AllOf(HasSubstr("cannot write"), HasSubstr(".safetensors"), HasSubstr("File too large")));
+      EXPECT_EQ(text.find('\n'), std::string::npos);
+    }
+    EXPECT_FALSE(std::filesystem::exists(folder / "model"));
+    ASSERT_TRUE(std::filesystem::exists(folder / geo::concat("model.checkpoint/epoch-", epoch - 1)));
+    options.resume = true;
+    train(scene, data_options(), options, folder / "model");
+    EXPECT_EQ(bytes_of((folder / "whole") / "weights.safetensors"),
+              bytes_of((folder / "model") / "weights.safetensors"));
+    std::filesystem::remove_all(folder / "model");
+  }
+}
+
+TEST(TrainedNetwork, TakesWeightsSavedByPython) {
+  const TemporaryFolder folder;
+  train(write_scene(folder, 128, 96), data_options(), tiny_training(1), folder / "model");
+  ModelSpec spec = read_model_spec(folder / "model");
+  std::vector<float> input(2 * 32 * 32, 0.25f);
+  std::vector<float> expected(3 * 32 * 32);
+  TrainedNetwork(folder / "model").score_function()(input, 1, 2, 32, 32, expected);
+  // The same tensors as a dict, pickled as torch.save does.
+  UNet network(UNetOptions{2, 4, 3, 0.0, 3}, 7);
+  from_tensors(*network, read_safetensors((folder / "model") / "weights.safetensors"), "weights");
+  c10::Dict<std::string, torch::Tensor> dict;
+  for (const auto& item : network->named_parameters()) dict.insert(item.key(), item.value().detach());
+  for (const auto& item : network->named_buffers()) dict.insert(item.key(), item.value());
+  const std::vector<char> bytes = torch::pickle_save(dict);
+  std::ofstream((folder / "model") / "weights.pt", std::ios::binary)
+      .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  spec.weights_file = "weights.pt";
+  spec.weights_sha256.clear();
+  write_model_spec(spec, folder / "model");
+  std::vector<float> found(expected.size());
+  TrainedNetwork(folder / "model").score_function()(input, 1, 2, 32, 32, found);
+  EXPECT_EQ(found, expected);
+
+  ASSERT_EQ(dict.erase("head.bias"), 1u);
+  const std::vector<char> less = torch::pickle_save(dict);
+  std::ofstream((folder / "model") / "weights.pt", std::ios::binary)
+      .write(less.data(), static_cast<std::streamsize>(less.size()));
+  try {
+    const TrainedNetwork incomplete(folder / "model");
+    FAIL();
+  } catch (const geo::ModelError& error) {
+    EXPECT_THAT(error.what(),
+                AllOf(HasSubstr("weights.pt"), HasSubstr("lack tensor 'head.bias' of shape [3]")));
+  }
 }
 
 }  // namespace

@@ -104,12 +104,14 @@ TEST(TrainingWarnings, SayWhatMakesTheFiguresDoubtful) {
   report.best_epoch = 3;
   TrainingDataSummary data = enough_data();
   data.val_blocks = 1;
+  report.ece_after = 0.2;
   data.labelled_px[2] = 0;
   data.labelled_without_risk_px = 7;
   const auto warnings = training_warnings(report, data);
   EXPECT_THAT(warnings, Contains(HasSubstr("No pixel is labelled boundary")));
   EXPECT_THAT(warnings, Contains(HasSubstr("Only 1 validation block:")));
   EXPECT_THAT(warnings, Contains(HasSubstr("longer training")));
+  EXPECT_THAT(warnings, Contains(HasSubstr("larger calibration error")));
   EXPECT_THAT(warnings, Contains(HasSubstr("7 labelled pixels have no risk")));
   EXPECT_THAT(warnings, Not(Contains(HasSubstr("No validation"))));
 }
