@@ -39,6 +39,19 @@ UNetOptions options_of(const ModelSpec& spec) {
   return options;
 }
 
+/// The line of an exception of LibTorch that says what went wrong; the rest are its calls and its source
+/// files.
+std::string reason_of(const std::exception& error) {
+  const auto* c10_error = dynamic_cast<const c10::Error*>(&error);
+  const std::string text = c10_error != nullptr ? c10_error->what_without_backtrace() : error.what();
+  std::string reason;
+  for (const std::string& line : geo::split(text, '\n')) {
+    if (line.starts_with("RuntimeError: ")) return line;
+    if (reason.empty()) reason = geo::trim(line);
+  }
+  return reason;
+}
+
 void check_checksum(const ModelSpec& spec, const fs::path& file) {
   const std::string found = geo::sha256_of_file(file);
   if (spec.weights_sha256.empty() || found == spec.weights_sha256) return;
@@ -79,17 +92,26 @@ torch::jit::Module load_torchscript(const ModelSpec& spec, const fs::path& folde
     torch::jit::Module module = torch::jit::load(file.string());
     module.eval();
     return module;
-  } catch (const c10::Error& error) {
-    throw geo::ModelError(concat("cannot load TorchScript ", quoted(file.string()), ": ",
-                                 geo::split(error.what_without_backtrace(), '\n').front()));
+  } catch (const std::exception& error) {
+    throw geo::ModelError(
+        concat("cannot load TorchScript ", quoted(file.string()), ": ", reason_of(error),
+               "; the file must come from torch.jit.save and use no operation that is newer than "
+               "LibTorch ",
+               TORCH_VERSION));
   }
 }
 
+/// The logits in the answer of a network.
 /// @throws geo::ModelError when the network does not answer as model.json promises
-void check_answer(const torch::Tensor& logits, std::int64_t n, std::int64_t classes, std::int64_t height,
-                  std::int64_t width, const std::string& id) {
-  const std::vector<std::int64_t> expected{n, classes, height, width};
-  if (logits.sizes().vec() == expected) return;
+torch::Tensor logits_in(const torch::IValue& answer, const std::vector<std::int64_t>& expected,
+                        const std::string& id) {
+  if (!answer.isTensor()) {
+    throw geo::ModelError(concat("model ", quoted(id), " answers with a ", answer.tagKind(),
+                                 ", expected a tensor of shape ", shape_text(expected),
+                                 "; wrap the network so that forward returns the logits alone"));
+  }
+  const torch::Tensor logits = answer.toTensor();
+  if (logits.sizes().vec() == expected) return logits;
   throw geo::ModelError(concat("model ", quoted(id), " answers with shape ", shape_text(logits.sizes().vec()),
                                ", expected ", shape_text(expected)));
 }
@@ -123,15 +145,18 @@ void TrainedNetwork::Impl::score(std::span<const float> input, std::int64_t n, s
         torch::from_blob(const_cast<float*>(input.data()), {n, bands, height, width}, torch::kFloat);
     const torch::Tensor x = plain.contiguous(torch::MemoryFormat::ChannelsLast);
     // A script keeps a state while it runs; a copy per call shares the weights and nothing else.
-    const torch::Tensor logits =
-        unet ? unet->forward(x) : torch::jit::Module(*script).forward({x}).toTensor();
-    check_answer(logits, n, classes, height, width, spec.id);
+    const torch::IValue answer =
+        unet ? torch::IValue(unet->forward(x)) : torch::jit::Module(*script).forward({x});
+    const torch::Tensor logits = logits_in(answer, {n, classes, height, width}, spec.id);
     const torch::Tensor scores = torch::softmax(logits.to(torch::kFloat) / spec.temperature, 1).contiguous();
     std::copy_n(scores.data_ptr<float>(), output.size(), output.begin());
-  } catch (const c10::Error& error) {
+  } catch (const geo::Error&) {
+    throw;
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception& error) {
     throw geo::ModelError(concat("model ", quoted(spec.id), " failed on input ",
-                                 shape_text({n, bands, height, width}), ": ",
-                                 geo::split(error.what_without_backtrace(), '\n').front()));
+                                 shape_text({n, bands, height, width}), ": ", reason_of(error)));
   }
 }
 

@@ -581,6 +581,52 @@ TEST(Training, AFullDiskLeavesTheLastCheckpointAndSaysWhichFile) {
   }
 }
 
+/// What scoring two bands with somebody's TorchScript network ends with.
+std::string failure_of_script(const TemporaryFolder& folder, const std::string& forward) {
+  ModelSpec spec;
+  spec.id = "theirs";
+  spec.architecture = "theirs";
+  spec.bands = {{"red"}, {"nir"}};
+  spec.normalisation.method = geo::NormaliseMethod::kDivide;
+  spec.classes = {{0, "background"}, {1, "interior"}, {2, "boundary"}};
+  spec.stride_px = 1;
+  std::filesystem::create_directories(folder / "theirs");
+  write_model_spec(spec, folder / "theirs");
+  torch::jit::Module module("theirs");
+  module.define("def forward(self, x):\n    " + forward + "\n");
+  module.save(((folder / "theirs") / "model.ts").string());
+  try {
+    const std::vector<float> input(2 * 6 * 4, 0.5f);
+    std::vector<float> output(3 * 6 * 4);
+    TrainedNetwork(folder / "theirs").score_function()(input, 1, 2, 6, 4, output);
+  } catch (const geo::ModelError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(TrainedNetwork, SaysHowTheTorchScriptOfOthersMisbehaves) {
+  const TemporaryFolder folder;
+  EXPECT_EQ(failure_of_script(folder, "return torch.cat([x, x[:, :1]], 1)"), "no error");
+  EXPECT_EQ(failure_of_script(folder, "return x"),
+            "model 'theirs' answers with shape [1, 2, 6, 4], expected [1, 3, 6, 4]");
+  EXPECT_EQ(failure_of_script(folder, "return (x, x)"),
+            "model 'theirs' answers with a Tuple, expected a tensor of shape [1, 3, 6, 4]; wrap the network "
+            "so that "
+            "forward returns the logits alone");
+  const std::string failed = failure_of_script(folder, "return torch.mm(x, x)");
+  EXPECT_THAT(failed, AllOf(HasSubstr("failed on input [1, 2, 6, 4]: RuntimeError: "),
+                            HasSubstr("must be a matrix")));
+  EXPECT_EQ(failed.find('\n'), std::string::npos);
+  std::ofstream((folder / "theirs") / "model.ts") << "rubbish";
+  try {
+    const TrainedNetwork broken(folder / "theirs");
+    FAIL();
+  } catch (const geo::ModelError& error) {
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("cannot load TorchScript"), HasSubstr("torch.jit.save")));
+  }
+}
+
 TEST(TrainedNetwork, TakesWeightsSavedByPython) {
   const TemporaryFolder folder;
   train(write_scene(folder, 128, 96), data_options(), tiny_training(1), folder / "model");
