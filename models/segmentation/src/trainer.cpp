@@ -14,8 +14,10 @@
 #include <furrow/geo/core/random.h>
 #include <furrow/geo/core/text.h>
 
+#include "autocast.h"
 #include "calibration.h"
 #include "checkpoint.h"
+#include "distance_target.h"
 #include "losses.h"
 #include "model_folder.h"
 #include "tensor_batch.h"
@@ -33,11 +35,18 @@ using geo::quoted;
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
+UNetOptions network_of(const TrainingData& data, const TrainOptions& options) {
+  return {data.bands(),    options.base_width, options.levels, options.dropout,
+          kTrainedClasses, options.network,    options.norm,   options.head};
+}
+
 void check_options(const TrainingData& data, const TrainOptions& options) {
   const auto need = [](bool good, const char* what, auto value) {
     if (!good) throw geo::InvalidArgument(concat("training needs ", what, ", got ", value));
   };
-  check_unet_options({data.bands(), options.base_width, options.levels, options.dropout, kTrainedClasses});
+  check_unet_options(network_of(data, options));
+  need(options.distance_weight >= 0.0, "a weight of the distance of at least 0", options.distance_weight);
+  need(options.distance_px > 0.0, "a largest distance above 0 px", options.distance_px);
   need(options.epochs >= 1, "at least one epoch", options.epochs);
   need(options.batch_size >= 1, "a batch of at least one window", options.batch_size);
   need(options.learning_rate > 0.0, "a learning rate above 0", options.learning_rate);
@@ -86,22 +95,24 @@ class Trainer {
         m_options(options),
         m_folder(std::move(folder)),
         m_exec(exec),
-        m_network(
-            UNetOptions{data.bands(), options.base_width, options.levels, options.dropout, kTrainedClasses},
-            options.seed),
+        m_device(torch_device(options.device)),
+        m_network(network_of(data, options), options.seed),
         m_optimiser(make_optimiser(m_network, options)),
         m_description(describe_training(data, options)),
         m_steps(data.train_batches(options.batch_size)) {
-    use_channels_last(*m_network);
+    place(m_network);
     if (options.ema_decay == 0.0) return;
     m_average = UNet(m_network->options, options.seed);
-    use_channels_last(*m_average);
+    place(m_average);
   }
 
   TrainReport run();
 
  private:
   void resume();
+  /// Moves a network to the device, weights in the order that it likes best.
+  void place(UNet& network) const;
+  [[nodiscard]] torch::Tensor loss_of(const TensorBatch& tensors, const Batch& batch);
   EpochMetrics train_epoch(std::int64_t epoch, geo::Progress& progress);
   double train_step(std::int64_t epoch, std::int64_t step, Batch& batch);
   /// The network that validates and is kept.
@@ -116,6 +127,7 @@ class Trainer {
   TrainOptions m_options;
   fs::path m_folder;
   geo::ExecContext& m_exec;
+  torch::Device m_device;
   UNet m_network;
   UNet m_average{nullptr};  ///< running mean of the network's weights; empty = not wanted
   std::unique_ptr<torch::optim::Optimizer> m_optimiser;
@@ -138,13 +150,32 @@ void Trainer::resume() {
   geo::log_info(concat("going on after epoch ", m_state.epochs.back().epoch));
 }
 
+void Trainer::place(UNet& network) const {
+  network->to(m_device);
+  use_channels_last(*network);
+}
+
+/// The loss of the training, in float32 whatever the precision of the network.
+torch::Tensor Trainer::loss_of(const TensorBatch& tensors, const Batch& batch) {
+  const NetworkOutput output = [&] {
+    const Autocast autocast(m_options.precision, m_device);
+    return m_network->forward_all(tensors.pixels);
+  }();
+  const torch::Tensor loss = total_loss(output.logits.to(torch::kFloat), tensors.target, m_options.loss);
+  if (!output.distance.defined() || m_options.distance_weight == 0.0) return loss;
+  const DistanceTarget target =
+      distance_targets(batch.labels, batch.count, m_data.options().chip_px, m_options.distance_px, m_exec);
+  return loss + m_options.distance_weight *
+                    distance_loss(output.distance, {target.values.to(m_device), target.known.to(m_device)});
+}
+
 double Trainer::train_step(std::int64_t epoch, std::int64_t step, Batch& batch) {
   // Dropout draws from LibTorch's own generator; seeding it per step makes a resumed training equal to one in
   // one go.
   torch::manual_seed(geo::stable_hash(concat("dropout ", epoch, " ", step), m_options.seed));
-  const TensorBatch tensors(batch, m_data.bands(), m_data.options().chip_px);
+  const TensorBatch tensors(batch, m_data.bands(), m_data.options().chip_px, m_device);
   m_optimiser->zero_grad();
-  const torch::Tensor loss = total_loss(m_network->forward(tensors.pixels), tensors.target, m_options.loss);
+  const torch::Tensor loss = loss_of(tensors, batch);
   const double value = loss.item<double>();
   if (!std::isfinite(value)) {
     throw geo::ModelError(concat("training failed in epoch ", epoch,
@@ -188,13 +219,13 @@ Validation Trainer::validate(std::int64_t sample_every) {
   for (std::int64_t i = 0; i < batches; ++i) {
     m_exec.check_cancelled();
     Batch batch = m_data.val_batch(i, m_options.batch_size);
-    const TensorBatch tensors(batch, m_data.bands(), m_data.options().chip_px);
+    const TensorBatch tensors(batch, m_data.bands(), m_data.options().chip_px, m_device);
     const torch::Tensor logits = network->forward(tensors.pixels);
     const torch::Tensor loss = total_loss(logits, tensors.target, m_options.loss);
     result.loss += loss.item<double>() * static_cast<double>(batch.count);
     count += batch.count;
-    result.add(logits, batch, sample_every);
-    if (sample_every == 0) result.add_objects(logits, batch, m_data.pixel_size_m(), m_exec);
+    result.add(logits.to(torch::kCPU), batch, sample_every);
+    if (sample_every == 0) result.add_objects(logits.to(torch::kCPU), batch, m_data.pixel_size_m(), m_exec);
   }
   result.loss = count == 0 ? kNaN : result.loss / static_cast<double>(count);
   return result;
@@ -252,8 +283,8 @@ TrainReport Trainer::finish() {
   report.epochs = m_state.epochs;
   report.best_epoch = m_state.best_epoch;
   report.stopped_early = m_stopped_early;
-  for (const torch::Tensor& tensor : network->parameters()) report.parameters += tensor.numel();
-  report.receptive_radius_px = measure_receptive_radius(m_options.levels);
+  report.parameters = count_parameters(*network);
+  report.receptive_radius_px = measure_receptive_radius(network->options);
   const TrainingDataSummary& summary = m_data.summary();
   const std::int64_t most = summary.val_chips * m_data.options().chip_px * m_data.options().chip_px;
   const LogitSample sample = validate((most + kSamplePixels - 1) / kSamplePixels).sample;
@@ -263,6 +294,7 @@ TrainReport Trainer::finish() {
   report.ece_before = calibration_error(report.reliability_before);
   report.ece_after = calibration_error(report.reliability_after);
   geo::AtomicFolder out(m_folder, m_options.overwrite);
+  network->to(torch::kCPU);
   write_model(out.temporary(), network, m_data, report, m_description);
   out.commit();
   remove_checkpoints(m_folder);
@@ -280,6 +312,9 @@ TrainReport Trainer::run() {
   } else {
     remove_checkpoints(m_folder);
   }
+  geo::log_info(concat(kNetworkNames[static_cast<std::size_t>(m_options.network)], ": ",
+                       count_parameters(*m_network), " parameters, receptive radius ",
+                       measure_receptive_radius(m_network->options), " px"));
   {
     geo::Progress progress(m_exec, "training", m_options.epochs * m_steps);
     const std::int64_t done = m_state.epochs.empty() ? 0 : m_state.epochs.back().epoch;
