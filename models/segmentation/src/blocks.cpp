@@ -9,6 +9,13 @@ torch::nn::Conv2d conv3x3(std::int64_t in, std::int64_t out, std::int64_t stride
   return torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, 3).stride(stride).padding(1).bias(false));
 }
 
+/// Group normalisation wants its input in the type of its weights, also under autocast.
+torch::Tensor normalised(torch::nn::AnyModule& norm, const torch::Tensor& x) {
+  if (norm.ptr()->as<torch::nn::GroupNorm>() == nullptr || x.scalar_type() != torch::kBFloat16)
+    return norm.forward(x);
+  return norm.forward(x.to(torch::kFloat)).to(x.scalar_type());
+}
+
 }  // namespace
 
 torch::nn::Conv2d conv1x1(std::int64_t in, std::int64_t out) {
@@ -45,8 +52,8 @@ ConvBlockImpl::ConvBlockImpl(const BlockOptions& block_options) : BlockImpl(bloc
 
 torch::Tensor ConvBlockImpl::forward(torch::Tensor x) {
   if (options.place == Place::kDown) x = torch::max_pool2d(x, 2);
-  x = norm1.forward(conv1(x)).relu_();
-  return norm2.forward(conv2(x)).relu_();
+  x = normalised(norm1, conv1(x)).relu_();
+  return normalised(norm2, conv2(x)).relu_();
 }
 
 ResidualBlockImpl::ResidualBlockImpl(const BlockOptions& block_options) : BlockImpl(block_options) {
@@ -66,8 +73,8 @@ ResidualBlockImpl::ResidualBlockImpl(const BlockOptions& block_options) : BlockI
 }
 
 torch::Tensor ResidualBlockImpl::forward(torch::Tensor x) {
-  const torch::Tensor y = norm1.is_empty() ? x : norm1.forward(x).relu_();
-  return conv2(norm2.forward(conv1(y)).relu_()) + shortcut(x);
+  const torch::Tensor y = norm1.is_empty() ? x : normalised(norm1, x).relu_();
+  return conv2(normalised(norm2, conv1(y)).relu_()) + shortcut(x);
 }
 
 }  // namespace furrow::segmentation

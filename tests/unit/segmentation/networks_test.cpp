@@ -9,6 +9,7 @@
 #include <furrow/geo/core/error.h>
 
 #include "architecture_spec.h"
+#include "autocast.h"
 #include "folded_unet.h"
 #include "support.h"
 #include "torchscript.h"
@@ -96,6 +97,25 @@ TEST_P(Networks, GiveEveryParameterAGradientAndTheDistanceToMultiTaskHeadsOnly) 
   sum.backward();
   for (const auto& item : network->named_parameters())
     EXPECT_TRUE(item.value().grad().defined()) << item.key();
+}
+
+TEST_P(Networks, LearnInBfloat16) {
+  m_options.dropout = 0.0;
+  UNet network(m_options, 1);
+  const torch::Tensor x = torch::randn({2, 2, 16, 16});
+  const torch::Tensor expected = network->forward(x).detach();
+  torch::Tensor logits;
+  {
+    const Autocast autocast(Precision::kBf16, torch::kCPU);
+    logits = network->forward(x).to(torch::kFloat);
+  }
+  EXPECT_FALSE(torch::equal(logits, expected));
+  EXPECT_LT((logits - expected).abs().mean().item<double>(), 0.1);
+  logits.sum().backward();
+  for (const auto& item : network->named_parameters()) {
+    if (item.key().starts_with("head.distance")) continue;
+    EXPECT_TRUE(torch::isfinite(item.value().grad()).all().item<bool>()) << item.key();
+  }
 }
 
 TEST_P(Networks, NothingBeyondTheReceptiveRadiusChangesAScore) {
