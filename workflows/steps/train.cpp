@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,7 +20,7 @@ class Train final : public Step {
   [[nodiscard]] StepInfo info() const override {
     return {"train",
             "Train a segmentation model on images and labels, weighted by the risk of the labels",
-            "Trains a U-Net that gives every pixel the probability of background, field interior and field "
+            "Trains a network that gives every pixel the probability of background, field interior and field "
             "boundary, "
             "and writes a model folder for 'predict'. Windows are cut from the scenes while training; there "
             "are no "
@@ -99,6 +100,13 @@ class Train final : public Step {
     const segmentation::TrainingDataSummary& summary = data.summary();
     warn_about_data(summary);
     m_train.seed = static_cast<std::uint64_t>(m_seed);
+    m_train.network =
+        static_cast<segmentation::NetworkKind>(position(segmentation::kNetworkNames, m_network));
+    m_train.norm = static_cast<segmentation::NormKind>(position(segmentation::kNormNames, m_norm));
+    m_train.head = static_cast<segmentation::HeadKind>(position(segmentation::kHeadNames, m_head));
+    m_train.device = m_device == "cuda" ? segmentation::Device::kCuda : segmentation::Device::kCpu;
+    m_train.precision =
+        m_precision == "bf16" ? segmentation::Precision::kBf16 : segmentation::Precision::kFp32;
     m_train.loss.shares = loss_shares();
     m_train.optimiser =
         m_optimiser == "sgd" ? segmentation::OptimiserKind::kSgd : segmentation::OptimiserKind::kAdamW;
@@ -255,15 +263,42 @@ class Train final : public Step {
 
   void declare_network(OptionTable& t) {
     const char* group = "Network";
+    t.add("network", &m_network)
+        .choices({segmentation::kNetworkNames.begin(), segmentation::kNetworkNames.end()})
+        .group(group)
+        .help("U-Net, or a U-Net of pre-activation residual blocks");
+    t.add("norm", &m_norm)
+        .choices({segmentation::kNormNames.begin(), segmentation::kNormNames.end()})
+        .group(group)
+        .help("Batch or group normalisation; with group, scores depend on the tile they are computed in");
+    t.add("head", &m_head)
+        .choices({segmentation::kHeadNames.begin(), segmentation::kHeadNames.end()})
+        .group(group)
+        .help(
+            "Logits of the classes; or extent and boundary, with the distance to the edge as a further task");
+    t.add("distance-weight", &m_train.distance_weight)
+        .at_least(0)
+        .group(group)
+        .help("Weight of the loss of the distance with --head multi-task");
+    t.add("distance-px", &m_train.distance_px)
+        .range(1, 1000)
+        .unit("px")
+        .group(group)
+        .help("Distance to the edge from which on all pixels are the same to --head multi-task");
     t.add("base-width", &m_train.base_width)
         .range(1, 1024)
         .group(group)
         .help("Channels of the first level; doubled on each level below");
-    t.add("levels", &m_train.levels).range(2, 7).group(group).help("Levels of the U-Net");
+    t.add("levels", &m_train.levels).range(2, 7).group(group).help("Levels of the network");
     t.add("dropout", &m_train.dropout)
         .range(0, 0.95)
         .group(group)
         .help("Share of channels dropped while training");
+    t.add("device", &m_device).choices({"cpu", "cuda"}).group(group).help("Where to train");
+    t.add("precision", &m_precision)
+        .choices({"fp32", "bf16"})
+        .group(group)
+        .help("Precision of the convolutions; bf16 is faster only on processors that have it");
   }
 
   void declare_training(OptionTable& t) {
@@ -329,6 +364,11 @@ class Train final : public Step {
         .at_least(0)
         .group(group)
         .help("Weights of background, interior and boundary, in all losses but local-tversky-focal");
+  }
+
+  template <std::size_t N>
+  static std::ptrdiff_t position(const std::array<const char*, N>& names, const std::string& name) {
+    return std::ranges::find(names, name) - names.begin();
   }
 
   [[nodiscard]] std::vector<segmentation::TrainingScene> scenes() const {
@@ -427,6 +467,11 @@ class Train final : public Step {
   std::string m_out;
   std::string m_image_crs;
   std::string m_risk_mode = "auto";
+  std::string m_network = "unet";
+  std::string m_norm = "batch";
+  std::string m_head = "classes";
+  std::string m_device = "cpu";
+  std::string m_precision = "fp32";
   std::string m_optimiser = "adamw";
   std::string m_schedule = "cosine";
   std::string m_normalise = "minmax";

@@ -116,6 +116,20 @@ void describe_methods(const TrainOptions& options, Description& all) {
   }
 }
 
+/// What differs from a U-Net with batch normalisation in float32 on the CPU.
+void describe_network(const TrainOptions& options, Description& all) {
+  if (options.network != NetworkKind::kUNet)
+    all["network"] = kNetworkNames[static_cast<std::size_t>(options.network)];
+  if (options.norm != NormKind::kBatch) all["norm"] = kNormNames[static_cast<std::size_t>(options.norm)];
+  if (options.head == HeadKind::kMultiTask) {
+    all["head"] = kHeadNames[static_cast<std::size_t>(options.head)];
+    all["distance_weight"] = geo::shortest(options.distance_weight);
+    all["distance_px"] = geo::shortest(options.distance_px);
+  }
+  if (options.device == Device::kCuda) all["device"] = "cuda";
+  if (options.precision == Precision::kBf16) all["precision"] = "bf16";
+}
+
 /// "0.5 cross-entropy 0.5 dice"
 std::string describe_shares(const LossOptions& options) {
   std::vector<std::string> words;
@@ -168,6 +182,7 @@ Description describe_training(const TrainingData& data, const TrainOptions& opti
       {"norm_divisor", number(norm.divisor)},
       {"risk_mode", kModes[static_cast<int>(from.risk.mode)]},
   };
+  describe_network(options, all);
   if (options.optimiser == OptimiserKind::kSgd) all["momentum"] = number(options.momentum);
   if (options.schedule.kind == ScheduleKind::kPolynomial)
     all["schedule_power"] = number(options.schedule.power);

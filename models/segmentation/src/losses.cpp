@@ -118,8 +118,7 @@ torch::Tensor local_tversky_focal(const torch::Tensor& logits, const Target& tar
 torch::Tensor total_loss(const torch::Tensor& logits, const Target& target, const LossOptions& options) {
   const auto& given = options.class_weights;
   const torch::Tensor class_weights =
-      torch::tensor(torch::ArrayRef<double>(given.data(), given.size()), torch::kDouble)
-          .to(logits.scalar_type());
+      torch::tensor(torch::ArrayRef<double>(given.data(), given.size()), torch::kDouble).to(logits.options());
   const auto value = [&](LossTerm term) {
     switch (term) {
       case LossTerm::kCrossEntropy:

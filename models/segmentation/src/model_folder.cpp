@@ -11,6 +11,7 @@
 #include <furrow/geo/core/version.h>
 #include <furrow/segmentation/model_spec.h>
 
+#include "architecture_spec.h"
 #include "metrics_json.h"
 #include "stac_item.h"
 #include "torchscript.h"
@@ -28,10 +29,7 @@ ModelSpec make_spec(const fs::path& folder, const UNet& network, const TrainingD
                     const TrainReport& report, const Description& description) {
   ModelSpec spec;
   spec.created = geo::utc_timestamp();
-  spec.architecture = "unet";
-  spec.architecture_parameters = {{"base_width", static_cast<double>(network->options.base_width)},
-                                  {"levels", static_cast<double>(network->options.levels)},
-                                  {"dropout", network->options.dropout}};
+  describe_network(network->options, spec);
   std::string identity;
   for (const std::string& name : data.band_names()) {
     spec.bands.push_back({name});
@@ -126,8 +124,9 @@ std::string readme(const ModelSpec& spec, const TrainReport& report) {
     return std::isnan(value) ? std::string("not measured") : geo::fixed(100.0 * value, 1) + " %";
   };
   return concat(
-      "# Field segmentation model ", spec.id,
-      "\n\nA U-Net that gives each pixel the probability of background, field "
+      "# Field segmentation model ", spec.id, "\n\nA ",
+      spec.architecture == "unet" ? "U-Net" : "residual U-Net",
+      " that gives each pixel the probability of background, field "
       "interior and field boundary.\nTrained by furrow ",
       spec.training.at("furrow"), ", ", spec.created, ".\n\n| | |\n|---|---|\n", "| bands, in this order | ",
       geo::join(bands, ", "), " |\n| pixel size | ", geo::fixed(spec.pixel_size_m, 3),
@@ -161,7 +160,8 @@ std::string readme(const ModelSpec& spec, const TrainReport& report) {
 void write_model(const fs::path& folder, const UNet& network, const TrainingData& data,
                  const TrainReport& report, const Description& description) {
   SafeTensors content = to_tensors(*network);
-  content.metadata = {{"format", "pt"}, {"architecture", "unet"}};
+  content.metadata = {{"format", "pt"},
+                      {"architecture", kNetworkNames[static_cast<std::size_t>(network->options.network)]}};
   write_safetensors(folder / "weights.safetensors", content);
   write_torchscript(network, folder / "model.ts");
   const ModelSpec spec = make_spec(folder, network, data, report, description);

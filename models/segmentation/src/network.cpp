@@ -1,6 +1,5 @@
 #include <furrow/segmentation/network.h>
 
-#include <cmath>
 #include <optional>
 
 #include <torch/script.h>
@@ -10,9 +9,10 @@
 #include <furrow/geo/core/sha256.h>
 #include <furrow/geo/core/text.h>
 
+#include "architecture_spec.h"
+#include "folded_unet.h"
 #include "pickled_weights.h"
 #include "torch_threads.h"
-#include "unet.h"
 
 namespace furrow::segmentation {
 namespace {
@@ -20,24 +20,6 @@ namespace {
 using geo::concat;
 using geo::quoted;
 namespace fs = std::filesystem;
-
-double parameter(const ModelSpec& spec, const std::string& name) {
-  const auto found = spec.architecture_parameters.find(name);
-  if (found == spec.architecture_parameters.end()) {
-    throw geo::ModelError(
-        concat("model.json of model ", quoted(spec.id), " lacks architecture parameter ", quoted(name)));
-  }
-  return found->second;
-}
-
-UNetOptions options_of(const ModelSpec& spec) {
-  UNetOptions options;
-  options.bands = static_cast<std::int64_t>(spec.bands.size());
-  options.base_width = std::llround(parameter(spec, "base_width"));
-  options.levels = std::llround(parameter(spec, "levels"));
-  options.classes = static_cast<std::int64_t>(spec.classes.size());
-  return options;
-}
 
 /// The line of an exception of LibTorch that says what went wrong; the rest are its calls and its source
 /// files.
@@ -72,7 +54,7 @@ FoldedUNet load_unet(const ModelSpec& spec, const fs::path& folder) {
   const fs::path file = folder / spec.weights_file;
   check_checksum(spec, file);
   try {
-    UNet network(options_of(spec), 0);
+    UNet network(network_options(spec), 0);
     from_tensors(*network, read_weights(file), file.string());
     network->eval();
     return FoldedUNet(network);
@@ -162,7 +144,7 @@ void TrainedNetwork::Impl::score(std::span<const float> input, std::int64_t n, s
 
 TrainedNetwork::TrainedNetwork(const fs::path& folder) : m_impl(std::make_unique<Impl>()) {
   m_impl->spec = read_model_spec(folder);
-  if (m_impl->spec.architecture == "unet") {
+  if (is_built_in(m_impl->spec)) {
     m_impl->unet.emplace(load_unet(m_impl->spec, folder));
   } else {
     m_impl->script.emplace(load_torchscript(m_impl->spec, folder));

@@ -7,6 +7,7 @@
 #include <furrow/geo/core/text.h>
 #include <furrow/geo/raster/rasterize.h>
 
+#include "autocast.h"
 #include "methods/positive_unlabelled.h"
 #include "tensor_batch.h"
 
@@ -83,13 +84,14 @@ std::vector<double> block_losses(const TrainingData& data, UNet& network, std::i
                                  std::int64_t batch_size, geo::ExecContext& exec) {
   const torch::NoGradGuard no_grad;
   network->eval();
+  const torch::Device device = network->parameters().front().device();
   const auto blocks = static_cast<std::size_t>(data.summary().train_blocks);
   std::vector<double> sums(blocks, 0.0);
   std::vector<double> weights(blocks, 0.0);
   for (std::int64_t i = 0; i < data.train_batches(batch_size); ++i) {
     exec.check_cancelled();
     Batch batch = data.plain_train_batch(epoch, i, batch_size);
-    const TensorBatch tensors(batch, data.bands(), data.options().chip_px);
+    const TensorBatch tensors(batch, data.bands(), data.options().chip_px, device);
     const Target& target = tensors.target;
     const torch::Tensor ignored = target.labels.eq(static_cast<std::int64_t>(geo::kIgnore));
     const torch::Tensor w = target.weights.masked_fill(ignored, 0.0);
@@ -124,6 +126,7 @@ Objective::Objective(const TrainingData& data, const TrainOptions& options, geo:
   if (on.loss_gate_after > 0) m_gate.emplace();
   if (on.labeller_confusion)
     m_labellers = LabellerConfusionLayer(static_cast<std::int64_t>(data.labellers().size()));
+  if (!m_labellers.is_empty()) m_labellers->to(torch_device(options.device));
 }
 
 void Objective::start_epoch(std::int64_t epoch, UNet& network) {

@@ -380,6 +380,16 @@ void mention_short_halo(const Plan& plan, const ModelSpec& spec) {
                             " looks: scores near the borders of tiles depend on the tiling"));
 }
 
+/// Group normalisation sees the whole of what the network is shown.
+void warn_of_group_norm(const ModelSpec& spec) {
+  const auto found = spec.architecture_parameters.find("group_norm");
+  if (found == spec.architecture_parameters.end() || found->second == 0.0) return;
+  geo::log_warning(
+      geo::concat("model ", geo::quoted(spec.id),
+                  " has group normalisation: its scores depend on the tile that they are computed "
+                  "in; keep --tile-px near the windows of its training"));
+}
+
 /// Bytes of one tile in flight, when the network works on it.
 std::size_t tile_bytes(const Plan& plan) {
   const Window input = plan.input_window(
@@ -596,6 +606,7 @@ PredictReport predict_scene(const std::string& image, const std::string& output,
   const Plan plan = make_plan(reader.grid(), spec, options);
   check_memory(plan, exec);
   mention_short_halo(plan, spec);
+  warn_of_group_norm(spec);
   Outputs outputs(output, reader, spec, plan, options, exec.threads());
 
   const TileSource source(reader, plan, spec.normalisation,

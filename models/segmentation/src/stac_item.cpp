@@ -127,7 +127,9 @@ json properties_of(const ModelSpec& spec, const TrainingPlace& place, std::int64
               " px. Trained on pixels of ", geo::fixed(spec.pixel_size_m, 2), " m.")},
       {"bands", bands_of(spec)},
       {"mlm:name", concat("furrow ", spec.architecture, " ", spec.id)},
-      {"mlm:architecture", spec.architecture == "unet" ? "U-Net" : spec.architecture},
+      {"mlm:architecture", spec.architecture == "unet"            ? "U-Net"
+                           : spec.architecture == "residual-unet" ? "residual U-Net"
+                                                                  : spec.architecture},
       {"mlm:tasks", json::array({"semantic-segmentation"})},
       {"mlm:framework", "PyTorch"},
       {"mlm:total_parameters", parameters},

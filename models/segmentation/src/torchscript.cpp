@@ -2,6 +2,7 @@
 
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include <torch/script.h>
 
@@ -15,14 +16,34 @@ namespace {
 using geo::concat;
 using geo::quoted;
 
+// In the sources, NORM1 and NORM2 stand for a normalisation, STRIDE for that of a block's first convolution.
+
 constexpr const char* kConvBlock = R"(
 def forward(self, x: Tensor) -> Tensor:
     x = torch.conv2d(x, self.conv1.weight, None, [1, 1], [1, 1], [1, 1], 1)
-    x = torch.batch_norm(x, self.norm1.weight, self.norm1.bias, self.norm1.running_mean, self.norm1.running_var, False, 0.1, EPS, False)
+    NORM1
     x = torch.relu(x)
     x = torch.conv2d(x, self.conv2.weight, None, [1, 1], [1, 1], [1, 1], 1)
-    x = torch.batch_norm(x, self.norm2.weight, self.norm2.bias, self.norm2.running_mean, self.norm2.running_var, False, 0.1, EPS, False)
+    NORM2
     return torch.relu(x)
+)";
+
+constexpr const char* kResidualBlock = R"(
+def forward(self, x: Tensor) -> Tensor:
+    other = torch.conv2d(x, self.shortcut.weight, None, [STRIDE, STRIDE], [0, 0], [1, 1], 1)
+    NORM1
+    x = torch.conv2d(x, self.conv1.weight, None, [STRIDE, STRIDE], [1, 1], [1, 1], 1)
+    NORM2
+    x = torch.relu(x)
+    return torch.conv2d(x, self.conv2.weight, None, [1, 1], [1, 1], [1, 1], 1) + other
+)";
+
+constexpr const char* kMultiTaskHead = R"(
+def forward(self, x: Tensor) -> Tensor:
+    extent = torch.conv2d(x, self.extent.weight, self.extent.bias, [1, 1], [0, 0], [1, 1], 1)
+    boundary = torch.conv2d(x, self.boundary.weight, self.boundary.bias, [1, 1], [0, 0], [1, 1], 1)
+    no_boundary = torch.log_sigmoid(-boundary)
+    return torch.cat([no_boundary + torch.log_sigmoid(-extent), no_boundary + torch.log_sigmoid(extent), torch.log_sigmoid(boundary)], 1)
 )";
 
 constexpr const char* kUpBlock = R"(
@@ -31,16 +52,53 @@ def join(self, x: Tensor, skip: Tensor) -> Tensor:
     return self.forward(torch.cat([skip, torch.pixel_shuffle(x, 2)], 1))
 )";
 
+std::string replaced(std::string source, const std::string& word, const std::string& by) {
+  for (auto at = source.find(word); at != std::string::npos; at = source.find(word, at + by.size()))
+    source.replace(at, word.size(), by);
+  return source;
+}
+
+/// The line that normalises x.
+std::string norm_line(const char* name, const torch::nn::AnyModule& norm) {
+  const std::string self = concat("self.", name);
+  if (const auto* batch = norm.ptr()->as<torch::nn::BatchNorm2d>()) {
+    return concat("x = torch.batch_norm(x, ", self, ".weight, ", self, ".bias, ", self, ".running_mean, ",
+                  self, ".running_var, False, 0.1, ", geo::shortest(batch->options.eps()), ", False)");
+  }
+  const auto* group = norm.ptr()->as<torch::nn::GroupNorm>();
+  return concat("x = torch.group_norm(x, ", group->options.num_groups(), ", ", self, ".weight, ", self,
+                ".bias, ", geo::shortest(group->options.eps()), ", False)");
+}
+
+/// The forward function of a block, and `join` where it is of the decoder. Pooling is left to the network.
+std::vector<std::string> block_sources(const BlockImpl& block) {
+  const bool residual = block.as<ResidualBlock>() != nullptr;
+  std::string source = residual ? kResidualBlock : kConvBlock;
+  std::string first = block.norm1.is_empty() ? "pass" : norm_line("norm1", block.norm1);
+  if (residual && !block.norm1.is_empty()) first += "\n    x = torch.relu(x)";
+  source = replaced(source, "NORM1", first);
+  source = replaced(source, "NORM2", norm_line("norm2", block.norm2));
+  source = replaced(source, "STRIDE", block.options.place == Place::kDown ? "2" : "1");
+  std::vector<std::string> sources{source};
+  if (block.options.place == Place::kUp) sources.emplace_back(kUpBlock);
+  return sources;
+}
+
 /// The forward function of the whole network, as many lines as it has levels.
-std::string unet_source(std::size_t levels) {
+std::string unet_source(const UNetImpl& network) {
   const auto block = [](const char* list, std::size_t i) {
     return concat("getattr(self.", list, ", \"", i, "\")");
   };
+  const std::size_t levels = network.encoder->size();
+  const bool pools = network.options.network == NetworkKind::kUNet;
   std::string source = "def forward(self, x: Tensor) -> Tensor:\n";
   source += concat("    x0 = ", block("encoder", 0), ".forward(x)\n");
   for (std::size_t i = 1; i < levels; ++i) {
-    source += concat("    x", i, " = ", block("encoder", i), ".forward(torch.max_pool2d(x", i - 1,
-                     ", [2, 2], [2, 2], [0, 0], [1, 1], False))\n");
+    const std::string above = concat("x", i - 1);
+    source +=
+        concat("    x", i, " = ", block("encoder", i), ".forward(",
+               pools ? concat("torch.max_pool2d(", above, ", [2, 2], [2, 2], [0, 0], [1, 1], False)") : above,
+               ")\n");
   }
   std::string last = concat("x", levels - 1);
   for (std::size_t i = 0; i + 1 < levels; ++i) {
@@ -48,21 +106,18 @@ std::string unet_source(std::size_t levels) {
     source += concat("    ", next, " = ", block("decoder", i), ".join(", last, ", x", levels - 2 - i, ")\n");
     last = next;
   }
+  if (network.options.head == HeadKind::kMultiTask)
+    return source + concat("    return self.head.forward(", last, ")\n");
   return source + concat("    return torch.conv2d(", last,
                          ", self.head.weight, self.head.bias, [1, 1], [0, 0], [1, 1], 1)\n");
 }
 
 /// The script code of a module, by its class; empty for those that only hold tensors.
-std::string source_of(const torch::nn::Module& module) {
-  std::string source;
-  if (const auto* unet = module.as<UNet>()) source = unet_source(unet->encoder->size());
-  if (const auto* block = dynamic_cast<const ConvBlockImpl*>(&module)) {
-    source = kConvBlock;
-    const std::string eps = geo::shortest(block->norm1->options.eps());
-    for (auto at = source.find("EPS"); at != std::string::npos; at = source.find("EPS"))
-      source.replace(at, 3, eps);
-  }
-  return source;
+std::vector<std::string> sources_of(const torch::nn::Module& module) {
+  if (const auto* network = module.as<UNet>()) return {unet_source(*network)};
+  if (module.as<MultiTaskHead>() != nullptr) return {kMultiTaskHead};
+  if (const auto* block = module.as<BlockImpl>()) return block_sources(*block);
+  return {};
 }
 
 /// A script module with the same children, parameters and buffers as a network.
@@ -79,8 +134,7 @@ torch::jit::Module mirror(const torch::nn::Module& module, const std::string& na
   for (const auto& child : module.named_children()) {
     script.register_module(child.key(), mirror(*child.value(), concat("Part_", child.key()), unit));
   }
-  if (const std::string source = source_of(module); !source.empty()) script.define(source);
-  if (dynamic_cast<const UpBlockImpl*>(&module) != nullptr) script.define(kUpBlock);
+  for (const std::string& source : sources_of(module)) script.define(source);
   return script;
 }
 

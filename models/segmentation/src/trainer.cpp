@@ -15,8 +15,10 @@
 #include <furrow/geo/core/random.h>
 #include <furrow/geo/core/text.h>
 
+#include "autocast.h"
 #include "calibration.h"
 #include "checkpoint.h"
+#include "distance_target.h"
 #include "losses.h"
 #include "methods/co_teaching.h"
 #include "methods/start_from.h"
@@ -37,11 +39,18 @@ using geo::quoted;
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
+UNetOptions network_of(const TrainingData& data, const TrainOptions& options) {
+  return {data.bands(),    options.base_width, options.levels, options.dropout,
+          kTrainedClasses, options.network,    options.norm,   options.head};
+}
+
 void check_options(const TrainingData& data, const TrainOptions& options) {
   const auto need = [](bool good, const char* what, auto value) {
     if (!good) throw geo::InvalidArgument(concat("training needs ", what, ", got ", value));
   };
-  check_unet_options({data.bands(), options.base_width, options.levels, options.dropout, kTrainedClasses});
+  check_unet_options(network_of(data, options));
+  need(options.distance_weight >= 0.0, "a weight of the distance of at least 0", options.distance_weight);
+  need(options.distance_px > 0.0, "a largest distance above 0 px", options.distance_px);
   need(options.epochs >= 1, "at least one epoch", options.epochs);
   need(options.batch_size >= 1, "a batch of at least one window", options.batch_size);
   need(options.learning_rate > 0.0, "a learning rate above 0", options.learning_rate);
@@ -107,33 +116,36 @@ class Trainer {
         m_options(options),
         m_folder(std::move(folder)),
         m_exec(exec),
-        m_network(
-            UNetOptions{data.bands(), options.base_width, options.levels, options.dropout, kTrainedClasses},
-            options.seed),
+        m_device(torch_device(options.device)),
+        m_network(network_of(data, options), options.seed),
         m_objective(data, options, exec),
         m_optimiser(make_optimiser(m_network, m_objective.parameters(), options)),
         m_description(describe_training(data, options)),
         m_steps(data.train_batches(options.batch_size)) {
-    use_channels_last(*m_network);
     if (!options.start_from.empty()) start_from_model(options.start_from, m_network, data);
+    place(m_network);
     if (options.imperfect.co_teaching_forget > 0.0) {
-      const UNet network(m_network->options, geo::stable_hash("peer", options.seed));
+      UNet network(m_network->options, geo::stable_hash("peer", options.seed));
       m_peer = Peer{network, make_optimiser(network, {}, options)};
-      use_channels_last(*m_peer->network);
+      place(network);
     }
     if (options.ema_decay == 0.0) return;
     m_average = UNet(m_network->options, options.seed);
     if (!options.start_from.empty()) from_tensors(*m_average, to_tensors(*m_network), options.start_from);
-    use_channels_last(*m_average);
+    place(m_average);
   }
 
   TrainReport run();
 
  private:
   void resume();
+  /// Moves a network to the device, weights in the order that it likes best.
+  void place(UNet& network) const;
+  [[nodiscard]] NetworkOutput answer(UNet& network, const TensorBatch& tensors) const;
+  [[nodiscard]] torch::Tensor distance_part(const NetworkOutput& output, const Batch& batch);
   EpochMetrics train_epoch(std::int64_t epoch, geo::Progress& progress);
   double train_step(std::int64_t epoch, std::int64_t step, Batch& batch);
-  double teach_each_other(std::int64_t epoch, const TensorBatch& tensors);
+  double teach_each_other(std::int64_t epoch, const TensorBatch& tensors, const Batch& batch);
   double descend(const UNet& network, torch::optim::Optimizer& optimiser, const torch::Tensor& loss,
                  std::int64_t epoch) const;
   [[nodiscard]] TrainedParts parts();
@@ -151,6 +163,7 @@ class Trainer {
   TrainOptions m_options;
   fs::path m_folder;
   geo::ExecContext& m_exec;
+  torch::Device m_device;
   UNet m_network;
   UNet m_average{nullptr};  ///< running mean of the network's weights; empty = not wanted
   std::optional<Peer> m_peer;
@@ -193,13 +206,39 @@ void Trainer::set_learning_rate(double rate) {
   for (auto& group : m_peer->optimiser->param_groups()) group.options().set_lr(rate);
 }
 
+void Trainer::place(UNet& network) const {
+  network->to(m_device);
+  use_channels_last(*network);
+}
+
+/// What a network answers, in float32 whatever its precision.
+NetworkOutput Trainer::answer(UNet& network, const TensorBatch& tensors) const {
+  NetworkOutput output = [&] {
+    const Autocast autocast(m_options.precision, m_device);
+    return network->forward_all(tensors.pixels);
+  }();
+  output.logits = output.logits.to(torch::kFloat);
+  return output;
+}
+
+/// The weighted loss of the distances, where the network gives them; 0 else.
+torch::Tensor Trainer::distance_part(const NetworkOutput& output, const Batch& batch) {
+  if (!output.distance.defined() || m_options.distance_weight == 0.0) return torch::zeros({}, m_device);
+  const DistanceTarget target =
+      distance_targets(batch.labels, batch.count, m_data.options().chip_px, m_options.distance_px, m_exec);
+  return m_options.distance_weight *
+         distance_loss(output.distance, {target.values.to(m_device), target.known.to(m_device)});
+}
+
 double Trainer::train_step(std::int64_t epoch, std::int64_t step, Batch& batch) {
   // Dropout draws from LibTorch's own generator; seeding it per step makes a resumed training equal to one in
   // one go.
   torch::manual_seed(geo::stable_hash(concat("dropout ", epoch, " ", step), m_options.seed));
-  const TensorBatch tensors(batch, m_data.bands(), m_data.options().chip_px);
-  if (m_peer) return teach_each_other(epoch, tensors);
-  const torch::Tensor loss = m_objective.loss(m_network->forward(tensors.pixels), tensors.target, batch);
+  const TensorBatch tensors(batch, m_data.bands(), m_data.options().chip_px, m_device);
+  if (m_peer) return teach_each_other(epoch, tensors, batch);
+  const NetworkOutput output = answer(m_network, tensors);
+  const torch::Tensor loss =
+      m_objective.loss(output.logits, tensors.target, batch) + distance_part(output, batch);
   const double value = descend(m_network, *m_optimiser, loss, epoch);
   if (!m_average.is_empty())
     update_average(m_average, m_network, m_options.ema_decay, (epoch - 1) * m_steps + step);
@@ -208,16 +247,19 @@ double Trainer::train_step(std::int64_t epoch, std::int64_t step, Batch& batch) 
 
 /// A step of co-teaching: each network learns from the labels that the other finds easy.
 /// @return the mean of both losses
-double Trainer::teach_each_other(std::int64_t epoch, const TensorBatch& tensors) {
+double Trainer::teach_each_other(std::int64_t epoch, const TensorBatch& tensors, const Batch& batch) {
   const ImperfectLabelOptions& on = m_options.imperfect;
   const double forget = forget_share(on.co_teaching_forget, on.co_teaching_ramp_epochs, epoch);
-  const torch::Tensor first = m_network->forward(tensors.pixels);
-  const torch::Tensor second = m_peer->network->forward(tensors.pixels);
-  const Target for_first = small_loss_target(second, tensors.target, forget);
-  const Target for_second = small_loss_target(first, tensors.target, forget);
-  const double one = descend(m_network, *m_optimiser, total_loss(first, for_first, m_options.loss), epoch);
-  const double two =
-      descend(m_peer->network, *m_peer->optimiser, total_loss(second, for_second, m_options.loss), epoch);
+  const NetworkOutput first = answer(m_network, tensors);
+  const NetworkOutput second = answer(m_peer->network, tensors);
+  const Target for_first = small_loss_target(second.logits, tensors.target, forget);
+  const Target for_second = small_loss_target(first.logits, tensors.target, forget);
+  const torch::Tensor loss_of_first =
+      total_loss(first.logits, for_first, m_options.loss) + distance_part(first, batch);
+  const torch::Tensor loss_of_second =
+      total_loss(second.logits, for_second, m_options.loss) + distance_part(second, batch);
+  const double one = descend(m_network, *m_optimiser, loss_of_first, epoch);
+  const double two = descend(m_peer->network, *m_peer->optimiser, loss_of_second, epoch);
   return 0.5 * (one + two);
 }
 
@@ -268,13 +310,13 @@ Validation Trainer::validate(UNet& network, std::int64_t sample_every) {
   for (std::int64_t i = 0; i < batches; ++i) {
     m_exec.check_cancelled();
     Batch batch = m_data.val_batch(i, m_options.batch_size);
-    const TensorBatch tensors(batch, m_data.bands(), m_data.options().chip_px);
+    const TensorBatch tensors(batch, m_data.bands(), m_data.options().chip_px, m_device);
     const torch::Tensor logits = network->forward(tensors.pixels);
     const torch::Tensor loss = m_objective.validation_loss(logits, tensors.target);
     result.loss += loss.item<double>() * static_cast<double>(batch.count);
     count += batch.count;
-    result.add(logits, batch, sample_every);
-    if (sample_every == 0) result.add_objects(logits, batch, m_data.pixel_size_m(), m_exec);
+    result.add(logits.to(torch::kCPU), batch, sample_every);
+    if (sample_every == 0) result.add_objects(logits.to(torch::kCPU), batch, m_data.pixel_size_m(), m_exec);
   }
   result.loss = count == 0 ? kNaN : result.loss / static_cast<double>(count);
   return result;
@@ -349,8 +391,8 @@ TrainReport Trainer::finish() {
   report.epochs = m_state.epochs;
   report.best_epoch = m_state.best_epoch;
   report.stopped_early = m_stopped_early;
-  for (const torch::Tensor& tensor : network->parameters()) report.parameters += tensor.numel();
-  report.receptive_radius_px = measure_receptive_radius(m_options.levels);
+  report.parameters = count_parameters(*network);
+  report.receptive_radius_px = measure_receptive_radius(network->options);
   const TrainingDataSummary& summary = m_data.summary();
   const std::int64_t most = summary.val_chips * m_data.options().chip_px * m_data.options().chip_px;
   LogitSample sample;
@@ -363,6 +405,7 @@ TrainReport Trainer::finish() {
   report.ece_before = calibration_error(report.reliability_before);
   report.ece_after = calibration_error(report.reliability_after);
   geo::AtomicFolder out(m_folder, m_options.overwrite);
+  network->to(torch::kCPU);
   write_model(out.temporary(), network, m_data, report, m_description);
   out.commit();
   remove_checkpoints(m_folder);
@@ -380,6 +423,9 @@ TrainReport Trainer::run() {
   } else {
     remove_checkpoints(m_folder);
   }
+  geo::log_info(concat(kNetworkNames[static_cast<std::size_t>(m_options.network)], ": ",
+                       count_parameters(*m_network), " parameters, receptive radius ",
+                       measure_receptive_radius(m_network->options), " px"));
   {
     geo::Progress progress(m_exec, "training", m_options.epochs * m_steps);
     const std::int64_t done = m_state.epochs.empty() ? 0 : m_state.epochs.back().epoch;

@@ -11,12 +11,13 @@
 namespace furrow::segmentation {
 namespace {
 
-torch::nn::Conv2d conv3x3(std::int64_t in, std::int64_t out) {
-  return torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, 3).padding(1).bias(false));
-}
-
-torch::nn::Conv2d conv1x1(std::int64_t in, std::int64_t out) {
-  return torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, 1));
+/// A block of the network that the options name.
+void add_block(torch::nn::ModuleList& list, NetworkKind kind, const BlockOptions& options) {
+  if (kind == NetworkKind::kUNet) {
+    list->push_back(ConvBlock(options));
+  } else {
+    list->push_back(ResidualBlock(options));
+  }
 }
 
 /// He et al. 2015 for convolutions that feed a ReLU; biases 0. Batch normalisation keeps its 1 and 0.
@@ -29,7 +30,7 @@ void initialise(torch::nn::Module& network, std::uint64_t seed) {
       continue;
     }
     const auto fan_in = static_cast<double>(values.numel() / values.size(0));
-    const double sd = std::sqrt((item.key() == "head.weight" ? 1.0 : 2.0) / fan_in);
+    const double sd = std::sqrt((item.key().starts_with("head.") ? 1.0 : 2.0) / fan_in);
     geo::Random random(seed, geo::stable_hash(item.key()));
     auto* data = values.data_ptr<float>();
     for (std::int64_t i = 0; i < values.numel(); ++i) data[i] = static_cast<float>(random.normal(0.0, sd));
@@ -60,26 +61,6 @@ std::int64_t reach(const torch::Tensor& answer, std::int64_t centre) {
 
 }  // namespace
 
-ConvBlockImpl::ConvBlockImpl(std::int64_t in, std::int64_t out) {
-  conv1 = register_module("conv1", conv3x3(in, out));
-  norm1 = register_module("norm1", torch::nn::BatchNorm2d(out));
-  conv2 = register_module("conv2", conv3x3(out, out));
-  norm2 = register_module("norm2", torch::nn::BatchNorm2d(out));
-}
-
-torch::Tensor ConvBlockImpl::forward(torch::Tensor x) {
-  x = torch::relu(norm1(conv1(x)));
-  return torch::relu(norm2(conv2(x)));
-}
-
-UpBlockImpl::UpBlockImpl(std::int64_t in, std::int64_t out) : ConvBlockImpl(2 * out, out) {
-  up = register_module("up", conv1x1(in, 4 * out));
-}
-
-torch::Tensor UpBlockImpl::forward(const torch::Tensor& x, const torch::Tensor& skip) {
-  return ConvBlockImpl::forward(torch::cat({skip, torch::pixel_shuffle(up(x), 2)}, 1));
-}
-
 void check_unet_options(const UNetOptions& options) {
   const auto need = [](bool good, const char* what, auto value) {
     if (!good) throw geo::InvalidArgument(geo::concat("a U-Net needs ", what, ", got ", value));
@@ -89,42 +70,72 @@ void check_unet_options(const UNetOptions& options) {
   need(options.levels >= 2 && options.levels <= 7, "2..7 levels", options.levels);
   need(options.dropout >= 0.0 && options.dropout < 1.0, "a dropout in [0, 1)", options.dropout);
   need(options.classes >= 2, "at least 2 classes", options.classes);
+  need(options.head == HeadKind::kClasses || options.classes == 3, "3 classes with a multi-task head",
+       options.classes);
 }
 
 UNetImpl::UNetImpl(const UNetOptions& unet_options, std::uint64_t seed) : options(unet_options) {
   check_unet_options(options);
   const auto width = [&](std::int64_t level) { return options.base_width << level; };
   for (std::int64_t level = 0; level < options.levels; ++level) {
-    encoder->push_back(ConvBlock(level == 0 ? options.bands : width(level - 1), width(level)));
+    add_block(encoder, options.network,
+              {level == 0 ? options.bands : width(level - 1), width(level),
+               level == 0 ? Place::kFirst : Place::kDown, options.norm});
   }
-  for (std::int64_t level = options.levels - 2; level >= 0; --level) {
-    decoder->push_back(UpBlock(width(level + 1), width(level)));
-  }
+  for (std::int64_t level = options.levels - 2; level >= 0; --level)
+    add_block(decoder, options.network, {width(level + 1), width(level), Place::kUp, options.norm});
   register_module("encoder", encoder);
   register_module("decoder", decoder);
   drop = register_module("drop", torch::nn::Dropout2d(options.dropout));
-  head = register_module("head", conv1x1(options.base_width, options.classes));
+  if (options.head == HeadKind::kClasses) {
+    head = register_module("head", conv1x1(options.base_width, options.classes));
+  } else {
+    multi_task_head = register_module("head", MultiTaskHead(options.base_width));
+  }
   initialise(*this, seed);
 }
 
-torch::Tensor UNetImpl::forward(const torch::Tensor& input) {
+torch::Tensor UNetImpl::features(const torch::Tensor& input) {
   std::vector<torch::Tensor> skips;
-  torch::Tensor x = encoder[0]->as<ConvBlock>()->forward(input);
+  torch::Tensor x = encoder[0]->as<BlockImpl>()->forward(input);
   for (std::size_t level = 1; level < encoder->size(); ++level) {
     skips.push_back(x);
-    x = drop(encoder[level]->as<ConvBlock>()->forward(torch::max_pool2d(x, 2)));
+    x = drop(encoder[level]->as<BlockImpl>()->forward(x));
   }
   for (std::size_t i = 0; i < decoder->size(); ++i) {
-    x = decoder[i]->as<UpBlock>()->forward(x, skips.back());
+    x = decoder[i]->as<BlockImpl>()->join(x, skips.back());
     skips.pop_back();
     if (!skips.empty()) x = drop(x);
   }
-  return head(x);
+  return x;
 }
 
-int measure_receptive_radius(std::int64_t levels) {
+torch::Tensor UNetImpl::forward(const torch::Tensor& input) {
+  const torch::Tensor x = features(input);
+  return head.is_empty() ? multi_task_head->logits(x) : head(x);
+}
+
+NetworkOutput UNetImpl::forward_all(const torch::Tensor& input) {
+  const torch::Tensor x = features(input);
+  if (head.is_empty()) return multi_task_head(x);
+  return {head(x), {}};
+}
+
+std::int64_t count_parameters(const torch::nn::Module& network) {
+  std::int64_t count = 0;
+  for (const torch::Tensor& tensor : network.parameters()) count += tensor.numel();
+  return count;
+}
+
+int measure_receptive_radius(const UNetOptions& options) {
   const torch::NoGradGuard no_grad;
-  UNet probe(UNetOptions{.bands = 1, .base_width = 1, .levels = levels, .dropout = 0.0, .classes = 2}, 0);
+  UNet probe(UNetOptions{.bands = 1,
+                         .base_width = 1,
+                         .levels = options.levels,
+                         .dropout = 0.0,
+                         .classes = 2,
+                         .network = options.network},
+             0);
   probe->to(torch::kDouble);
   probe->eval();
   for (torch::Tensor& weights : probe->parameters()) weights.fill_(weights.dim() == 1 ? 0.0 : 1.0);
@@ -192,54 +203,6 @@ void use_channels_last(torch::nn::Module& network) {
   for (torch::Tensor& tensor : network.parameters()) {
     if (tensor.dim() == 4) tensor.set_data(tensor.detach().contiguous(torch::MemoryFormat::ChannelsLast));
   }
-}
-
-FoldedUNet::Conv FoldedUNet::fold(const torch::nn::Conv2d& conv, const torch::nn::BatchNorm2d& norm) {
-  const torch::Tensor factor = norm->weight / torch::sqrt(norm->running_var + norm->options.eps());
-  const torch::Tensor weight = conv->weight * factor.reshape({-1, 1, 1, 1});
-  return {weight.detach().contiguous(torch::MemoryFormat::ChannelsLast),
-          (norm->bias - norm->running_mean * factor).detach().contiguous()};
-}
-
-FoldedUNet::FoldedUNet(const UNet& network) {
-  const torch::NoGradGuard no_grad;
-  const auto plain = [](const torch::nn::Conv2d& conv) {
-    return Conv{conv->weight.detach().contiguous(torch::MemoryFormat::ChannelsLast),
-                conv->bias.detach().contiguous()};
-  };
-  for (const auto& module : *network->encoder) {
-    const auto& block = module->as<ConvBlock>();
-    m_encoder.push_back({{}, fold(block->conv1, block->norm1), fold(block->conv2, block->norm2)});
-  }
-  for (const auto& module : *network->decoder) {
-    const auto& block = module->as<UpBlock>();
-    m_decoder.push_back(
-        {plain(block->up), fold(block->conv1, block->norm1), fold(block->conv2, block->norm2)});
-  }
-  m_head = plain(network->head);
-}
-
-torch::Tensor FoldedUNet::run(torch::Tensor x, const Block& block) {
-  for (const Conv* conv : {&block.conv1, &block.conv2}) {
-    x = torch::conv2d(x, conv->weight, conv->bias, 1, 1);
-    x.relu_();
-  }
-  return x;
-}
-
-torch::Tensor FoldedUNet::forward(torch::Tensor x) const {
-  std::vector<torch::Tensor> skips;
-  x = run(x, m_encoder.front());
-  for (std::size_t level = 1; level < m_encoder.size(); ++level) {
-    skips.push_back(x);
-    x = run(torch::max_pool2d(x, 2), m_encoder[level]);
-  }
-  for (const Block& block : m_decoder) {
-    const torch::Tensor up = torch::pixel_shuffle(torch::conv2d(x, block.up.weight, block.up.bias), 2);
-    x = run(torch::cat({skips.back(), up}, 1), block);
-    skips.pop_back();
-  }
-  return torch::conv2d(x, m_head.weight, m_head.bias);
 }
 
 }  // namespace furrow::segmentation

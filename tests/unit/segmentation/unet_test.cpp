@@ -7,6 +7,7 @@
 
 #include <furrow/geo/core/error.h>
 
+#include "folded_unet.h"
 #include "support.h"
 #include "torchscript.h"
 
@@ -102,7 +103,7 @@ TEST(ReceptiveRadius, LiesWithinTheArchitecturesBounds) {
   // Convolutions: 2 per block, each adding the pixel size of its level; pooling grids add less than a stride.
   for (const std::int64_t levels : {2, 3, 4, 5}) {
     const std::int64_t stride = std::int64_t{1} << (levels - 1);
-    const int radius = measure_receptive_radius(levels);
+    const int radius = measure_receptive_radius(tiny(1, levels));
     EXPECT_GE(radius, 6 * stride - 4) << levels;
     EXPECT_LE(radius, 7 * stride - 5) << levels;
   }
@@ -111,7 +112,7 @@ TEST(ReceptiveRadius, LiesWithinTheArchitecturesBounds) {
 TEST(ReceptiveRadius, NothingBeyondItChangesAScore) {
   const torch::NoGradGuard no_grad;
   UNet network = settled(tiny(1, 3));
-  const int radius = measure_receptive_radius(3);
+  const int radius = measure_receptive_radius(tiny(1, 3));
   const torch::Tensor image = torch::randn({1, 1, 96, 96});
   const torch::Tensor before = network->forward(image);
   int reached = 0;

@@ -1,12 +1,16 @@
 #include "start_from.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <set>
 
 #include <furrow/geo/core/error.h>
 #include <furrow/geo/core/log.h>
 #include <furrow/geo/core/sha256.h>
 #include <furrow/geo/core/text.h>
+
+#include "architecture_spec.h"
 
 namespace furrow::segmentation {
 namespace {
@@ -60,13 +64,19 @@ std::vector<std::string> model_differences(const ModelSpec& spec, const UNetOpti
   const auto compare = [&found](const std::string& what, const std::string& had, const std::string& now) {
     if (had != now) found.push_back(concat(what, " ", had, ", here ", now));
   };
-  const auto parameter = [&spec](const char* name) {
-    const auto at = spec.architecture_parameters.find(name);
-    return at == spec.architecture_parameters.end() ? std::string("unknown") : geo::shortest(at->second);
+  ModelSpec here;
+  describe_network(network, here);
+  compare("architecture", spec.architecture, here.architecture);
+  const auto parameter = [](const ModelSpec& of, const std::string& name) {
+    const auto at = of.architecture_parameters.find(name);
+    return at == of.architecture_parameters.end() ? std::string("none") : geo::shortest(at->second);
   };
-  compare("architecture", spec.architecture, "unet");
-  compare("base_width", parameter("base_width"), std::to_string(network.base_width));
-  compare("levels", parameter("levels"), std::to_string(network.levels));
+  std::set<std::string> names;
+  for (const ModelSpec* of : std::array<const ModelSpec*, 2>{&spec, &here}) {
+    for (const auto& [name, value] : of->architecture_parameters) names.insert(name);
+  }
+  names.erase("dropout");
+  for (const std::string& name : names) compare(name, parameter(spec, name), parameter(here, name));
   compare("bands", std::to_string(spec.bands.size()), std::to_string(network.bands));
   compare("classes", std::to_string(spec.classes.size()), std::to_string(network.classes));
   compare("normalisation", normalisation_text(spec.normalisation), normalisation_text(normalisation));

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <furrow/geo/core/exec_context.h>
+#include <furrow/segmentation/architecture.h>
 #include <furrow/segmentation/imperfect_labels.h>
 #include <furrow/segmentation/schedule.h>
 #include <furrow/segmentation/training_data.h>
@@ -33,7 +34,18 @@ enum class OptimiserKind {
   kSgd     ///< with Nesterov momentum (Sutskever et al. 2013)
 };
 
+enum class Device { kCpu, kCuda };
+enum class Precision {
+  kFp32,
+  kBf16  ///< convolutions in bfloat16; loss, weights and their updates in float32
+};
+
 struct TrainOptions {
+  NetworkKind network = NetworkKind::kUNet;
+  NormKind norm = NormKind::kBatch;
+  HeadKind head = HeadKind::kClasses;
+  double distance_weight = 1.0;  ///< of the distance's loss beside the others, with a multi-task head; >= 0
+  double distance_px = 10.0;     ///< distances beyond are all the same, > 0
   std::int64_t base_width = 32;
   std::int64_t levels = 5;
   double dropout = 0.15;
@@ -53,7 +65,9 @@ struct TrainOptions {
   std::int64_t patience = 0;          ///< stop after so many epochs without a better one; 0 = never
   std::int64_t checkpoint_every = 1;  ///< epochs between checkpoints; 0 = none
   std::uint64_t seed = 1;             ///< of weights, order, windows, augmentation and dropout
-  bool resume = false;                ///< go on from the last checkpoint, if there is one
+  Device device = Device::kCpu;
+  Precision precision = Precision::kFp32;
+  bool resume = false;  ///< go on from the last checkpoint, if there is one
   bool overwrite = false;
 };
 
@@ -92,7 +106,7 @@ struct TrainReport {
   std::vector<LabellerConfusion> labellers;  ///< of the best epoch; empty unless they are learned
 };
 
-/// Trains a U-Net and writes a model folder (see docs/commands/train.md): weights.safetensors, model.ts,
+/// Trains a network and writes a model folder (see docs/commands/train.md): weights.safetensors, model.ts,
 /// model.json, stac-item.json, metrics.json, metrics.csv, training.html, README.md. The folder appears whole
 /// or not at all.
 ///

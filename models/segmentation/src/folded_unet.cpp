@@ -1,0 +1,130 @@
+#include "folded_unet.h"
+
+namespace furrow::segmentation {
+namespace {
+
+/// Scale and shift of batch normalisation in evaluation mode, each [channels].
+struct ScaleShift {
+  torch::Tensor scale;
+  torch::Tensor shift;
+};
+
+const torch::nn::BatchNorm2dImpl* batch_norm(const torch::nn::AnyModule& norm) {
+  return norm.ptr()->as<torch::nn::BatchNorm2d>();
+}
+
+ScaleShift scale_shift(const torch::nn::BatchNorm2dImpl& norm) {
+  const torch::Tensor factor = norm.weight / torch::sqrt(norm.running_var + norm.options.eps());
+  return {factor.detach().contiguous(), (norm.bias - norm.running_mean * factor).detach().contiguous()};
+}
+
+torch::Tensor channels_last(const torch::Tensor& weight) {
+  return weight.detach().contiguous(torch::MemoryFormat::ChannelsLast);
+}
+
+}  // namespace
+
+torch::Tensor FoldedUNet::Conv::operator()(const torch::Tensor& x) const {
+  return torch::conv2d(x, weight, bias, stride, padding);
+}
+
+torch::Tensor FoldedUNet::Activation::operator()(torch::Tensor x) const {
+  if (!weight.defined()) return x.relu_();
+  if (groups == 0) return torch::addcmul(bias, x, weight).relu_();
+  return torch::group_norm(x, groups, weight, bias).relu_();
+}
+
+FoldedUNet::Conv FoldedUNet::plain(const torch::nn::Conv2d& conv) {
+  const torch::Tensor bias = conv->bias.defined() ? conv->bias.detach().contiguous() : torch::Tensor();
+  return {channels_last(conv->weight), bias, (*conv->options.stride())[0],
+          conv->options.kernel_size()->at(0) / 2};
+}
+
+/// Batch normalisation goes into the convolution; group normalisation cannot.
+FoldedUNet::Conv FoldedUNet::fold(const torch::nn::Conv2d& conv, const torch::nn::AnyModule& norm) {
+  Conv folded = plain(conv);
+  const auto* batch = batch_norm(norm);
+  if (batch == nullptr) return folded;
+  const ScaleShift by = scale_shift(*batch);
+  folded.weight = channels_last(conv->weight * by.scale.reshape({-1, 1, 1, 1}));
+  folded.bias = by.shift;
+  return folded;
+}
+
+/// What remains of a normalisation behind a convolution that fold() has made.
+FoldedUNet::Activation FoldedUNet::after(const torch::nn::AnyModule& norm) {
+  return batch_norm(norm) != nullptr ? Activation{} : before(norm);
+}
+
+/// A normalisation that no convolution stands directly before.
+FoldedUNet::Activation FoldedUNet::before(const torch::nn::AnyModule& norm) {
+  if (const auto* batch = batch_norm(norm)) {
+    const ScaleShift by = scale_shift(*batch);
+    return {by.scale.reshape({1, -1, 1, 1}), by.shift.reshape({1, -1, 1, 1}), 0};
+  }
+  const auto* group = norm.ptr()->as<torch::nn::GroupNorm>();
+  return {group->weight.detach().contiguous(), group->bias.detach().contiguous(),
+          group->options.num_groups()};
+}
+
+FoldedUNet::Block FoldedUNet::block_of(const torch::nn::Module& module) {
+  const auto& block = *module.as<BlockImpl>();
+  Block result;
+  result.place = block.options.place;
+  if (!block.up.is_empty()) result.up = plain(block.up);
+  if (const auto* residual = module.as<ResidualBlock>()) {
+    result.has_first_activation = !block.norm1.is_empty();
+    if (result.has_first_activation) result.activation1 = before(block.norm1);
+    result.conv1 = fold(block.conv1, block.norm2);
+    result.activation2 = after(block.norm2);
+    result.conv2 = plain(block.conv2);
+    result.shortcut = plain(residual->shortcut);
+    return result;
+  }
+  result.conv1 = fold(block.conv1, block.norm1);
+  result.activation1 = after(block.norm1);
+  result.conv2 = fold(block.conv2, block.norm2);
+  result.activation2 = after(block.norm2);
+  return result;
+}
+
+FoldedUNet::FoldedUNet(const UNet& network) : m_kind(network->options.head) {
+  const torch::NoGradGuard no_grad;
+  for (const auto& module : *network->encoder) m_encoder.push_back(block_of(*module));
+  for (const auto& module : *network->decoder) m_decoder.push_back(block_of(*module));
+  if (m_kind == HeadKind::kClasses) {
+    m_head = plain(network->head);
+    return;
+  }
+  const MultiTaskHead& head = network->multi_task_head;
+  m_head = plain(head->extent);
+  m_head.weight = channels_last(torch::cat({head->extent->weight, head->boundary->weight}, 0));
+  m_head.bias = torch::cat({head->extent->bias, head->boundary->bias}, 0).detach();
+}
+
+torch::Tensor FoldedUNet::run(const torch::Tensor& input, const Block& block) {
+  if (block.shortcut.weight.defined()) {
+    const torch::Tensor y = block.conv1(block.has_first_activation ? block.activation1(input) : input);
+    return block.conv2(block.activation2(y)).add_(block.shortcut(input));
+  }
+  const torch::Tensor x = block.place == Place::kDown ? torch::max_pool2d(input, 2) : input;
+  return block.activation2(block.conv2(block.activation1(block.conv1(x))));
+}
+
+torch::Tensor FoldedUNet::forward(const torch::Tensor& input) const {
+  std::vector<torch::Tensor> skips;
+  torch::Tensor x = run(input, m_encoder.front());
+  for (std::size_t level = 1; level < m_encoder.size(); ++level) {
+    skips.push_back(x);
+    x = run(x, m_encoder[level]);
+  }
+  for (const Block& block : m_decoder) {
+    x = run(torch::cat({skips.back(), torch::pixel_shuffle(block.up(x), 2)}, 1), block);
+    skips.pop_back();
+  }
+  const torch::Tensor answer = m_head(x);
+  if (m_kind == HeadKind::kClasses) return answer;
+  return class_logits(answer.narrow(1, 0, 1), answer.narrow(1, 1, 1));
+}
+
+}  // namespace furrow::segmentation

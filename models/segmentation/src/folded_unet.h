@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <torch/torch.h>
+
+#include "unet.h"
+
+namespace furrow::segmentation {
+
+/// A trained network for prediction: batch normalisation is folded into the convolution before it, or is a
+/// scale and a shift where an activation stands before it. Thread-safe.
+class FoldedUNet {
+ public:
+  explicit FoldedUNet(const UNet& network);
+  /// Logits, as the network in evaluation mode gives them up to rounding.
+  [[nodiscard]] torch::Tensor forward(const torch::Tensor& input) const;
+
+ private:
+  struct Conv {
+    torch::Tensor weight;  ///< undefined = no such convolution
+    torch::Tensor bias;    ///< may be undefined
+    std::int64_t stride = 1;
+    std::int64_t padding = 0;
+    [[nodiscard]] torch::Tensor operator()(const torch::Tensor& x) const;
+  };
+  /// Normalisation and ReLU; without weight a ReLU alone, in place.
+  struct Activation {
+    torch::Tensor weight;
+    torch::Tensor bias;
+    std::int64_t groups = 0;  ///< 0 = scale and shift
+    [[nodiscard]] torch::Tensor operator()(torch::Tensor x) const;
+  };
+  struct Block {
+    Place place = Place::kFirst;
+    bool has_first_activation = false;  ///< of residual blocks
+    Conv up;
+    Activation activation1;  ///< before the first convolution of a residual block, after it in a U-Net
+    Conv conv1;
+    Activation activation2;
+    Conv conv2;
+    Conv shortcut;  ///< of residual blocks
+  };
+  static Conv plain(const torch::nn::Conv2d& conv);
+  static Conv fold(const torch::nn::Conv2d& conv, const torch::nn::AnyModule& norm);
+  static Activation after(const torch::nn::AnyModule& norm);
+  static Activation before(const torch::nn::AnyModule& norm);
+  static Block block_of(const torch::nn::Module& module);
+  static torch::Tensor run(const torch::Tensor& x, const Block& block);
+
+  std::vector<Block> m_encoder;
+  std::vector<Block> m_decoder;
+  Conv m_head;      ///< the classes, or extent and boundary
+  HeadKind m_kind;  ///< which of them
+};
+
+}  // namespace furrow::segmentation
