@@ -210,6 +210,19 @@ class Train final : public Step {
         .unit("epochs")
         .group(group)
         .help("Epochs until so many are left out");
+    t.add("unlabelled", &on.unlabelled)
+        .input("raster")
+        .group(group)
+        .help("Mean teacher: images of the same kind without labels; needs --ema-decay, for example 0.99");
+    t.add("consistency", &on.consistency)
+        .at_least(0)
+        .group(group)
+        .help("Weight of agreement with the teacher on unlabelled images");
+    t.add("consistency-ramp", &on.consistency_ramp_epochs)
+        .range(1, 100000)
+        .unit("epochs")
+        .group(group)
+        .help("Epochs until it has that weight");
   }
 
   void declare_data(OptionTable& t) {

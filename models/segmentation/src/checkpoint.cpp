@@ -109,7 +109,7 @@ void describe_methods(const TrainOptions& options, Description& all) {
     all["co_teaching_forget"] = number(on.co_teaching_forget);
     all["co_teaching_ramp_epochs"] = std::to_string(on.co_teaching_ramp_epochs);
   }
-  if (on.consistency > 0.0) {
+  if (!on.unlabelled.empty()) {
     all["consistency"] = number(on.consistency);
     all["consistency_ramp_epochs"] = std::to_string(on.consistency_ramp_epochs);
     all["unlabelled"] = geo::join(on.unlabelled, " ");

@@ -24,7 +24,7 @@ std::vector<std::string> methods_on(const ImperfectLabelOptions& options) {
   if (options.pu_prior > 0.0) names.emplace_back("the positive-unlabelled risk");
   if (options.labeller_confusion) names.emplace_back("confusion matrices of labellers");
   if (options.co_teaching_forget > 0.0) names.emplace_back("co-teaching");
-  if (options.consistency > 0.0) names.emplace_back("the mean teacher");
+  if (!options.unlabelled.empty()) names.emplace_back("the mean teacher");
   return names;
 }
 
@@ -68,10 +68,12 @@ void check_together(const TrainingData& data, const TrainOptions& options) {
     refuse(concat(names.front(), " needs labels, not soft targets"));
   if (on.labeller_confusion && data.labellers().empty())
     refuse("confusion matrices of labellers need scenes with named labellers");
+  if (!on.unlabelled.empty() && options.ema_decay == 0.0)
+    refuse("the mean teacher is the running mean of the weights; give it a decay (--ema-decay 0.99)");
   if (on.elr_lambda > 0.0 && !data.options().number_pixels)
     refuse("early-learning regularisation needs training data with numbered pixels");
   if (on.co_teaching_forget > 0.0 &&
-      (options.ema_decay > 0.0 || on.consistency > 0.0 || !options.start_from.empty())) {
+      (options.ema_decay > 0.0 || !on.unlabelled.empty() || !options.start_from.empty())) {
     refuse(
         "co-teaching trains two networks of different beginnings, without a running mean of weights, a "
         "mean teacher or a model to start from");

@@ -21,6 +21,7 @@
 #include "distance_target.h"
 #include "losses.h"
 #include "methods/co_teaching.h"
+#include "methods/mean_teacher.h"
 #include "methods/start_from.h"
 #include "model_folder.h"
 #include "objective.h"
@@ -129,6 +130,10 @@ class Trainer {
       m_peer = Peer{network, make_optimiser(network, {}, options)};
       place(network);
     }
+    if (!options.imperfect.unlabelled.empty()) {
+      m_unlabelled = std::make_unique<UnlabelledImages>(options.imperfect.unlabelled, data, exec);
+      m_description["unlabelled_sha256"] = m_unlabelled->fingerprint();
+    }
     if (options.ema_decay == 0.0) return;
     m_average = UNet(m_network->options, options.seed);
     if (!options.start_from.empty()) from_tensors(*m_average, to_tensors(*m_network), options.start_from);
@@ -167,6 +172,7 @@ class Trainer {
   UNet m_network;
   UNet m_average{nullptr};  ///< running mean of the network's weights; empty = not wanted
   std::optional<Peer> m_peer;
+  std::unique_ptr<UnlabelledImages> m_unlabelled;  ///< of the mean teacher; nullptr = none
   Objective m_objective;
   std::unique_ptr<torch::optim::Optimizer> m_optimiser;
   std::map<std::string, std::string> m_description;
@@ -237,8 +243,13 @@ double Trainer::train_step(std::int64_t epoch, std::int64_t step, Batch& batch) 
   const TensorBatch tensors(batch, m_data.bands(), m_data.options().chip_px, m_device);
   if (m_peer) return teach_each_other(epoch, tensors, batch);
   const NetworkOutput output = answer(m_network, tensors);
-  const torch::Tensor loss =
-      m_objective.loss(output.logits, tensors.target, batch) + distance_part(output, batch);
+  torch::Tensor loss = m_objective.loss(output.logits, tensors.target, batch) + distance_part(output, batch);
+  if (m_unlabelled) {
+    const ImperfectLabelOptions& on = m_options.imperfect;
+    const double weight = on.consistency * consistency_ramp(on.consistency_ramp_epochs, epoch);
+    loss = loss +
+           weight * consistency_loss(m_network, m_average, m_unlabelled->windows(epoch, step, batch.count));
+  }
   const double value = descend(m_network, *m_optimiser, loss, epoch);
   if (!m_average.is_empty())
     update_average(m_average, m_network, m_options.ema_decay, (epoch - 1) * m_steps + step);

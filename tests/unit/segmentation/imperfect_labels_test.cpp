@@ -1,5 +1,6 @@
 #include <furrow/segmentation/imperfect_labels.h>
 
+#include <cmath>
 #include <functional>
 
 #include <gmock/gmock.h>
@@ -337,6 +338,51 @@ TEST(CoTeachingTraining, ResumesToTheBit) {
   expect_resume_to_the_bit({write_scene(folder, kSide, kSide)}, data_opts, options, folder);
 }
 
+/// The image under another light: darker middle tones (a gamma beyond those of the augmentation).
+std::string write_dim(const TemporaryFolder& folder, double power) {
+  geo::Raster<std::uint16_t> image = testing_scene::image(kSide, kSide, 9);
+  for (std::uint16_t& value : image.data()) {
+    const double x = std::clamp((value - 400.0) / 1600.0, 0.0, 1.0);
+    value = static_cast<std::uint16_t>(400.0 + 1600.0 * std::pow(x, power));
+  }
+  return write(folder, "dim.tif", image, test::utm_grid(kSide, kSide));
+}
+
+TEST(MeanTeacherTraining, AnswersUnderAnotherLight) {
+  const TemporaryFolder folder;
+  const std::vector<TrainingScene> scenes{write_scene(folder, kSide, kSide)};
+  const std::string dim = write_dim(folder, 4.0);
+  TrainingDataOptions data_opts = data_options();
+  data_opts.augment = false;
+  TrainOptions options = tiny_training(25);
+  options.ema_decay = 0.95;
+  train(scenes, data_opts, options, folder / "plain");
+  options.imperfect.unlabelled = {dim};
+  options.imperfect.consistency_ramp_epochs = 5;
+  train(scenes, data_opts, options, folder / "teacher");
+  const double plain = right_share(folder / "plain", dim, everywhere);
+  EXPECT_GT(right_share(folder / "teacher", dim, everywhere), plain + 0.1) << plain;
+}
+
+TEST(MeanTeacherTraining, ResumesToTheBitAndKnowsItsImages) {
+  const TemporaryFolder folder;
+  const std::vector<TrainingScene> scenes{write_scene(folder, kSide, kSide)};
+  TrainOptions options = tiny_training(4);
+  options.ema_decay = 0.9;
+  options.imperfect.unlabelled = {write_dim(folder, 2.0)};
+  TrainingDataOptions data_opts = data_options();
+  data_opts.val_share = 0.2;
+  expect_resume_to_the_bit(scenes, data_opts, options, folder);
+  options.imperfect.unlabelled = {
+      write(folder, "one.tif", geo::Raster<std::uint16_t>(64, 64, 1, 5), test::utm_grid(64, 64))};
+  try {
+    train(scenes, data_opts, options, folder / "other");
+    FAIL();
+  } catch (const geo::ModelError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("one.tif' has 1 bands"));
+  }
+}
+
 TEST(ImperfectLabels, RefuseWhatMakesNoSense) {
   const TemporaryFolder folder;
   const TrainingScene scene = write_scene(folder, kSide, kSide);
@@ -352,6 +398,7 @@ TEST(ImperfectLabels, RefuseWhatMakesNoSense) {
   };
   EXPECT_THAT(failure([](auto& on, auto&) { on.pu_prior = 1.0; }),
               HasSubstr("share of field from 0 to below"));
+  EXPECT_THAT(failure([](auto& on, auto&) { on.unlabelled = {"a.tif"}; }), HasSubstr("--ema-decay 0.99"));
   EXPECT_THAT(failure([](auto& on, auto&) { on.elr_lambda = 1.0; }), HasSubstr("numbered pixels"));
   EXPECT_THAT(failure([](auto& on, auto&) { on.labeller_confusion = true; }), HasSubstr("named labellers"));
   EXPECT_THAT(failure([](auto& on, auto&) { on.pu_prior = 0.5, on.loss_gate_after = 2; }),

@@ -11,6 +11,7 @@
 #include "methods/early_learning.h"
 #include "methods/labeller_confusion.h"
 #include "methods/loss_gate.h"
+#include "methods/mean_teacher.h"
 #include "methods/positive_unlabelled.h"
 #include "methods/start_from.h"
 
@@ -216,6 +217,41 @@ TEST(CoTeaching, KeepsTheEasyLabelsOfEachClass) {
                 .weights[0][0][0]
                 .item<double>(),
             1.0);
+}
+
+TEST(MeanTeacher, RampsUp) {
+  EXPECT_NEAR(consistency_ramp(10, 1), std::exp(-5.0), 1e-12);
+  EXPECT_NEAR(consistency_ramp(10, 6), std::exp(-1.25), 1e-12);
+  EXPECT_EQ(consistency_ramp(10, 11), 1.0);
+  EXPECT_EQ(consistency_ramp(10, 50), 1.0);
+}
+
+TEST(MeanTeacher, ComparesSoftmaxesOverImagePixels) {
+  const UNetOptions shape{2, 2, 2, 0.0, 3};
+  UNet student(shape, 1);
+  UNet teacher(shape, 2);
+  student->train();
+  const torch::Tensor x = torch::rand({2, 2, 4, 4}, torch::make_generator<at::CPUGeneratorImpl>(7));
+  torch::Tensor valid = torch::ones({2, 1, 4, 4});
+  valid[0][0][1][2] = 0.0;
+  const torch::Tensor loss = consistency_loss(student, teacher, {x, 0.5 * x, valid});
+  const torch::Tensor p = torch::softmax(student->forward(0.5 * x), 1);
+  const torch::Tensor q = torch::softmax(teacher->forward(x), 1);
+  double expected = 0.0;
+  for (int n = 0; n < 2; ++n) {
+    for (int c = 0; c < 3; ++c) {
+      for (int row = 0; row < 4; ++row) {
+        for (int col = 0; col < 4; ++col) {
+          if (n == 0 && row == 1 && col == 2) continue;
+          expected += std::pow(p[n][c][row][col].item<double>() - q[n][c][row][col].item<double>(), 2);
+        }
+      }
+    }
+  }
+  EXPECT_NEAR(loss.item<double>(), expected / (31 * 3), 1e-6);
+  loss.backward();
+  EXPECT_TRUE(student->head->weight.grad().defined());
+  EXPECT_FALSE(teacher->head->weight.grad().defined());
 }
 
 TEST(StartFrom, NamesEveryDifference) {

@@ -27,9 +27,9 @@ struct ImperfectLabelOptions {
   double co_teaching_forget = 0.0;  ///< co-teaching: share of labels taken for wrong, 0..0.9; 0 = off
   std::int64_t co_teaching_ramp_epochs = 10;  ///< epochs until so many are left out, >= 1
 
-  double consistency = 0.0;  ///< mean teacher: weight of agreement on unlabelled images; 0 = off
+  std::vector<std::string> unlabelled;        ///< images of the mean teacher; none = off
+  double consistency = 1.0;                   ///< weight of its agreement on them, >= 0
   std::int64_t consistency_ramp_epochs = 10;  ///< epochs until it has that weight, >= 1
-  std::vector<std::string> unlabelled;        ///< images of the mean teacher
 };
 
 /// Learned confusion of one labeller: row = true class, column = label, rows add up to 1.
