@@ -14,6 +14,7 @@
 #include <furrow/geo/core/random.h>
 #include <furrow/geo/core/text.h>
 
+#include "batch_queue.h"
 #include "calibration.h"
 #include "checkpoint.h"
 #include "losses.h"
@@ -123,6 +124,7 @@ class Trainer {
   std::int64_t m_steps;
   TrainState m_state;
   bool m_stopped_early = false;
+  double m_data_wait_s = 0.0;  ///< of the epoch trained last
 };
 
 void Trainer::resume() {
@@ -166,15 +168,18 @@ EpochMetrics Trainer::train_epoch(std::int64_t epoch, geo::Progress& progress) {
   EpochMetrics metrics;
   metrics.epoch = epoch;
   double sum = 0.0;
+  BatchQueue batches(
+      m_steps, [&](std::int64_t step) { return m_data.train_batch(epoch, step, m_options.batch_size); });
   for (std::int64_t step = 0; step < m_steps; ++step) {
     metrics.learning_rate = learning_rate_at((epoch - 1) * m_steps + step, m_options.epochs * m_steps,
                                              m_options.learning_rate, m_options.schedule);
     for (auto& group : m_optimiser->param_groups()) group.options().set_lr(metrics.learning_rate);
-    Batch batch = m_data.train_batch(epoch, step, m_options.batch_size);
+    Batch batch = batches.next();
     sum += train_step(epoch, step, batch) * static_cast<double>(batch.count);
     progress.advance();
   }
   metrics.train_loss = sum / static_cast<double>(m_data.summary().train_chips);
+  m_data_wait_s = batches.waited_s();
   return metrics;
 }
 
@@ -185,9 +190,10 @@ Validation Trainer::validate(std::int64_t sample_every) {
   Validation result;
   std::int64_t count = 0;
   const std::int64_t batches = m_data.val_batches(m_options.batch_size);
+  BatchQueue queue(batches, [&](std::int64_t i) { return m_data.val_batch(i, m_options.batch_size); });
   for (std::int64_t i = 0; i < batches; ++i) {
     m_exec.check_cancelled();
-    Batch batch = m_data.val_batch(i, m_options.batch_size);
+    Batch batch = queue.next();
     const TensorBatch tensors(batch, m_data.bands(), m_data.options().chip_px);
     const torch::Tensor logits = network->forward(tensors.pixels);
     const torch::Tensor loss = total_loss(logits, tensors.target, m_options.loss);
@@ -234,7 +240,8 @@ void Trainer::report_epoch(const EpochMetrics& metrics, double seconds) const {
                    geo::fixed(metrics.val_iou_extent, 3), ", interior ", geo::fixed(metrics.val_iou[1], 3),
                    ", boundary ", geo::fixed(metrics.val_iou[2], 3));
   }
-  text += concat("; ", geo::fixed(seconds, 1), " s");
+  text +=
+      concat("; ", geo::fixed(seconds, 1), " s, ", geo::fixed(m_data_wait_s, 1), " s of it waiting for data");
   if (left >= 60.0) text += concat(", about ", std::llround(left / 60.0), " min left");
   geo::log_info(text);
 }
