@@ -8,9 +8,15 @@
 #include <furrow/geo/core/log.h>
 #include <furrow/geo/core/text.h>
 #include <furrow/geo/raster/normalise.h>
+#include <furrow/geo/raster/raster_list.h>
+#include <furrow/geo/vector/layer.h>
 #include <furrow/segmentation/trainer.h>
 #include <furrow/segmentation/training_data.h>
 #include <furrow/workflow/step.h>
+
+#include "dataset_options.h"
+#include "training_scenes.h"
+#include "vector_options.h"
 
 namespace furrow::workflow {
 namespace {
@@ -25,7 +31,9 @@ class Train final : public Step {
             "and writes a model folder for 'predict'. Windows are cut from the scenes while training; there "
             "are no "
             "chip files. Labels lie on the image's pixel grid, as 'rasterize --grid' and 'consensus' make "
-            "them.\n\n"
+            "them, or are polygons in any CRS. Or give a data set: its folder or table, in a layout that "
+            "'check' knows; its splits are kept, and its test part is never seen. Images that cannot be "
+            "used are left out and listed.\n\n"
             "With --risk, pixels whose labels are doubtful count less: w = max(floor, (1 - r / "
             "r_max)^gamma), r_max = "
             "2/3 for three classes. Gamma 0 is plain training to the bit. With --posterior, the class "
@@ -36,6 +44,9 @@ class Train final : public Step {
             "temperature is "
             "fitted (Guo et al. 2017). Interrupted training goes on with --resume, to the same weights.",
             {{"Plain training", "furrow train sample_data/scene.tif --labels labels.tif --out model"},
+             {"Polygons as labels",
+              "furrow train sample_data/scene.tif --labels sample_data/truth.gpkg --out model"},
+             {"A data set", "furrow train ftw --out model"},
              {"Doubtful labels weigh less",
               "furrow train scene.tif --labels label.tif --risk risk.tif --epochs 100 --out model"},
              {"Train on the votes instead of their winner",
@@ -44,12 +55,17 @@ class Train final : public Step {
   }
 
   void declare(OptionTable& t) override {
-    t.add("images", &m_images).positional().required().input("raster").help("Images, all of one kind");
-    t.add("labels", &m_labels)
+    t.add("images", &m_images)
+        .positional()
         .required()
         .input("raster")
+        .help("Images, all of one kind; or one data set: its folder or table");
+    t.add("labels", &m_labels)
+        .input("labels")
         .help(
-            "Labels of each image, in the same order: 0 background, 1 interior, 2 boundary, 3 or 255 ignore");
+            "Labels of each image, in the same order: rasters with 0 background, 1 interior, 2 boundary, 3 "
+            "or "
+            "255 ignore, or polygon files (one may serve all images); not for a data set, which has its own");
     t.add("risk", &m_risk)
         .input("raster")
         .help("Label risk of each image, 0..1, in the same order, as consensus writes it");
@@ -63,6 +79,8 @@ class Train final : public Step {
     t.add("resume", &m_train.resume)
         .help("Go on from the last checkpoint of the same training, if there is one");
     t.add("seed", &m_seed).at_least(0).help("Seed of everything random");
+    declare_dataset(t);
+    declare_polygons(t);
     declare_risk(t);
     declare_imperfect_labels(t);
     declare_data(t);
@@ -71,12 +89,15 @@ class Train final : public Step {
   }
 
   void check() const override {
+    check_inputs();
     const auto same = [&](const char* option, std::size_t given) {
       if (given == m_images.size()) return;
       throw geo::UsageError(geo::concat(m_images.size(), " image(s) but ", given, " of --", option,
                                         ": give one for each image, in the same order"));
     };
-    same("labels", m_labels.size());
+    // One polygon file may serve all images; whether it is one is known when it is opened.
+    if (!is_dataset() && !(m_labels.size() == 1 && !geo::has_raster_extension(m_labels.front())))
+      same("labels", m_labels.size());
     if (!m_risk.empty()) same("risk", m_risk.size());
     if (!m_labellers.empty()) same("labeller", m_labellers.size());
     if (!m_norm_statistics.empty() && m_normalise == "divide")
@@ -88,7 +109,7 @@ class Train final : public Step {
           "--risk-mode ", m_risk_mode,
           " needs --posterior: the class probabilities of each image's labels, as consensus writes them"));
     }
-    if (segmentation::uses_risk(mode) && m_risk.empty() && m_posterior.empty()) {
+    if (segmentation::uses_risk(mode) && m_risk.empty() && m_posterior.empty() && !is_dataset()) {
       throw geo::UsageError(geo::concat("--risk-mode ", m_risk_mode,
                                         " needs --risk: the risk raster of each image (or --posterior)"));
     }
@@ -96,7 +117,10 @@ class Train final : public Step {
   }
 
   void run(StepContext& context) override {
-    const segmentation::TrainingData data(scenes(), data_options(), context.exec());
+    segmentation::TrainingDataOptions options = data_options();
+    const segmentation::TrainingData data(is_dataset() ? dataset_scenes(options, context) : scenes(), options,
+                                          context.exec());
+    for (const segmentation::LeftOutScene& scene : data.left_out()) context.fail(scene.image, scene.reason);
     const segmentation::TrainingDataSummary& summary = data.summary();
     warn_about_data(summary);
     m_train.seed = static_cast<std::uint64_t>(m_seed);
@@ -136,6 +160,67 @@ class Train final : public Step {
   }
 
  private:
+  [[nodiscard]] bool is_dataset() const { return m_labels.empty(); }
+
+  /// @throws geo::UsageError
+  void check_inputs() const {
+    if (!is_dataset()) {
+      if (m_dataset.is_said() || !m_dataset.data_root.empty() || !m_val_countries.empty())
+        throw geo::UsageError(
+            "--dataset, --data-root and --val-country are for a data set, which has labels of its own: leave "
+            "out --labels");
+      return;
+    }
+    if (m_images.size() != 1 || geo::has_raster_extension(m_images.front())) {
+      throw geo::UsageError(
+          "--labels is missing: the labels of each image (only a data set, one folder or table, needs none)");
+    }
+    if (!m_risk.empty() || !m_posterior.empty())
+      throw geo::UsageError("--risk and --posterior belong to images; a data set names its own risk rasters");
+  }
+
+  void declare_dataset(OptionTable& t) {
+    m_dataset.declare(t);
+    t.find("strict")->help(
+        "Stop at the first file that is missing or cannot be used, instead of leaving its image out");
+    t.add("val-country", &m_val_countries)
+        .excludes("val-share")
+        .excludes("val-area")
+        .group("Data set")
+        .help("Countries whose samples validate, instead of what the data set says; all others train");
+  }
+
+  void declare_polygons(OptionTable& t) {
+    const char* group = "Polygons";
+    m_vector.declare(t, "labels");
+    for (const char* name : {"layer", "labels-crs", "invalid"}) t.find(name)->group(group);
+    t.find("labels-crs")
+        ->help("CRS of the polygons whatever the file says: EPSG:32632, or 'grid' for that of each image");
+    t.add("boundary-px", &m_data.boundary.width_px)
+        .range(0, 1000)
+        .unit("px")
+        .group(group)
+        .help("Width of the boundary class around polygons, half on each side; 0 = no boundary class");
+    t.add("boundary-m", &m_data.boundary.width_m)
+        .range(0, 100000)
+        .unit("m")
+        .excludes("boundary-px")
+        .group(group)
+        .help("The same in metres on the ground");
+    t.add("label-area", &m_data.label_area.path)
+        .input("vector layer")
+        .group(group)
+        .help("Polygons of what was mapped: labels outside of them are ignored, not background");
+    t.add("val-area", &m_data.val_area.path)
+        .input("vector layer")
+        .excludes("val-share")
+        .group(group)
+        .help("Polygons of a region to validate on: blocks that overlap it validate, all others train");
+    t.add("area-crs", &m_area_crs)
+        .group(group)
+        .help("CRS of --label-area and --val-area whatever the files say; 'grid' = that of each image");
+  }
+
   void declare_risk(OptionTable& t) {
     const char* group = "Label risk";
     auto& risk = m_data.risk;
@@ -243,6 +328,17 @@ class Train final : public Step {
     t.add("augment", &m_data.augment)
         .group(group)
         .help("Turn, mirror, brighten and darken the windows at random, with some noise");
+    t.add("augment-scale", &m_scale)
+        .count(2)
+        .range(0.25, 4)
+        .group(group)
+        .help("Enlarge windows by a random factor in this range, for example 0.75,1.5; 1,1 = not");
+    t.add("augment-dates", &m_data.swap_dates)
+        .group(group)
+        .help("Exchange the two dates of a sample at random (data sets with two windows of time)");
+    t.add("balance", &m_data.balance)
+        .group(group)
+        .help("Draw windows so that each class is looked for equally often, however rare it is");
     t.add("ignore-label-nodata", &m_data.ignore_label_nodata)
         .group(group)
         .help("Ignore pixels that are the label raster's nodata even when that is a class (0, 1, 2)");
@@ -251,9 +347,11 @@ class Train final : public Step {
         .group(group)
         .help("How pixel values become network input");
     t.add("norm-scope", &m_norm_scope)
-        .choices({"scene", "stored"})
+        .choices({"auto", "scene", "stored"})
         .group(group)
-        .help("Statistics of each scene itself, or those of the training scenes for every later scene");
+        .help(
+            "Statistics of each scene itself, or those of all training images for every later scene; auto = "
+            "scene, for a data set stored: a chip alone says too little");
     t.add("norm-per-band", &m_data.normalisation.per_band)
         .group(group)
         .help("Statistics of each band instead of all bands together");
@@ -384,14 +482,61 @@ class Train final : public Step {
     return std::ranges::find(names, name) - names.begin();
   }
 
+  /// A raster, unless only a vector driver opens it.
+  static bool is_polygon_file(const std::string& path) {
+    if (geo::has_raster_extension(path)) return false;
+    try {
+      return !geo::list_layers(path).empty();
+    } catch (const geo::IoError&) {
+      return false;
+    }
+  }
+
   [[nodiscard]] std::vector<segmentation::TrainingScene> scenes() const {
     std::vector<segmentation::TrainingScene> result;
     for (std::size_t i = 0; i < m_images.size(); ++i) {
-      result.push_back({m_images[i], m_labels[i], m_risk.empty() ? "" : m_risk[i],
-                        m_posterior.empty() ? "" : m_posterior[i],
-                        m_labellers.empty() ? "" : m_labellers[i]});
+      segmentation::TrainingScene scene;
+      scene.image = m_images[i];
+      scene.labels = m_labels[m_labels.size() == 1 ? 0 : i];
+      if (!m_risk.empty()) scene.risk = m_risk[i];
+      if (!m_posterior.empty()) scene.posterior = m_posterior[i];
+      scene.labels_are_polygons =
+          i > 0 && m_labels.size() == 1 ? result.front().labels_are_polygons : is_polygon_file(scene.labels);
+      if (!m_labellers.empty()) scene.labeller = m_labellers[i];
+      result.push_back(std::move(scene));
+    }
+    if (m_labels.size() < m_images.size() && !result.front().labels_are_polygons) {
+      throw geo::UsageError(geo::concat(m_images.size(), " image(s) but ", m_labels.size(),
+                                        " of --labels: give one for each image, in the same order"));
     }
     return result;
+  }
+
+  [[nodiscard]] std::vector<segmentation::TrainingScene> dataset_scenes(
+      segmentation::TrainingDataOptions& options, StepContext& context) const {
+    const std::string& path = m_images.front();
+    dataset::Dataset data = dataset::read_dataset(path, m_dataset.read_options());
+    // Without its table the splits are not known: test samples would be trained on.
+    if (!data.unreadable_catalogues.empty()) throw geo::IoError(data.unreadable_catalogues.front());
+    if (data.incomplete > 0) {
+      context.fail(path, geo::concat(data.incomplete, " of ", data.listed,
+                                     " samples lack a file and are left out, the first ",
+                                     geo::quoted(data.missing.front().path), "; `furrow check` lists them"));
+    }
+    if (!m_val_countries.empty()) validate_on_countries(data, m_val_countries);
+    dataset::complete_splits(data, m_data.val_area.path.empty() ? m_data.val_share : 0.0,
+                             static_cast<std::uint64_t>(m_seed));
+    DatasetScenes result = scenes_of(data);
+    options.band_names = std::move(result.band_names);
+    if (result.with_risk == std::ssize(result.scenes) && m_risk_mode == "auto")
+      options.risk.mode = segmentation::RiskMode::kWeight;
+    if (result.with_risk < std::ssize(result.scenes) && segmentation::uses_risk(options.risk.mode)) {
+      throw geo::IoError(geo::concat(std::ssize(result.scenes) - result.with_risk, " of ",
+                                     result.scenes.size(), " samples of data set ", geo::quoted(path),
+                                     " have no risk raster; fill its column risk or use --risk-mode off"));
+    }
+    context.record("samples", static_cast<std::int64_t>(result.scenes.size()));
+    return std::move(result.scenes);
   }
 
   [[nodiscard]] segmentation::RiskMode risk_mode() const {
@@ -432,18 +577,38 @@ class Train final : public Step {
     options.crs_switch = "--image-crs";
     if (!m_image_crs.empty()) options.override_crs = geo::Crs::from_user_input(m_image_crs);
     options.number_pixels = m_train.imperfect.elr_lambda > 0.0;
+    options.scale = {m_scale[0], m_scale[1]};
+    options.bad_scene = m_dataset.strict ? segmentation::BadScene::kError : segmentation::BadScene::kLeaveOut;
+    set_polygons(options);
     options.risk.mode = risk_mode();
     options.risk.classes = static_cast<int>(m_risk_classes);
     geo::Normalisation& norm = options.normalisation;
     norm.method = m_normalise == "zscore"   ? geo::NormaliseMethod::kZScore
                   : m_normalise == "divide" ? geo::NormaliseMethod::kDivide
                                             : geo::NormaliseMethod::kMinMax;
-    norm.scope = m_norm_scope == "stored" ? geo::NormaliseScope::kStored : geo::NormaliseScope::kScene;
+    const bool stored = m_norm_scope == "stored" || (m_norm_scope == "auto" && is_dataset());
+    norm.scope = stored ? geo::NormaliseScope::kStored : geo::NormaliseScope::kScene;
     norm.low_percentile = m_percentiles[0];
     norm.high_percentile = m_percentiles[1];
     if (!m_norm_statistics.empty())
       norm = geo::stored_normalisation(geo::read_statistics(m_norm_statistics), norm);
     return options;
+  }
+
+  /// How polygon files are read: labels, the mapped area and the validation area.
+  void set_polygons(segmentation::TrainingDataOptions& options) const {
+    const auto set = [](segmentation::PolygonSource& source, const VectorOptions& from, const char* option) {
+      VectorOptions vector = from;
+      source.crs_of_image = vector.crs == "grid";
+      if (source.crs_of_image) vector.crs.clear();
+      source.read = vector.read_options(option);
+    };
+    VectorOptions areas;
+    areas.crs = m_area_crs;
+    areas.invalid = m_vector.invalid;
+    set(options.polygon_labels, m_vector, "--labels-crs");
+    set(options.label_area, areas, "--area-crs");
+    set(options.val_area, areas, "--area-crs");
   }
 
   static void warn_about_data(const segmentation::TrainingDataSummary& summary) {
@@ -488,8 +653,13 @@ class Train final : public Step {
   std::string m_optimiser = "adamw";
   std::string m_schedule = "cosine";
   std::string m_normalise = "minmax";
-  std::string m_norm_scope = "scene";
+  std::string m_norm_scope = "auto";
   std::string m_norm_statistics;
+  std::vector<std::string> m_val_countries;
+  DatasetOptions m_dataset;
+  VectorOptions m_vector;
+  std::string m_area_crs;
+  std::vector<double> m_scale{1.0, 1.0};
   std::vector<double> m_percentiles{1.0, 99.0};
   std::vector<double> m_class_weights{1.0, 1.0, 1.0};
   std::int64_t m_seed = 1;

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <list>
-#include <mutex>
 #include <utility>
 
 #include <furrow/geo/core/error.h>
@@ -12,6 +10,7 @@
 #include <furrow/geo/raster/band_names.h>
 #include <furrow/geo/raster/chip_grid.h>
 #include <furrow/geo/raster/raster_list.h>
+#include <furrow/geo/raster/reader_pool.h>
 #include <furrow/geo/vector/box_index.h>
 
 #include "chip_spec.h"
@@ -113,70 +112,28 @@ ChipScene look_at_scene(const std::string& path, const ChipSourceOptions& option
   return scene;
 }
 
-namespace {
-
-/// Opens scenes when they are needed and closes those that were not for long.
-class ReaderPool {
- public:
-  using Open = std::shared_ptr<const WarpedReader>;
-
-  explicit ReaderPool(int threads)
-      : m_capacity(static_cast<std::size_t>(std::clamp(kHandles / std::max(1, threads), 8, kHandles / 2))) {}
-
-  template <class Make>
-  Open get(const ChipScene& scene, const Make& make) {
-    {
-      const std::scoped_lock lock(m_mutex);
-      const auto found = std::ranges::find(m_recent, &scene, &Entry::first);
-      if (found != m_recent.end()) {
-        m_recent.splice(m_recent.begin(), m_recent, found);
-        return found->second;
-      }
-    }
-    Open opened = make(scene);
-    const std::scoped_lock lock(m_mutex);
-    // Another thread may have been faster: threads then share its reader.
-    const auto found = std::ranges::find(m_recent, &scene, &Entry::first);
-    if (found != m_recent.end()) return found->second;
-    m_recent.emplace_front(&scene, opened);
-    if (m_recent.size() > m_capacity) m_recent.pop_back();
-    return opened;
-  }
-
- private:
-  /// Every thread that reads a scene has a handle of its own; systems allow 1024 open files as a rule.
-  static constexpr int kHandles = 512;
-  using Entry = std::pair<const ChipScene*, Open>;
-
-  std::mutex m_mutex;
-  std::size_t m_capacity;
-  std::list<Entry> m_recent;
-};
-
-}  // namespace
-
 struct ChipSource::Impl {
   std::vector<Layer> layers;
   ChipSourceOptions options;
   RasterSpec spec;
   std::optional<double> usable_nodata;  ///< what pixels without data get
   std::vector<BoxIndex> indexes;        ///< of the scenes of each layer, in the CRS of the chips
-  mutable ReaderPool pool;
+  mutable ReaderPool<const ChipScene*, WarpedReader> pool;
   std::size_t reading_bytes = 0;
 
   explicit Impl(int threads) : pool(threads) {}
 
-  [[nodiscard]] ReaderPool::Open open(const ChipScene& scene) const {
-    return pool.get(scene, [&](const ChipScene& wanted) {
+  [[nodiscard]] std::shared_ptr<const WarpedReader> open(const ChipScene& scene) const {
+    return pool.get(&scene, [&](const ChipScene* wanted) {
       WarpOptions warp;
       warp.resampling = options.resampling;
       warp.nodata = options.nodata;
       warp.fill = usable_nodata.value_or(0.0);
-      warp.move = wanted.move;
-      auto reader = std::make_shared<const RasterReader>(wanted.path, options.read);
-      if (reader->grid().width != wanted.grid.width || reader->grid().height != wanted.grid.height)
-        throw IoError(concat("raster ", quoted(wanted.path), " changed while it was read"));
-      return std::make_shared<const WarpedReader>(std::move(reader), wanted.bands, warp);
+      warp.move = wanted->move;
+      auto reader = std::make_shared<const RasterReader>(wanted->path, options.read);
+      if (reader->grid().width != wanted->grid.width || reader->grid().height != wanted->grid.height)
+        throw IoError(concat("raster ", quoted(wanted->path), " changed while it was read"));
+      return std::make_shared<const WarpedReader>(std::move(reader), wanted->bands, warp);
     });
   }
 

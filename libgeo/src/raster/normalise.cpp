@@ -78,19 +78,34 @@ void rescale(std::span<float> values, const Rescaling& by, std::span<const std::
 
 }  // namespace
 
-std::vector<BandStatistics> scene_statistics(std::span<const RasterReader* const> scenes,
-                                             std::span<const int> bands, const Normalisation& how,
-                                             ExecContext& exec) {
+namespace {
+
+StatisticsOptions statistics_wanted(std::span<const int> bands, const Normalisation& how) {
   check_percentiles(how);
-  const StatisticsOptions options{
-      {bands.begin(), bands.end()}, how.per_band, {how.low_percentile, how.high_percentile}};
+  return {{bands.begin(), bands.end()}, how.per_band, {how.low_percentile, how.high_percentile}};
+}
+
+std::vector<BandStatistics> band_statistics(const std::vector<ValueStatistics>& all) {
   std::vector<BandStatistics> result;
-  for (const ValueStatistics& s : raster_statistics(scenes, options, exec)) {
+  for (const ValueStatistics& s : all) {
     result.push_back(s.pixels == 0
                          ? BandStatistics{}
                          : BandStatistics{s.percentiles[0], s.percentiles[1], s.mean, s.sd, s.pixels});
   }
   return result;
+}
+
+}  // namespace
+
+std::vector<BandStatistics> scene_statistics(std::span<const RasterReader* const> scenes,
+                                             std::span<const int> bands, const Normalisation& how,
+                                             ExecContext& exec) {
+  return band_statistics(raster_statistics(scenes, statistics_wanted(bands, how), exec));
+}
+
+std::vector<BandStatistics> scene_statistics(std::span<const std::string> paths, std::span<const int> bands,
+                                             const Normalisation& how, ExecContext& exec) {
+  return band_statistics(raster_statistics(paths, statistics_wanted(bands, how), exec));
 }
 
 std::vector<BandStatistics> scene_statistics(const RasterReader& reader, std::span<const int> bands,

@@ -1,6 +1,7 @@
 #include "augment.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include <furrow/geo/raster/rasterize.h>
@@ -86,6 +87,51 @@ Patch cut(const Patch& block, std::int64_t col, std::int64_t row, std::int64_t s
   return patch;
 }
 
+/// Pixel centres of a square of `to` pixels in one of `from` pixels.
+class Stretch {
+ public:
+  Stretch(std::int64_t from, std::int64_t to)
+      : m_from(from), m_step(static_cast<double>(from) / static_cast<double>(to)) {}
+
+  [[nodiscard]] std::int64_t nearest(std::int64_t i) const {
+    return std::clamp<std::int64_t>(static_cast<std::int64_t>(std::floor(centre(i))), 0, m_from - 1);
+  }
+
+  /// All bands of one pixel whose nearest source pixel is valid.
+  void interpolate(const Patch& patch, std::int64_t col, std::int64_t row, Patch& result) const {
+    const std::array<Tap, 2> across = taps(col);
+    const std::array<Tap, 2> down = taps(row);
+    for (int band = 0; band < patch.pixels.bands(); ++band) {
+      double sum = 0.0;
+      double weights = 0.0;
+      for (const Tap& y : down) {
+        for (const Tap& x : across) {
+          if (patch.valid.at(x.position, y.position) == 0) continue;
+          sum += x.weight * y.weight * static_cast<double>(patch.pixels.at(x.position, y.position, band));
+          weights += x.weight * y.weight;
+        }
+      }
+      result.pixels.at(col, row, band) = static_cast<float>(sum / weights);
+    }
+  }
+
+ private:
+  struct Tap {
+    std::int64_t position;
+    double weight;
+  };
+  [[nodiscard]] double centre(std::int64_t i) const { return (static_cast<double>(i) + 0.5) * m_step; }
+  [[nodiscard]] std::array<Tap, 2> taps(std::int64_t i) const {
+    const double place = std::clamp(centre(i) - 0.5, 0.0, static_cast<double>(m_from - 1));
+    const auto low = static_cast<std::int64_t>(std::floor(place));
+    const double share = place - static_cast<double>(low);
+    return {{{low, 1.0 - share}, {std::min(low + 1, m_from - 1), share}}};
+  }
+
+  std::int64_t m_from;
+  double m_step;
+};
+
 }  // namespace
 
 Patch::Patch(std::int64_t width, std::int64_t height, int bands, int target_classes)
@@ -109,6 +155,51 @@ Patch random_window(const Patch& block, std::int64_t side, geo::Random& random) 
     if (any_labelled(block, col, row, side)) break;
   }
   return cut(block, col, row, side);
+}
+
+Patch window_with(const Patch& block, std::int64_t side, std::uint8_t label, std::int64_t rank,
+                  geo::Random& random) {
+  const std::vector<std::uint8_t>& labels = block.labels.data();
+  std::size_t at = 0;
+  for (std::int64_t before = 0; at + 1 < labels.size(); ++at) {
+    if (labels[at] == label && before++ == rank) break;
+  }
+  const auto start = [&](std::int64_t pixel, std::int64_t length) {
+    const std::int64_t first = std::max<std::int64_t>(0, pixel - side + 1);
+    const std::int64_t last = std::clamp<std::int64_t>(length - side, 0, pixel);
+    return first + static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(last - first + 1)));
+  };
+  const auto width = block.labels.width();
+  const std::int64_t col = start(static_cast<std::int64_t>(at) % width, width);
+  const std::int64_t row = start(static_cast<std::int64_t>(at) / width, block.labels.height());
+  return cut(block, col, row, side);
+}
+
+Patch resized(const Patch& patch, std::int64_t side) {
+  const std::int64_t from = patch.labels.width();
+  const Stretch stretch(from, side);
+  Patch result(side, side, patch.pixels.bands(), patch.targets.bands());
+  if (!patch.numbers.empty()) result.numbers = geo::Raster<std::int64_t>(side, side);
+  for (std::int64_t row = 0; row < side; ++row) {
+    for (std::int64_t col = 0; col < side; ++col) {
+      const std::int64_t x = stretch.nearest(col);
+      const std::int64_t y = stretch.nearest(row);
+      result.valid.at(col, row) = patch.valid.at(x, y);
+      result.labels.at(col, row) = patch.labels.at(x, y);
+      result.weights.at(col, row) = patch.weights.at(x, y);
+      for (int c = 0; c < patch.targets.bands(); ++c)
+        result.targets.at(col, row, c) = patch.targets.at(x, y, c);
+      if (!result.numbers.empty()) result.numbers.at(col, row) = patch.numbers.at(x, y);
+      if (patch.valid.at(x, y) != 0) stretch.interpolate(patch, col, row, result);
+    }
+  }
+  return result;
+}
+
+void swap_halves(Patch& patch) {
+  std::vector<float>& values = patch.pixels.data();
+  std::swap_ranges(values.begin(), values.begin() + std::ssize(values) / 2,
+                   values.begin() + std::ssize(values) / 2);
 }
 
 Patch turned(const Patch& patch, int turn) {

@@ -32,6 +32,18 @@ struct Patch {
 /// tries found none. Where the block is smaller it is padded with invalid, ignored pixels.
 [[nodiscard]] Patch random_window(const Patch& block, std::int64_t side, geo::Random& random);
 
+/// A square of `side` pixels that holds the `rank`-th pixel (row by row, from 0) with that label, each place
+/// that does equally likely. The block must have that many; padded as random_window.
+[[nodiscard]] Patch window_with(const Patch& block, std::int64_t side, std::uint8_t label, std::int64_t rank,
+                                geo::Random& random);
+
+/// A square patch stretched to `side` pixels. Labels, weights, soft targets, numbers and validity come from
+/// the nearest pixel; image pixels are bilinear among valid ones, so that nothing mixes with missing data.
+[[nodiscard]] Patch resized(const Patch& patch, std::int64_t side);
+
+/// Exchanges the first half of the image bands with the second. Their number must be even.
+void swap_halves(Patch& patch);
+
 /// The patch turned by `turn` (0..7: four rotations by 90 degrees, then the same mirrored), exactly on the
 /// pixel grid.
 [[nodiscard]] Patch turned(const Patch& patch, int turn);

@@ -1,6 +1,7 @@
 #include "checkpoint.h"
 
 #include <algorithm>
+#include <array>
 #include <sstream>
 
 #include <furrow/geo/core/atomic_output.h>
@@ -140,6 +141,13 @@ std::string describe_shares(const LossOptions& options) {
   return geo::join(words, " ");
 }
 
+/// Files of few scenes; of a data set the first, since the checksum of the data tells the rest.
+std::string listed(const std::vector<std::string>& files) {
+  constexpr std::size_t kFew = 50;
+  return files.size() <= kFew ? geo::join(files, " ")
+                              : concat(files.front(), " and ", files.size() - 1, " more");
+}
+
 }  // namespace
 
 Description describe_training(const TrainingData& data, const TrainOptions& options) {
@@ -183,6 +191,10 @@ Description describe_training(const TrainingData& data, const TrainOptions& opti
       {"risk_mode", kModes[static_cast<int>(from.risk.mode)]},
   };
   describe_network(options, all);
+  if (from.balance) all["balance"] = "yes";
+  if (from.swap_dates) all["augment_dates"] = "yes";
+  if (from.scale != std::array{1.0, 1.0})
+    all["augment_scale"] = concat(number(from.scale[0]), " ", number(from.scale[1]));
   if (options.optimiser == OptimiserKind::kSgd) all["momentum"] = number(options.momentum);
   if (options.schedule.kind == ScheduleKind::kPolynomial)
     all["schedule_power"] = number(options.schedule.power);
@@ -201,8 +213,8 @@ Description describe_training(const TrainingData& data, const TrainOptions& opti
     if (from.risk.mode != RiskMode::kOff) posteriors.push_back(scene.posterior);
   }
   all["data_sha256"] = data.summary().sha256;
-  all["images"] = geo::join(images, " ");
-  all["labels"] = geo::join(labels, " ");
+  all["images"] = listed(images);
+  all["labels"] = listed(labels);
   const auto any = [](const std::vector<std::string>& files) {
     return std::ranges::any_of(files, [](const std::string& file) { return !file.empty(); });
   };
@@ -212,8 +224,8 @@ Description describe_training(const TrainingData& data, const TrainOptions& opti
     all["labellers"] = geo::join(names, " ");
   }
   describe_methods(options, all);
-  if (any(risks)) all["risk"] = geo::join(risks, " ");
-  if (any(posteriors)) all["posterior"] = geo::join(posteriors, " ");
+  if (any(risks)) all["risk"] = listed(risks);
+  if (any(posteriors)) all["posterior"] = listed(posteriors);
   return all;
 }
 

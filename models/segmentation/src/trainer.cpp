@@ -16,6 +16,7 @@
 #include <furrow/geo/core/text.h>
 
 #include "autocast.h"
+#include "batch_queue.h"
 #include "calibration.h"
 #include "checkpoint.h"
 #include "distance_target.h"
@@ -179,6 +180,7 @@ class Trainer {
   std::int64_t m_steps;
   TrainState m_state;
   bool m_stopped_early = false;
+  double m_data_wait_s = 0.0;  ///< of the epoch trained last
 };
 
 void Trainer::resume() {
@@ -300,15 +302,18 @@ EpochMetrics Trainer::train_epoch(std::int64_t epoch, geo::Progress& progress) {
   EpochMetrics metrics;
   metrics.epoch = epoch;
   double sum = 0.0;
+  BatchQueue batches(
+      m_steps, [&](std::int64_t step) { return m_data.train_batch(epoch, step, m_options.batch_size); });
   for (std::int64_t step = 0; step < m_steps; ++step) {
     metrics.learning_rate = learning_rate_at((epoch - 1) * m_steps + step, m_options.epochs * m_steps,
                                              m_options.learning_rate, m_options.schedule);
     set_learning_rate(metrics.learning_rate);
-    Batch batch = m_data.train_batch(epoch, step, m_options.batch_size);
+    Batch batch = batches.next();
     sum += train_step(epoch, step, batch) * static_cast<double>(batch.count);
     progress.advance();
   }
   metrics.train_loss = sum / static_cast<double>(m_data.summary().train_chips);
+  m_data_wait_s = batches.waited_s();
   return metrics;
 }
 
@@ -318,9 +323,10 @@ Validation Trainer::validate(UNet& network, std::int64_t sample_every) {
   Validation result;
   std::int64_t count = 0;
   const std::int64_t batches = m_data.val_batches(m_options.batch_size);
+  BatchQueue queue(batches, [&](std::int64_t i) { return m_data.val_batch(i, m_options.batch_size); });
   for (std::int64_t i = 0; i < batches; ++i) {
     m_exec.check_cancelled();
-    Batch batch = m_data.val_batch(i, m_options.batch_size);
+    Batch batch = queue.next();
     const TensorBatch tensors(batch, m_data.bands(), m_data.options().chip_px, m_device);
     const torch::Tensor logits = network->forward(tensors.pixels);
     const torch::Tensor loss = m_objective.validation_loss(logits, tensors.target);
@@ -387,7 +393,8 @@ void Trainer::report_epoch(const EpochMetrics& metrics, double seconds) const {
     if (!std::isnan(metrics.val_object_f1))
       text += concat(", object F1 ", geo::fixed(metrics.val_object_f1, 3));
   }
-  text += concat("; ", geo::fixed(seconds, 1), " s");
+  text +=
+      concat("; ", geo::fixed(seconds, 1), " s, ", geo::fixed(m_data_wait_s, 1), " s of it waiting for data");
   if (left >= 60.0) text += concat(", about ", std::llround(left / 60.0), " min left");
   geo::log_info(text);
 }

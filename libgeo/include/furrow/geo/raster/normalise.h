@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include <furrow/geo/core/exec_context.h>
@@ -52,6 +53,10 @@ struct Normalisation {
                                                            const Normalisation& how, ExecContext& exec);
 /// Of several scenes as if they were one: what kStored keeps. Their order does not matter.
 [[nodiscard]] std::vector<BandStatistics> scene_statistics(std::span<const RasterReader* const> scenes,
+                                                           std::span<const int> bands,
+                                                           const Normalisation& how, ExecContext& exec);
+/// The same of files, each open only while it is read.
+[[nodiscard]] std::vector<BandStatistics> scene_statistics(std::span<const std::string> paths,
                                                            std::span<const int> bands,
                                                            const Normalisation& how, ExecContext& exec);
 
