@@ -449,6 +449,50 @@ TEST(TrainingData, StoredPercentilesAreThoseOfAllScenesTogether) {
               HasSubstr("are of 1 band(s), the images have 2"));
 }
 
+TEST(TrainingData, LeavesBadScenesOutAsIfTheyWereNeverListed) {
+  const TemporaryFolder folder;
+  const TemporaryFolder other;
+  const TrainingScene good = write_scene(folder, 96, 96);
+  const TrainingScene second = write_scene(other, 80, 96);
+  TrainingScene bad = good;
+  bad.labels = write(folder, "17.tif", geo::Raster<std::uint8_t>(96, 96, 1, 17), utm_grid(96, 96));
+  TrainingScene missing = good;
+  missing.image = (folder / "nowhere.tif").string();
+  geo::ExecContext exec({2, 0});
+  TrainingDataOptions options = small_options();
+  EXPECT_THROW(TrainingData({good, bad}, options, exec), geo::IoError);
+  options.bad_scene = BadScene::kLeaveOut;
+  const TrainingData data({missing, good, bad, second}, options, exec);
+  EXPECT_EQ(data.left_out().size(), 2u);
+  const TrainingData alone({good, second}, options, exec);
+  EXPECT_EQ(data.summary().sha256, alone.summary().sha256);
+  EXPECT_THROW(TrainingData({bad}, options, exec), geo::IoError);
+  EXPECT_THROW(TrainingData({bad, missing}, options, exec), geo::IoError);
+}
+
+TEST(TrainingData, BalancedWindowsHoldEachClassEquallyOften) {
+  const TemporaryFolder folder;
+  const geo::Grid grid = utm_grid(256, 256);
+  TrainingScene scene = write_scene(folder, 256, 256);
+  geo::Raster<std::uint8_t> labels(256, 256);
+  labels.at(200, 40) = 2;  // one rare pixel
+  scene.labels = write(folder, "rare.tif", labels, grid);
+  TrainingDataOptions options = small_options();
+  options.val_share = 0.0;
+  options.balance = true;
+  const TrainingData data = load(scene, options);
+  int with = 0;
+  int windows = 0;
+  for (std::int64_t epoch = 1; epoch <= 3; ++epoch) {
+    for (const Batch& batch : all_train(data, epoch, 1)) {
+      ++windows;
+      with += std::count(batch.labels.begin(), batch.labels.end(), 2) > 0 ? 1 : 0;
+    }
+  }
+  EXPECT_EQ(windows, 3 * 64);
+  EXPECT_NEAR(with, windows / 2, 25);  // 3.6 standard deviations
+}
+
 TEST(TrainingDataErrors, NameLabelsOffTheGrid) {
   const TemporaryFolder folder;
   TrainingScene scene = write_scene(folder, 64, 64);
