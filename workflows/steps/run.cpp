@@ -40,7 +40,8 @@ class Run : public Step {
         .required()
         .input("workflow file")
         .help("TOML file with the steps");
-    t.add("set", &m_set).help("Replace a value: step.option=value, vars.name=value or run.threads=2");
+    t.add("set", &m_set)
+        .help("Replace a value: step.option=value (repeated: a list), vars.name=value or run.threads=2");
   }
 
   geo::ExecOptions prepare(bool overwrite) override {

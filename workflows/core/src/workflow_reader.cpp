@@ -89,6 +89,7 @@ class Reader {
   void read_after(const toml::node& node, const std::string& id);
   void read_options(const toml::table& table, WorkflowStep& step);
   void read_option(const toml::key& key, const toml::node& node, WorkflowStep& step);
+  [[nodiscard]] std::vector<std::string> override_values(const Override& last, bool is_list) const;
   void apply_overrides(WorkflowStep& step);
   void settle(WorkflowStep& step, bool sound);
   void resolve_after();
@@ -362,6 +363,15 @@ void Reader::read_option(const toml::key& key, const toml::node& node, WorkflowS
   if (!problem.empty()) m_problems.add(position_of(node.source()), concat(label, quoted(name), " ", problem));
 }
 
+/// What --set says of an option: repeated, it gives a list its values one by one; else the last one counts.
+std::vector<std::string> Reader::override_values(const Override& last, bool is_list) const {
+  std::vector<std::string> values;
+  for (const Override& o : m_overrides) {
+    if (o.place == last.place && o.name == last.name && (is_list || &o == &last)) values.push_back(o.value);
+  }
+  return values;
+}
+
 void Reader::apply_overrides(WorkflowStep& step) {
   for (auto& o : m_overrides) {
     if (o.place != step.id) continue;
@@ -378,7 +388,7 @@ void Reader::apply_overrides(WorkflowStep& step) {
       continue;
     }
     step.option_positions.erase(o.name);
-    const std::string problem = option->assign_texts(std::vector<std::string>{o.value});
+    const std::string problem = option->assign_texts(override_values(o, option->is_list()));
     if (!problem.empty()) m_problems.add({}, concat("--set ", o.text, ": ", quoted(o.name), " ", problem));
   }
 }
