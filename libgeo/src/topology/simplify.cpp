@@ -270,7 +270,7 @@ std::vector<std::size_t> points_to_keep(const std::vector<Arc>& arcs) {
 
 }  // namespace
 
-ArcSet simplify_arcs(const ArcSet& traced, const SimplifyOptions& options, ExecContext& exec) {
+ArcSet simplify_arcs(ArcSet arcs, const SimplifyOptions& options, ExecContext& exec) {
   exec.check_cancelled();
   if (!(options.tolerance >= 0.0) || !std::isfinite(options.tolerance)) {
     throw InvalidArgument("the tolerance of simplification must be a number >= 0");
@@ -278,18 +278,17 @@ ArcSet simplify_arcs(const ArcSet& traced, const SimplifyOptions& options, ExecC
   if (!(options.pixel_width > 0.0) || !(options.pixel_height > 0.0)) {
     throw InvalidArgument("simplification needs pixel sizes above 0");
   }
-  ArcSet result = traced;
-  if (options.tolerance == 0.0) return result;
-  detail::LatticeBits corners(traced.width, traced.height);
-  for (const Arc& arc : traced.arcs) {
+  if (options.tolerance == 0.0) return arcs;
+  detail::LatticeBits corners(arcs.width, arcs.height);
+  for (const Arc& arc : arcs.arcs) {
     for (const LatticePoint& p : arc.points) corners.set(p);
   }
-  const std::vector<std::size_t> keep = points_to_keep(traced.arcs);
-  tbb::parallel_for(std::size_t{0}, traced.arcs.size(), [&](std::size_t i) {
-    if (traced.arcs[i].points.size() <= keep[i]) return;
-    result.arcs[i].points = ArcSimplifier(traced.arcs[i].points, keep[i], options, corners).run();
+  const std::vector<std::size_t> keep = points_to_keep(arcs.arcs);
+  tbb::parallel_for(std::size_t{0}, arcs.arcs.size(), [&](std::size_t i) {
+    std::vector<LatticePoint>& points = arcs.arcs[i].points;
+    if (points.size() > keep[i]) points = ArcSimplifier(points, keep[i], options, corners).run();
   });
-  return result;
+  return arcs;
 }
 
 }  // namespace furrow::geo

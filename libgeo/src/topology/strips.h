@@ -17,13 +17,16 @@ struct Strip {
 
 inline constexpr std::int64_t kStripRows = 64;
 
-/// Cuts `rows` into strips. The cut never changes a result, only how work is shared out.
-inline std::vector<Strip> make_strips(std::int64_t rows) {
+/// Cuts the rows [first, end) into strips. The cut never changes a result, only how work is shared out.
+inline std::vector<Strip> make_strips(std::int64_t first, std::int64_t end) {
   std::vector<Strip> strips;
-  for (std::int64_t row = 0; row < rows; row += kStripRows) {
-    strips.push_back({static_cast<std::int64_t>(strips.size()), row, std::min(rows, row + kStripRows)});
+  for (std::int64_t row = first; row < end; row += kStripRows) {
+    strips.push_back({static_cast<std::int64_t>(strips.size()), row, std::min(end, row + kStripRows)});
   }
   return strips;
+}
+inline std::vector<Strip> make_strips(std::int64_t rows) {
+  return make_strips(0, rows);
 }
 
 /// Calls work(strip) for every strip, in parallel.

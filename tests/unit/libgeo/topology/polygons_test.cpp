@@ -6,6 +6,7 @@
 
 #include <furrow/geo/core/error.h>
 #include <furrow/geo/core/random.h>
+#include <furrow/geo/core/text.h>
 #include <furrow/geo/topology/arcs.h>
 #include <furrow/geo/topology/assemble.h>
 #include <furrow/geo/topology/simplify.h>
@@ -153,6 +154,48 @@ TEST(Arcs, NoFieldNoArc) {
   ExecContext exec;
   EXPECT_TRUE(trace_arcs(labels_of("..#\n.##\n"), exec).arcs.empty());
   EXPECT_TRUE(trace_arcs(Raster<std::uint32_t>(), exec).arcs.empty());
+}
+
+ArcSet arcs_by_strips(const Raster<std::uint32_t>& labels, std::int64_t strip_rows, ExecContext& exec) {
+  ArcTracer tracer(labels.width(), labels.height());
+  for (std::int64_t first = 0; first < labels.height(); first += strip_rows) {
+    const std::int64_t end = std::min(labels.height(), first + strip_rows);
+    const std::int64_t from = std::max<std::int64_t>(0, first - 1);
+    const std::int64_t to = std::min(labels.height(), end + 1);
+    Raster<std::uint32_t> rows(labels.width(), to - from);
+    std::copy(labels.data().begin() + from * labels.width(), labels.data().begin() + to * labels.width(),
+              rows.data().begin());
+    tracer.add(rows, end - first, exec);
+  }
+  return tracer.finish();
+}
+
+void expect_same_arcs(const ArcSet& a, const ArcSet& b) {
+  ASSERT_EQ(a.arcs.size(), b.arcs.size());
+  for (std::size_t i = 0; i < a.arcs.size(); ++i) {
+    ASSERT_EQ(a.arcs[i].points, b.arcs[i].points) << i;
+    ASSERT_EQ(std::pair(a.arcs[i].left, a.arcs[i].right), std::pair(b.arcs[i].left, b.arcs[i].right)) << i;
+    ASSERT_EQ(std::pair(a.arcs[i].first, a.arcs[i].last), std::pair(b.arcs[i].first, b.arcs[i].last)) << i;
+  }
+}
+
+TEST(Arcs, StripsOfAnyHeightGiveTheSameArcs) {
+  ExecContext exec;
+  std::vector<Raster<std::uint32_t>> rasters;
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    const auto size = static_cast<std::int64_t>(seed);
+    rasters.push_back(random_labels(seed, 1 + size % 17, 60 - size, 1 + static_cast<std::uint32_t>(seed % 3)));
+  }
+  rasters.push_back(voronoi_labels(3, 150, 60, 4.0));
+  rasters.push_back(labels_of("......\n.2222.\n.2..2.\n.2.22.\n.2....\n.2222.\n......\n"));  // a spiral
+  rasters.push_back(labels_of("111111\n1....1\n1.22.1\n1.22.1\n1....1\n111111\n"));  // closed lines only
+  for (const auto& labels : rasters) {
+    const ArcSet whole = trace_arcs(labels, exec);
+    for (const std::int64_t rows : {1, 2, 3, 7, 64}) {
+      SCOPED_TRACE(concat(labels.width(), " x ", labels.height(), " by ", rows));
+      expect_same_arcs(arcs_by_strips(labels, rows, exec), whole);
+    }
+  }
 }
 
 TEST(Polygons, OutlineOfOnePixel) {

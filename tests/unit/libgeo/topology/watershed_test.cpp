@@ -280,6 +280,62 @@ TEST(Watershed, SameResultForOneAndFourThreads) {
   EXPECT_EQ(a.labels.data(), b.labels.data());
 }
 
+Raster<std::uint8_t> rows_of(const Raster<std::uint8_t>& raster, std::int64_t begin, std::int64_t end) {
+  Raster<std::uint8_t> out(raster.width(), end - begin);
+  std::copy(raster.data().begin() + begin * raster.width(), raster.data().begin() + end * raster.width(),
+            out.data().begin());
+  return out;
+}
+
+/// @param strip_rows  a height for each strip, in turn
+LabelledRaster by_strips(const Case& c, int cut, const std::vector<std::int64_t>& strip_rows,
+                         ExecContext& exec) {
+  const std::int64_t height = c.mask.height();
+  WatershedByStrips watershed(c.mask.width(), height, cut);
+  LabelledRaster result{Raster<std::uint32_t>(c.mask.width(), height), 0};
+  auto out = result.labels.data().begin();
+  std::int64_t first = 0;
+  for (std::size_t i = 0; first < height; ++i) {
+    const std::int64_t end = std::min(height, first + strip_rows[i % strip_rows.size()]);
+    const std::int64_t from = std::max<std::int64_t>(0, first - WatershedByStrips::kMargin);
+    const std::int64_t to = std::min(height, end + WatershedByStrips::kMargin);
+    const auto nodes =
+        watershed.add(rows_of(c.boundary, from, to), rows_of(c.mask, from, to), end - first, exec);
+    out = std::copy(nodes.data().begin(), nodes.data().end(), out);
+    first = end;
+  }
+  const auto field = watershed.fields();
+  for (auto& label : result.labels.data()) label = field[label];
+  result.count = renumber_by_first_pixel(result.labels, static_cast<std::uint32_t>(field.size()));
+  return result;
+}
+
+TEST(Watershed, StripsOfAnyHeightGiveTheSameFields) {
+  ExecContext exec({4, 0});
+  exec.execute([&] {
+    for (std::uint64_t seed = 300; seed < 320; ++seed) {
+      const Case c = random_case(seed, 3 + static_cast<std::int64_t>(seed % 60),
+                                 90 + static_cast<std::int64_t>(seed % 50));
+      for (const int cut : {1, 20, 60, 150}) {
+        const auto whole = watershed(c.boundary, c.mask, cut, exec);
+        for (const std::vector<std::int64_t>& rows :
+             {std::vector<std::int64_t>{1}, {2}, {3, 7, 1}, {16}, {70}, {1000}}) {
+          ASSERT_EQ(by_strips(c, cut, rows, exec).labels.data(), whole.labels.data())
+              << "seed " << seed << " cut " << cut << " rows " << rows[0];
+        }
+      }
+    }
+  });
+}
+
+TEST(Watershed, StripsThatLackRowsAreRefused) {
+  ExecContext exec;
+  WatershedByStrips watershed(4, 20, 40);
+  const Raster<std::uint8_t> rows(4, 10);
+  EXPECT_THROW((void)watershed.add(rows, rows, 10, exec), InvalidArgument);
+  EXPECT_THROW((void)watershed.fields(), InvalidArgument);
+}
+
 TEST(Watershed, ThinRasters) {
   ExecContext exec;
   Raster<std::uint8_t> row(5, 1);

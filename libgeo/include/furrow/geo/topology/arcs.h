@@ -40,9 +40,47 @@ struct ArcSet {
   std::vector<Arc> arcs;  ///< ordered by their first point, then direction: open ones first, then closed ones
 };
 
-/// Traces the lines between instances. Background, pixels of kUnknownInstance and the outside of the raster
-/// (kOutsideInstance) are regions too, so that arcs are pinned where these begin.
+/// Traces the lines between instances, strip of rows after strip of rows. Background, pixels of
+/// kUnknownInstance and the outside of the raster (kOutsideInstance) are regions too, so that arcs are pinned
+/// where these begin. The arcs do not depend on the height of the strips.
 ///
+/// A strip answers for the sides above and between its pixels. What crosses a border between strips is traced
+/// in pieces, which `finish` puts together.
+/// Memory: 1 bit per pixel of one strip beside the arcs. Not thread-safe; uses threads inside.
+class ArcTracer {
+ public:
+  /// @param width, height  of the whole raster, px
+  /// @throws InvalidArgument  2^31 - 1 columns or rows, or more
+  ArcTracer(std::int64_t width, std::int64_t height);
+
+  /// Traces the next `rows` rows.
+  /// @param instances  shape [1, rows + one above + one below where the raster has them, width]; any labels
+  /// @throws InvalidArgument  another shape
+  void add(const Raster<std::uint32_t>& instances, std::int64_t rows, ExecContext& exec);
+
+  /// All arcs; call it once, after the last row.
+  /// @throws InvalidArgument  rows are missing
+  [[nodiscard]] ArcSet finish();
+
+ private:
+  /// An arc, or a piece of one that ends at a border between strips.
+  struct Piece {
+    Arc arc;
+    bool starts_at_node = true;
+    bool ends_at_node = true;
+  };
+  class Strip;
+  class Joiner;
+
+  std::int64_t m_width;
+  std::int64_t m_height;
+  std::int64_t m_next_row = 0;
+  std::vector<Arc> m_open;
+  std::vector<Arc> m_closed;
+  std::vector<Piece> m_pieces;
+};
+
+/// The same for a raster in memory.
 /// @param instances  shape [1, rows, cols]; any labels
 /// @throws InvalidArgument  2^31 - 1 columns or rows, or more
 /// Units: pixels. Memory: 1 bit per pixel beside the arcs. Same result for any number of threads.

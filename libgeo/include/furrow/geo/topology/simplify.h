@@ -31,6 +31,6 @@ struct SimplifyOptions {
 /// @throws InvalidArgument  negative or non-finite tolerance, pixel sizes not above 0
 /// @return arcs in the same order with the same ends; `first` and `last` as traced
 /// Memory: 1 bit per pixel. Same result for any number of threads.
-[[nodiscard]] ArcSet simplify_arcs(const ArcSet& traced, const SimplifyOptions& options, ExecContext& exec);
+[[nodiscard]] ArcSet simplify_arcs(ArcSet arcs, const SimplifyOptions& options, ExecContext& exec);
 
 }  // namespace furrow::geo

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <vector>
 
 #include <furrow/geo/core/exec_context.h>
 #include <furrow/geo/topology/components.h>
@@ -24,11 +26,12 @@ inline constexpr int kScoreLevels = 200;
 /// minimum spanning forest is unique: the result depends on nothing but the input, and can be put together
 /// from blocks.
 ///
-/// Method: every pixel first joins its lowest neighbour (a step of Boruvka's algorithm, in parallel), then
-/// Kruskal's algorithm runs over the lowest pass between each two basins, keeping the lowest score on each
-/// side; a pass whose height above the shallower side is below the cut joins them. Cousty and Najman,
-/// "Incremental algorithm for hierarchical minimum spanning forests and saliency of watershed cuts" (2011);
-/// Najman, Cousty and Perret, "Playing with Kruskal" (2013).
+/// Method: every pixel first joins its lowest neighbour, then every basin shallower than the cut joins the
+/// neighbour behind its lowest pass, until none is left (steps of Boruvka's algorithm, in parallel). This
+/// gives what Kruskal's algorithm would, keeping the lowest score on each side of a pass and joining where
+/// the pass rises less than the cut above the shallower one. Cousty and Najman, "Incremental algorithm for
+/// hierarchical minimum spanning forests and saliency of watershed cuts" (2011); Najman, Cousty and Perret,
+/// "Playing with Kruskal" (2013); docs/decisions/007-delineation-by-strips.md.
 ///
 /// @param boundary   shape [1, rows, cols]; boundary score 0..200
 /// @param mask       same shape; not 0 where a field may be
@@ -39,5 +42,54 @@ inline constexpr int kScoreLevels = 200;
 /// Memory: about 16 bytes per pixel. Same result for any number of threads.
 [[nodiscard]] LabelledRaster watershed(const Raster<std::uint8_t>& boundary, const Raster<std::uint8_t>& mask,
                                        int cut_level, ExecContext& exec);
+
+namespace detail {
+struct BasinPass;
+}
+
+/// The same watershed, strip of rows after strip of rows: the partition is that of `watershed` over the whole
+/// raster, for any height of the strips.
+///
+/// Memory: about 16 bytes per pixel of one strip, and 5 bytes per basin that touches a border between strips
+/// or is a field. Not thread-safe; uses threads inside.
+class WatershedByStrips {
+ public:
+  /// Rows that `add` looks at beside its strip: the ranking looks 3 px far, and so does that of neighbours.
+  static constexpr std::int64_t kMargin = 4;
+
+  /// @param width, height  of the whole raster, px
+  /// @throws InvalidArgument  cut_level outside 1..200
+  WatershedByStrips(std::int64_t width, std::int64_t height, int cut_level);
+  ~WatershedByStrips();
+  WatershedByStrips(const WatershedByStrips&) = delete;
+  WatershedByStrips& operator=(const WatershedByStrips&) = delete;
+
+  /// Splits the next `rows` rows.
+  /// @param boundary, mask  as `watershed`, with kMargin more rows above and below (fewer where the raster
+  ///                        ends)
+  /// @return  shape [1, rows, width]: 0 outside the mask, else a node, 1 or more
+  /// @throws InvalidArgument  other shapes; 2^32 - 2 pixels in a strip, or nodes, or more
+  [[nodiscard]] Raster<std::uint32_t> add(const Raster<std::uint8_t>& boundary,
+                                          const Raster<std::uint8_t>& mask, std::int64_t rows,
+                                          ExecContext& exec);
+
+  /// By node: one node of its field, the same for all nodes of the field; entry 0 is 0.
+  /// @throws InvalidArgument  rows are missing
+  [[nodiscard]] std::vector<std::uint32_t> fields();
+
+ private:
+  struct Frontier;
+  void join(std::vector<detail::BasinPass> passes, const Raster<std::uint32_t>& nodes,
+            const std::vector<std::uint32_t>& first_row, std::vector<std::uint32_t> last_row, bool is_last);
+  void contract_nodes(std::vector<detail::BasinPass>& passes, std::vector<std::uint32_t> open);
+
+  std::int64_t m_width;
+  std::int64_t m_height;
+  int m_cut_level;
+  std::int64_t m_next_row = 0;
+  std::vector<std::uint32_t> m_parent;
+  std::vector<std::uint8_t> m_floor;
+  std::unique_ptr<Frontier> m_frontier;
+};
 
 }  // namespace furrow::geo
