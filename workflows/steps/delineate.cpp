@@ -68,15 +68,22 @@ class Delineate : public Step {
     read.crs_switch = "--scores-crs";
     if (!m_scores_crs.empty()) read.override_crs = geo::Crs::from_user_input(m_scores_crs);
     const geo::RasterReader reader(m_scores, read);
-    geo::check_delineate_memory(reader.grid(), context.exec());
     const geo::ScoreBands bands{band_number(m_extent_band), band_number(m_boundary_band), m_scale};
     m_options.mode = m_mode == "components" ? geo::SplitMode::kComponents : geo::SplitMode::kWatershed;
-    const auto result =
-        geo::delineate(geo::read_scores(reader, bands, context.exec()), m_options, context.exec());
+    geo::StripOptions strips;
+    strips.scratch = std::filesystem::absolute(m_out).parent_path();
+    std::unique_ptr<geo::RasterWriter> instances;
+    if (!m_instances.empty()) instances = open_instances(reader.grid(), context.overwrite());
+    const auto result = geo::delineate_by_strips(
+        reader.grid(), geo::score_rows(reader, bands), m_options, strips,
+        [&](const geo::Window& rows, const geo::Raster<std::uint32_t>& labels) {
+          if (instances) instances->write(rows, labels);
+        },
+        context.exec());
     if (result.report.fields == 0) {
       geo::log_warning(geo::concat("no field in ", geo::quoted(m_scores), "; the layer is empty"));
     }
-    if (!m_instances.empty()) write_instances(result, reader.grid(), context.overwrite());
+    if (instances) instances->finish();
     try {
       write_fields(result.fields, context.overwrite());
     } catch (...) {
@@ -167,13 +174,14 @@ class Delineate : public Step {
         .help("The same in metres");
   }
 
-  void write_instances(const geo::Delineation& result, const geo::Grid& grid, bool overwrite) const {
+  [[nodiscard]] std::unique_ptr<geo::RasterWriter> open_instances(const geo::Grid& grid,
+                                                                  bool overwrite) const {
     geo::RasterSpec spec;
     spec.type = geo::PixelType::kUint32;
     spec.nodata = static_cast<double>(geo::kUnknownInstance);
     spec.descriptions = {"instance"};
     spec.overview = geo::Overview::kNearest;
-    geo::write_raster(m_instances, grid, result.instances, spec, overwrite);
+    return std::make_unique<geo::RasterWriter>(m_instances, grid, spec, overwrite);
   }
 
   void write_fields(const geo::Layer& fields, bool overwrite) const {

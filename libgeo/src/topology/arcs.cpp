@@ -101,7 +101,8 @@ class ArcTracer::Strip {
         const LatticePoint p{static_cast<std::int32_t>(x), static_cast<std::int32_t>(y)};
         const Corner c = around(p);
         // North-west, north-east and south-west alike, south-east different.
-        if (c[0] == c[1] && c[0] == c[3] && is_line(c[0], c[2]) && !m_seen.test(in_strip(p))) out.push_back(p);
+        if (c[0] == c[1] && c[0] == c[3] && is_line(c[0], c[2]) && !m_seen.test(in_strip(p)))
+          out.push_back(p);
       }
     }
   }
@@ -190,7 +191,8 @@ class ArcTracer::Joiner {
  public:
   explicit Joiner(std::vector<Piece>& pieces) : m_pieces(pieces), m_used(pieces.size(), false) {
     for (std::size_t i = 0; i < pieces.size(); ++i) {
-      if (!pieces[i].starts_at_node) m_ends.emplace_back(detail::lattice_key(pieces[i].arc.points.front()), i);
+      if (!pieces[i].starts_at_node)
+        m_ends.emplace_back(detail::lattice_key(pieces[i].arc.points.front()), i);
       if (!pieces[i].ends_at_node) m_ends.emplace_back(detail::lattice_key(pieces[i].arc.points.back()), i);
     }
     std::ranges::sort(m_ends);
@@ -267,7 +269,8 @@ void ArcTracer::add(const Raster<std::uint32_t>& instances, std::int64_t rows, E
   const std::int64_t expected = rows + (begin > 0 ? 1 : 0) + (end < m_height ? 1 : 0);
   if (rows < 1 || end > m_height || instances.width() != m_width || instances.height() != expected) {
     throw InvalidArgument(concat("rows ", begin, " to ", end, " of a raster of ", m_width, " x ", m_height,
-                                 " px cannot be traced from ", instances.width(), " x ", instances.height(), " px"));
+                                 " px cannot be traced from ", instances.width(), " x ", instances.height(),
+                                 " px"));
   }
   m_next_row = end;
   if (m_width == 0) return;

@@ -19,12 +19,13 @@
 #include <furrow/geo/topology/simplify.h>
 #include <furrow/geo/topology/watershed.h>
 
+#include "strip_store.h"
 #include "strips.h"
 
 namespace furrow::geo {
 namespace {
 
-constexpr std::size_t kBytesPerPixel = 48;
+constexpr double kBytesPerPixel = 40.0;
 constexpr double kMinPixels = 5.0;
 
 void check_options(const DelineateOptions& o) {
@@ -49,66 +50,6 @@ void check_options(const DelineateOptions& o) {
 
 int level(double score) {
   return static_cast<int>(std::ceil(score * kScoreLevels - 1e-9));
-}
-
-/// 1 where a pixel may belong to a field.
-Raster<std::uint8_t> field_mask(const ScoreMap& scores, const DelineateOptions& options,
-                                DelineateReport& report) {
-  Raster<std::uint8_t> mask(scores.grid.width, scores.grid.height);
-  const int extent = level(options.extent_threshold);
-  const int boundary =
-      options.mode == SplitMode::kComponents ? level(options.boundary_threshold) : kScoreLevels + 1;
-  for (std::size_t i = 0; i < mask.data().size(); ++i) {
-    if (scores.valid.data()[i] == 0) continue;
-    ++report.valid_pixels;
-    if (scores.extent.data()[i] < extent) continue;
-    ++report.field_pixels;
-    mask.data()[i] = scores.boundary.data()[i] < boundary ? 1 : 0;
-  }
-  return mask;
-}
-
-LabelledRaster split(const ScoreMap& scores, const DelineateOptions& options, DelineateReport& report,
-                     ExecContext& exec) {
-  const Raster<std::uint8_t> mask = field_mask(scores, options, report);
-  if (options.mode == SplitMode::kComponents) return label_components(mask, Connectivity::kFour, exec);
-  const LabelledRaster fields = watershed(scores.boundary, mask, level(options.cut), exec);
-  // A polygon of one part needs pixels that share sides.
-  return label_components(fields.labels, Connectivity::kFour, exec);
-}
-
-void mark_unknown(Raster<std::uint32_t>& instances, const Raster<std::uint8_t>& valid) {
-  for (std::size_t i = 0; i < instances.data().size(); ++i) {
-    if (valid.data()[i] == 0) instances.data()[i] = kUnknownInstance;
-  }
-}
-
-void count_holes(const FillResult& filled, DelineateReport& report) {
-  report.holes_filled += filled.holes;
-  report.holes_filled_pixels += filled.pixels;
-}
-
-/// Fills holes, absorbs or rejects what is small. Returns the number of fields, numbered by first pixel.
-std::uint32_t clean(LabelledRaster& fields, const ScoreMap& scores, const PixelAreas& areas,
-                    const DelineateOptions& options, DelineateReport& report, ExecContext& exec) {
-  const std::int64_t largest_hole = areas.from_m2(options.fill_holes_m2);
-  count_holes(fill_holes(fields.labels, areas, largest_hole, exec), report);
-  report.min_area_m2 = std::max(options.min_area_m2, kMinPixels * areas.pixel_m2());
-  const auto stats = region_stats(fields.labels, fields.count, areas, exec);
-  const auto edges = shared_edges(fields.labels, scores.boundary, exec);
-  const AbsorbResult small =
-      absorb_small(stats, edges, areas.from_m2(report.min_area_m2), options.absorb_below);
-  report.absorbed = small.absorbed;
-  report.rejected_small = small.rejected;
-  report.rejected_pixels = small.rejected_pixels;
-  if (small.absorbed + small.rejected > 0) {
-    for (auto& label : fields.labels.data()) {
-      if (is_field(label)) label = small.target[label];
-    }
-  }
-  // What was rejected inside a field left a hole.
-  if (small.rejected > 0) count_holes(fill_holes(fields.labels, areas, largest_hole, exec), report);
-  return renumber_by_first_pixel(fields.labels, fields.count);
 }
 
 /// World position of a pixel's centre, in sixteenths of a pixel, as text.
@@ -205,61 +146,273 @@ SimplifyOptions simplification(const Grid& grid, const DelineateOptions& options
   return simplify;
 }
 
+/// The passes of a delineation and what they hand on.
+class StripDelineator {
+ public:
+  StripDelineator(const Grid& grid, const PixelAreas& areas, const DelineateOptions& options,
+                  std::int64_t strip_rows, const std::filesystem::path& scratch, ExecContext& exec)
+      : m_grid(grid),
+        m_options(options),
+        m_exec(exec),
+        m_areas(areas),
+        m_store(scratch, strip_rows >= grid.height) {
+    for (std::int64_t row = 0; row < grid.height; row += strip_rows) {
+      m_strips.push_back({{0, row, grid.width, std::min(strip_rows, grid.height - row)}, {}, {}});
+    }
+  }
+
+  DelineatedFields run(const ScoreRows& scores, const InstanceSink& instances) {
+    Progress progress(m_exec, "delineate", 3 * static_cast<std::int64_t>(m_strips.size()) + 2);
+    std::vector<std::uint32_t> field_of_node;
+    split(scores, field_of_node, progress);
+    const std::vector<std::uint32_t> label_of_piece = clean(field_of_node, progress);
+    field_of_node = {};
+    ArcSet arcs = trace(label_of_piece, instances, progress);
+    arcs = simplify_arcs(std::move(arcs), simplification(m_grid, m_options), m_exec);
+    progress.advance();
+    Layer layer = measure(arcs);
+    progress.advance();
+    return {std::move(layer), m_report};
+  }
+
+  /// Passes 1 and 2 of a scene of one strip.
+  Instances instances(const ScoreRows& scores) {
+    Progress progress(m_exec, "find fields", 2 * static_cast<std::int64_t>(m_strips.size()));
+    std::vector<std::uint32_t> field_of_node;
+    split(scores, field_of_node, progress);
+    const std::vector<std::uint32_t> label_of_piece = clean(field_of_node, progress);
+    Instances result{{}, static_cast<std::uint32_t>(m_report.fields), m_report};
+    if (!m_strips.empty()) result.labels = final_labels(0, label_of_piece);
+    return result;
+  }
+
+ private:
+  struct Strip {
+    Window rows;
+    detail::StripStore::Place labels;
+    detail::StripStore::Place boundary;
+  };
+
+  /// Pass 1: scores to parts of fields, kept in the store.
+  void split(const ScoreRows& scores, std::vector<std::uint32_t>& field_of_node, Progress& progress) {
+    const bool watershed = m_options.mode == SplitMode::kWatershed;
+    WatershedByStrips splitter(m_grid.width, m_grid.height, level(m_options.cut));
+    for (Strip& strip : m_strips) {
+      const Window rows = watershed ? with_margin(strip.rows) : strip.rows;
+      ScoreMap map = scores(rows, m_exec);
+      const Raster<std::uint8_t> mask = field_mask(map);
+      const std::int64_t above = strip.rows.row - rows.row;
+      count_pixels(map, strip.rows, above);
+      Raster<std::uint32_t> labels =
+          watershed ? splitter.add(map.boundary, mask, strip.rows.height, m_exec) : as_labels(mask);
+      mark_unknown(labels, map.valid, above);
+      strip.labels = m_store.put(std::move(labels));
+      strip.boundary = m_store.put(cut_rows(std::move(map.boundary), above, strip.rows.height));
+      progress.advance();
+    }
+    field_of_node = watershed ? splitter.fields() : std::vector<std::uint32_t>{0, 1};
+  }
+
+  /// Pass 2: regions and what becomes of them. Returns the field number of each piece.
+  std::vector<std::uint32_t> clean(const std::vector<std::uint32_t>& field_of_node, Progress& progress) {
+    RegionsByStrips regions(m_grid.width, m_grid.height, m_areas);
+    for (Strip& strip : m_strips) {
+      Raster<std::uint32_t> labels = m_store.take_labels(strip.labels);
+      relabel(labels, field_of_node);
+      strip.labels = m_store.put(regions.add(labels, m_store.take_bytes(strip.boundary), m_exec));
+      progress.advance();
+    }
+    std::vector<std::uint32_t> label;
+    const RegionGraph graph = regions.finish(label);
+    m_report.instances = graph.fields;
+    m_report.min_area_m2 = std::max(m_options.min_area_m2, kMinPixels * m_areas.pixel_m2());
+    m_cleaned = clean_regions(graph, {m_areas.from_m2(m_report.min_area_m2), m_options.absorb_below,
+                                      m_areas.from_m2(m_options.fill_holes_m2)});
+    m_report.absorbed = m_cleaned.absorbed;
+    m_report.rejected_small = m_cleaned.rejected;
+    m_report.rejected_pixels = m_cleaned.rejected_pixels;
+    m_report.holes_filled = m_cleaned.holes;
+    m_report.holes_filled_pixels = m_cleaned.hole_pixels;
+    m_report.fields = static_cast<std::int64_t>(m_cleaned.stats.size()) - 1;
+    for (std::uint32_t& region : label) region = m_cleaned.field[region];
+    m_cleaned.field = {};
+    return label;
+  }
+
+  /// Pass 3: the instance raster and the lines in it.
+  ArcSet trace(const std::vector<std::uint32_t>& label_of_piece, const InstanceSink& instances,
+               Progress& progress) {
+    if (m_strips.empty()) return {};
+    ArcTracer tracer(m_grid.width, m_grid.height);
+    std::vector<std::uint32_t> above;  // the last row of the strip before
+    Raster<std::uint32_t> next = final_labels(0, label_of_piece);
+    for (std::size_t i = 0; i < m_strips.size(); ++i) {
+      Raster<std::uint32_t> labels = std::move(next);
+      if (instances) instances(m_strips[i].rows, labels);
+      if (m_strips.size() > 1) {
+        next = i + 1 < m_strips.size() ? final_labels(i + 1, label_of_piece) : Raster<std::uint32_t>();
+        std::vector<std::uint32_t> last(labels.data().end() - m_grid.width, labels.data().end());
+        labels = between(above, std::move(labels), next);
+        above = std::move(last);
+      }
+      tracer.add(labels, m_strips[i].rows.height, m_exec);
+      progress.advance();
+    }
+    return tracer.finish();
+  }
+
+  /// Shapes and attributes.
+  Layer measure(ArcSet& arcs) {
+    const auto count = static_cast<std::uint32_t>(m_report.fields);
+    std::vector<MultiPolygon> shapes = assemble_polygons(arcs, count, m_grid.transform, m_exec);
+    arcs = {};
+    const auto& stats = m_cleaned.stats;
+    const auto weakest = weakest_edges(m_cleaned.edges, stats.size());
+    auto ids = make_ids(m_grid, stats);
+    Layer layer = empty_layer(m_options.layer_name, m_grid.crs);
+    layer.features.resize(count);
+    tbb::enumerable_thread_specific<GeodesicMeasure> measures([&] { return GeodesicMeasure(m_grid.crs); });
+    tbb::parallel_for(std::uint32_t{1}, count + 1, [&](std::uint32_t label) {
+      Feature& feature = layer.features[label - 1];
+      feature.values = attributes(shapes[label], measures.local(), stats[label], label, std::move(ids[label]),
+                                  weakest[label]);
+      feature.geometry = std::move(shapes[label]);
+    });
+    return layer;
+  }
+
+  [[nodiscard]] Window with_margin(const Window& rows) const {
+    return intersection(grow(rows, WatershedByStrips::kMargin), m_grid.window());
+  }
+
+  /// 1 where a pixel may belong to a field.
+  [[nodiscard]] Raster<std::uint8_t> field_mask(const ScoreMap& scores) const {
+    Raster<std::uint8_t> mask(scores.extent.width(), scores.extent.height());
+    const int extent = level(m_options.extent_threshold);
+    const int boundary =
+        m_options.mode == SplitMode::kComponents ? level(m_options.boundary_threshold) : kScoreLevels + 1;
+    for_each_pixel(mask, [&](std::size_t i) {
+      const bool is_field = scores.valid.data()[i] != 0 && scores.extent.data()[i] >= extent;
+      mask.data()[i] = is_field && scores.boundary.data()[i] < boundary ? 1 : 0;
+    });
+    return mask;
+  }
+
+  void count_pixels(const ScoreMap& scores, const Window& rows, std::int64_t above) {
+    const int extent = level(m_options.extent_threshold);
+    for (auto i = static_cast<std::size_t>(above * rows.width);
+         i < static_cast<std::size_t>((above + rows.height) * rows.width); ++i) {
+      if (scores.valid.data()[i] == 0) continue;
+      ++m_report.valid_pixels;
+      if (scores.extent.data()[i] >= extent) ++m_report.field_pixels;
+    }
+  }
+
+  static Raster<std::uint32_t> as_labels(const Raster<std::uint8_t>& mask) {
+    Raster<std::uint32_t> labels(mask.width(), mask.height());
+    std::ranges::copy(mask.data(), labels.data().begin());
+    return labels;
+  }
+
+  static void mark_unknown(Raster<std::uint32_t>& labels, const Raster<std::uint8_t>& valid,
+                           std::int64_t above) {
+    const auto offset = static_cast<std::size_t>(above * labels.width());
+    for_each_pixel(labels, [&](std::size_t i) {
+      if (valid.data()[i + offset] == 0) labels.data()[i] = kUnknownInstance;
+    });
+  }
+
+  static Raster<std::uint8_t> cut_rows(Raster<std::uint8_t> values, std::int64_t first, std::int64_t rows) {
+    if (values.height() == rows) return values;
+    Raster<std::uint8_t> out(values.width(), rows);
+    std::copy_n(values.data().begin() + first * values.width(), out.pixels(), out.data().begin());
+    return out;
+  }
+
+  static void relabel(Raster<std::uint32_t>& labels, const std::vector<std::uint32_t>& number) {
+    for_each_pixel(labels, [&](std::size_t i) {
+      std::uint32_t& label = labels.data()[i];
+      if (label != kUnknownInstance) label = number[label];
+    });
+  }
+
+  Raster<std::uint32_t> final_labels(std::size_t strip, const std::vector<std::uint32_t>& label_of_piece) {
+    Raster<std::uint32_t> labels = m_store.take_labels(m_strips[strip].labels);
+    relabel(labels, label_of_piece);
+    return labels;
+  }
+
+  /// With the row above and the row below.
+  static Raster<std::uint32_t> between(const std::vector<std::uint32_t>& above, Raster<std::uint32_t> rows,
+                                       const Raster<std::uint32_t>& next) {
+    const std::int64_t width = rows.width();
+    Raster<std::uint32_t> out(width, rows.height() + (above.empty() ? 0 : 1) + (next.empty() ? 0 : 1));
+    auto at = std::ranges::copy(above, out.data().begin()).out;
+    at = std::ranges::copy(rows.data(), at).out;
+    if (!next.empty()) std::copy_n(next.data().begin(), width, at);
+    return out;
+  }
+
+  template <class T, class Work>
+  static void for_each_pixel(const Raster<T>& raster, const Work& work) {
+    detail::for_each_strip(detail::make_strips(raster.height()), [&](const detail::Strip& strip) {
+      const auto end = static_cast<std::size_t>(strip.end * raster.width());
+      for (auto i = static_cast<std::size_t>(strip.begin * raster.width()); i < end; ++i) work(i);
+    });
+  }
+
+  const Grid& m_grid;
+  const DelineateOptions& m_options;
+  ExecContext& m_exec;
+  const PixelAreas& m_areas;
+  detail::StripStore m_store;
+  std::vector<Strip> m_strips;
+  CleanResult m_cleaned;
+  DelineateReport m_report;
+};
+
 }  // namespace
 
-void check_delineate_memory(const Grid& grid, const ExecContext& exec) {
-  const double needed = static_cast<double>(grid.width) * static_cast<double>(grid.height) * kBytesPerPixel;
-  if (needed <= static_cast<double>(exec.memory_bytes())) return;
-  throw InvalidArgument(concat("a raster of ", grid.width, " x ", grid.height, " px needs about ",
-                               human_bytes(needed),
-                               " to be delineated at once, more than the memory budget of ",
-                               human_bytes(static_cast<double>(exec.memory_bytes())),
-                               "; raise --memory or cut the raster into parts"));
+std::int64_t delineate_strip_rows(const Grid& grid, const ExecContext& exec) {
+  constexpr std::int64_t kLeastRows = 16;
+  const double row_bytes = static_cast<double>(std::max<std::int64_t>(1, grid.width)) * kBytesPerPixel;
+  const double rows = 0.75 * static_cast<double>(exec.memory_bytes()) / row_bytes;
+  if (rows >= static_cast<double>(grid.height)) return std::max<std::int64_t>(1, grid.height);
+  // A strip is in memory once for the pass and once as its neighbour.
+  if (rows >= kLeastRows) return static_cast<std::int64_t>(rows);
+  throw InvalidArgument(concat("rows of ", grid.width, " px need at least ",
+                               human_bytes(row_bytes * kLeastRows / 0.75),
+                               " to be delineated, more than the memory budget of ",
+                               human_bytes(static_cast<double>(exec.memory_bytes())), "; raise --memory"));
+}
+
+DelineatedFields delineate_by_strips(const Grid& grid, const ScoreRows& scores,
+                                     const DelineateOptions& options, const StripOptions& strips,
+                                     const InstanceSink& instances, ExecContext& exec) {
+  check_options(options);
+  const std::int64_t rows = strips.rows > 0 ? strips.rows : delineate_strip_rows(grid, exec);
+  const PixelAreas areas(grid);
+  return StripDelineator(grid, areas, options, rows, strips.scratch, exec).run(scores, instances);
 }
 
 Instances delineate_instances(const ScoreMap& scores, const PixelAreas& areas,
                               const DelineateOptions& options, ExecContext& exec) {
   check_options(options);
-  Instances result;
-  LabelledRaster fields = split(scores, options, result.report, exec);
-  result.report.instances = fields.count;
-  mark_unknown(fields.labels, scores.valid);
-  result.count = clean(fields, scores, areas, options, result.report, exec);
-  result.report.fields = result.count;
-  result.labels = std::move(fields.labels);
-  return result;
+  const std::int64_t rows = std::max<std::int64_t>(1, scores.grid.height);
+  return StripDelineator(scores.grid, areas, options, rows, {}, exec).instances([&](const Window&, ExecContext&) {
+    return scores;
+  });
 }
 
 Delineation delineate(const ScoreMap& scores, const DelineateOptions& options, ExecContext& exec) {
-  check_options(options);
-  check_delineate_memory(scores.grid, exec);
-  const Grid& grid = scores.grid;
-  const PixelAreas areas(grid);
-  Progress progress(exec, "delineate", 4);
   Delineation result;
-  Instances fields = delineate_instances(scores, areas, options, exec);
-  const std::uint32_t count = fields.count;
+  StripOptions whole;
+  whole.rows = std::max<std::int64_t>(1, scores.grid.height);
+  auto fields = delineate_by_strips(
+      scores.grid, [&](const Window&, ExecContext&) { return scores; }, options, whole,
+      [&](const Window&, const Raster<std::uint32_t>& labels) { result.instances = labels; }, exec);
+  result.fields = std::move(fields.fields);
   result.report = fields.report;
-  progress.advance();
-  const ArcSet arcs = simplify_arcs(trace_arcs(fields.labels, exec), simplification(grid, options), exec);
-  progress.advance();
-  std::vector<MultiPolygon> shapes = assemble_polygons(arcs, count, grid.transform, exec);
-  progress.advance();
-
-  const auto stats = region_stats(fields.labels, count, areas, exec);
-  const auto weakest = weakest_edges(shared_edges(fields.labels, scores.boundary, exec), stats.size());
-  const auto ids = make_ids(grid, stats);
-  result.fields = empty_layer(options.layer_name, grid.crs);
-  result.fields.features.resize(count);
-  tbb::enumerable_thread_specific<GeodesicMeasure> measures([&] { return GeodesicMeasure(grid.crs); });
-  tbb::parallel_for(std::uint32_t{1}, count + 1, [&](std::uint32_t label) {
-    Feature& feature = result.fields.features[label - 1];
-    feature.values =
-        attributes(shapes[label], measures.local(), stats[label], label, ids[label], weakest[label]);
-    feature.geometry = std::move(shapes[label]);
-  });
-  result.instances = std::move(fields.labels);
-  progress.advance();
   return result;
 }
 

@@ -10,6 +10,7 @@
 #include <furrow/geo/topology/watershed.h>
 
 #include "pair_map.h"
+#include "region_sums.h"
 #include "strips.h"
 
 namespace furrow::geo {
@@ -52,7 +53,7 @@ std::int64_t PixelAreas::from_m2(double area_m2) const {
 }
 
 std::vector<RegionStats> region_stats(const Raster<std::uint32_t>& instances, std::uint32_t count,
-                                      const PixelAreas& areas, ExecContext& exec) {
+                                      const PixelAreas& areas, const RowsInRaster& at, ExecContext& exec) {
   exec.check_cancelled();
   const std::int64_t width = instances.width();
   const std::int64_t rows = instances.height();
@@ -68,10 +69,11 @@ std::vector<RegionStats> region_stats(const Raster<std::uint32_t>& instances, st
         while (col < width && here[col] == label) ++col;
         if (!is_field(label)) continue;
         RegionStats& stats = part[label];
-        if (stats.pixels == 0) stats.first_pixel = row * width + begin;
+        const std::int64_t y = at.first + row;
+        if (stats.pixels == 0) stats.first_pixel = y * width + begin;
         stats.pixels += col - begin;
-        stats.area += (col - begin) * areas.row(row);
-        stats.touches_edge |= begin == 0 || col == width || row == 0 || row + 1 == rows;
+        stats.area += (col - begin) * areas.row(y);
+        stats.touches_edge |= begin == 0 || col == width || y == 0 || y + 1 == at.total;
         bool unknown = (begin > 0 && here[begin - 1] == kUnknownInstance) ||
                        (col < width && here[col] == kUnknownInstance);
         for (std::int64_t k = begin; k < col && !unknown && !stats.touches_unknown; ++k) {
@@ -85,13 +87,7 @@ std::vector<RegionStats> region_stats(const Raster<std::uint32_t>& instances, st
   std::vector<RegionStats> all(static_cast<std::size_t>(count) + 1);
   for (const auto& part : parts) {
     for (const auto& [label, stats] : part) {
-      RegionStats& total = all[label];
-      total.first_pixel =
-          total.pixels == 0 ? stats.first_pixel : std::min(total.first_pixel, stats.first_pixel);
-      total.pixels += stats.pixels;
-      total.area += stats.area;
-      total.touches_edge |= stats.touches_edge;
-      total.touches_unknown |= stats.touches_unknown;
+      detail::add_stats(all[label], stats);
     }
   }
   return all;
@@ -135,17 +131,8 @@ std::vector<SharedEdge> shared_edges(const Raster<std::uint32_t>& instances,
     for (const auto& entry : part.entries())
       all.push_back({entry.a, entry.b, entry.value.sides, entry.value.strength});
   }
-  std::ranges::sort(all, {}, [](const SharedEdge& e) { return std::tuple(e.a, e.b, e.sides, e.strength); });
-  std::vector<SharedEdge> merged;
-  for (const auto& edge : all) {
-    if (!merged.empty() && merged.back().a == edge.a && merged.back().b == edge.b) {
-      merged.back().sides += edge.sides;
-      merged.back().strength += edge.strength;
-    } else {
-      merged.push_back(edge);
-    }
-  }
-  return merged;
+  detail::merge_edges(all);
+  return all;
 }
 
 namespace {
@@ -153,8 +140,8 @@ namespace {
 /// The neighbourhood of instances while they absorb each other.
 class Absorber {
  public:
-  Absorber(std::span<const RegionStats> stats, std::span<const SharedEdge> edges)
-      : m_neighbours(stats.size()) {
+  Absorber(std::span<const RegionStats> stats, std::span<const SharedEdge> edges, std::int64_t min_area)
+      : m_min_area(min_area), m_neighbours(stats.size()) {
     m_result.target.resize(stats.size());
     for (std::uint32_t i = 0; i < stats.size(); ++i) {
       m_result.target[i] = i;
@@ -162,15 +149,17 @@ class Absorber {
       m_pixels.push_back(stats[i].pixels);
     }
     for (const auto& edge : edges) {
+      // Who is not small never looks for a neighbour.
+      if (m_area[edge.a] >= min_area && m_area[edge.b] >= min_area) continue;
       m_neighbours[edge.a][edge.b] = edge;
       m_neighbours[edge.b][edge.a] = edge;
     }
   }
 
-  AbsorbResult run(std::int64_t min_area, double weak_below) {
+  AbsorbResult run(double weak_below) {
     std::set<std::pair<std::int64_t, std::uint32_t>> small;
     for (std::uint32_t i = 1; i < m_area.size(); ++i) {
-      if (m_pixels[i] > 0 && m_area[i] < min_area) small.emplace(m_area[i], i);
+      if (m_pixels[i] > 0 && m_area[i] < m_min_area) small.emplace(m_area[i], i);
     }
     while (!small.empty()) {
       const std::uint32_t label = small.begin()->second;
@@ -183,7 +172,7 @@ class Absorber {
       const std::uint32_t into = edge->a == label ? edge->b : edge->a;
       small.erase({m_area[into], into});
       absorb(label, into);
-      if (m_area[into] < min_area) small.emplace(m_area[into], into);
+      if (m_area[into] < m_min_area) small.emplace(m_area[into], into);
     }
     // A chain of absorptions ends at its last member.
     for (std::uint32_t i = 1; i < m_result.target.size(); ++i) {
@@ -225,6 +214,7 @@ class Absorber {
     ++m_result.absorbed;
   }
 
+  std::int64_t m_min_area;
   std::vector<std::map<std::uint32_t, SharedEdge>> m_neighbours;
   std::vector<std::int64_t> m_area;
   std::vector<std::int64_t> m_pixels;
@@ -235,83 +225,7 @@ class Absorber {
 
 AbsorbResult absorb_small(std::span<const RegionStats> stats, std::span<const SharedEdge> edges,
                           std::int64_t min_area, double weak_below) {
-  return Absorber(stats, edges).run(min_area, weak_below);
-}
-
-namespace {
-
-/// What surrounds a piece of background.
-struct Surroundings {
-  std::int64_t area = 0;
-  std::int64_t pixels = 0;
-  std::uint32_t field = 0;  ///< the first one met
-  bool enclosed = true;     ///< by that field alone
-};
-
-void meet(Surroundings& hole, std::uint32_t neighbour) {
-  if (neighbour == 0) return;
-  if (!is_field(neighbour)) hole.enclosed = false;
-  if (hole.field == 0) hole.field = neighbour;
-  if (hole.field != neighbour) hole.enclosed = false;
-}
-
-std::vector<Surroundings> survey(const Raster<std::uint32_t>& instances, const LabelledRaster& holes,
-                                 const PixelAreas& areas) {
-  const std::int64_t width = instances.width();
-  const std::int64_t rows = instances.height();
-  std::vector<Surroundings> found(static_cast<std::size_t>(holes.count) + 1);
-  const auto& label = instances.data();
-  for (std::int64_t row = 0; row < rows; ++row) {
-    for (std::int64_t col = 0; col < width; ++col) {
-      const auto i = static_cast<std::size_t>(row * width + col);
-      if (holes.labels.data()[i] == 0) continue;
-      Surroundings& hole = found[holes.labels.data()[i]];
-      ++hole.pixels;
-      hole.area += areas.row(row);
-      if (row == 0 || col == 0 || row + 1 == rows || col + 1 == width) {
-        hole.enclosed = false;
-        continue;
-      }
-      const auto line = static_cast<std::size_t>(width);
-      for (const std::size_t k : {i - line, i - 1, i + 1, i + line}) meet(hole, label[k]);
-    }
-  }
-  return found;
-}
-
-}  // namespace
-
-FillResult fill_holes(Raster<std::uint32_t>& instances, const PixelAreas& areas, std::int64_t max_area,
-                      ExecContext& exec) {
-  Raster<std::uint8_t> background(instances.width(), instances.height());
-  const auto strips = detail::make_strips(instances.height());
-  const std::int64_t width = instances.width();
-  detail::for_each_strip(strips, [&](const detail::Strip& strip) {
-    for (auto i = static_cast<std::size_t>(strip.begin * width);
-         i < static_cast<std::size_t>(strip.end * width); ++i) {
-      background.data()[i] = instances.data()[i] == 0 ? 1 : 0;
-    }
-  });
-  const LabelledRaster holes = label_components(background, Connectivity::kFour, exec);
-  const std::vector<Surroundings> around = survey(instances, holes, areas);
-  FillResult result;
-  std::vector<std::uint32_t> fill(around.size(), 0);
-  for (std::size_t h = 1; h < around.size(); ++h) {
-    if (!around[h].enclosed || around[h].field == 0 || around[h].area >= max_area) continue;
-    fill[h] = around[h].field;
-    ++result.holes;
-    result.pixels += around[h].pixels;
-  }
-  if (result.holes == 0) return result;
-  detail::for_each_strip(strips, [&](const detail::Strip& strip) {
-    for (auto i = static_cast<std::size_t>(strip.begin * width);
-         i < static_cast<std::size_t>(strip.end * width); ++i) {
-      if (holes.labels.data()[i] != 0 && fill[holes.labels.data()[i]] != 0) {
-        instances.data()[i] = fill[holes.labels.data()[i]];
-      }
-    }
-  });
-  return result;
+  return Absorber(stats, edges, min_area).run(weak_below);
 }
 
 }  // namespace furrow::geo

@@ -92,40 +92,50 @@ class Quantiser {
   double m_offset = 0.0;
 };
 
-}  // namespace
-
-ScoreMap read_scores(const RasterReader& reader, const ScoreBands& bands, ExecContext& exec) {
-  const Layout layout = layout_of(reader, bands);
+ScoreMap read_rows(const RasterReader& reader, const Layout& layout, const std::optional<double>& scale,
+                   const Window& rows) {
   const std::vector<int> used = layout.bands();
-  const Grid& grid = reader.grid();
-  ScoreMap map{grid, Raster<std::uint8_t>(grid.width, grid.height),
-               Raster<std::uint8_t>(grid.width, grid.height), Raster<std::uint8_t>(grid.width, grid.height)};
-  const Quantiser extent_of(reader, layout.extent, bands.scale);
-  const Quantiser boundary_of(reader, std::max(layout.boundary, 0), bands.scale);
-  // Whole blocks of the file are read once: strips of rows as high as a block.
+  ScoreMap map{reader.grid().subgrid(rows), Raster<std::uint8_t>(rows.width, rows.height),
+               Raster<std::uint8_t>(rows.width, rows.height), Raster<std::uint8_t>(rows.width, rows.height)};
+  const Quantiser extent_of(reader, layout.extent, scale);
+  const Quantiser boundary_of(reader, std::max(layout.boundary, 0), scale);
+  // Whole blocks of the file are read once: strips of rows as high as a block, and from where blocks begin.
   const std::int64_t step = std::max<std::int64_t>(detail::kStripRows, reader.block_height());
-  const auto strips = (grid.height + step - 1) / step;
-  Progress progress(exec, "read scores", strips);
-  tbb::parallel_for(std::int64_t{0}, strips, [&](std::int64_t s) {
-    const Window window = intersection({0, s * step, grid.width, step}, grid.window());
+  const std::int64_t first = rows.row / step;
+  const std::int64_t last = (rows.end_row() + step - 1) / step;
+  tbb::parallel_for(first, last, [&](std::int64_t s) {
+    const Window window = intersection({0, s * step, rows.width, step}, rows);
     const Raster<float> pixels = reader.read<float>(window, used);
     const Raster<std::uint8_t> valid = reader.read_valid(window, used);
     for (std::int64_t row = 0; row < window.height; ++row) {
+      const std::int64_t y = window.row + row;
       for (std::int64_t col = 0; col < window.width; ++col) {
         if (valid.at(col, row) == 0) continue;
-        const std::int64_t y = window.row + row;
         int extent = extent_of(pixels.at(col, row, 0), col, y);
         int boundary = kScoreLevels - extent;
         if (layout.boundary >= 0) boundary = boundary_of(pixels.at(col, row, 1), col, y);
         if (layout.extent_is_interior) extent = std::min(kScoreLevels, extent + boundary);
-        map.extent.at(col, y) = static_cast<std::uint8_t>(extent);
-        map.boundary.at(col, y) = static_cast<std::uint8_t>(boundary);
-        map.valid.at(col, y) = 1;
+        map.extent.at(col, y - rows.row) = static_cast<std::uint8_t>(extent);
+        map.boundary.at(col, y - rows.row) = static_cast<std::uint8_t>(boundary);
+        map.valid.at(col, y - rows.row) = 1;
       }
     }
-    progress.advance();
   });
   return map;
+}
+
+}  // namespace
+
+ScoreRows score_rows(const RasterReader& reader, const ScoreBands& bands) {
+  return [&reader, layout = layout_of(reader, bands), scale = bands.scale](const Window& rows,
+                                                                           ExecContext& exec) {
+    exec.check_cancelled();
+    return read_rows(reader, layout, scale, rows);
+  };
+}
+
+ScoreMap read_scores(const RasterReader& reader, const ScoreBands& bands, ExecContext& exec) {
+  return score_rows(reader, bands)(reader.grid().window(), exec);
 }
 
 }  // namespace furrow::geo

@@ -5,13 +5,18 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
+#include <map>
 #include <set>
+#include <utility>
 
 #include <furrow/geo/core/error.h>
 #include <furrow/geo/core/random.h>
+#include <furrow/geo/core/text.h>
 #include <furrow/geo/raster/writer.h>
 #include <furrow/geo/topology/components.h>
 #include <furrow/geo/topology/regions.h>
+#include <furrow/geo/topology/watershed.h>
 #include <furrow/geo/vector/geos.h>
 
 #include "support.h"
@@ -319,10 +324,207 @@ TEST(Delineate, SameForOneAndFourThreads) {
   }
 }
 
+/// Scores with everything that strips could get wrong: fields of all sizes, specks, holes, missing data,
+/// noise.
+ScoreMap rough_scores(std::int64_t width, std::int64_t height, std::uint64_t seed) {
+  Random random(seed);
+  std::vector<Point> centres(static_cast<std::size_t>(width * height / 90 + 3));
+  for (auto& c : centres) {
+    c = {random.uniform() * static_cast<double>(width), random.uniform() * static_cast<double>(height)};
+  }
+  ScoreMap map{test::utm_grid(width, height), Raster<std::uint8_t>(width, height),
+               Raster<std::uint8_t>(width, height), Raster<std::uint8_t>(width, height, 1, 1)};
+  for (std::int64_t row = 0; row < height; ++row) {
+    for (std::int64_t col = 0; col < width; ++col) {
+      std::size_t cell = 0;
+      double first = 1e9;
+      double second = 1e9;
+      for (std::size_t i = 0; i < centres.size(); ++i) {
+        const double d =
+            std::hypot(centres[i].x - static_cast<double>(col), centres[i].y - static_cast<double>(row));
+        if (d < first) {
+          second = std::exchange(first, d);
+          cell = i;
+        } else {
+          second = std::min(second, d);
+        }
+      }
+      const double strength = cell % 3 == 0 ? 60.0 : 190.0;
+      const double boundary =
+          strength * std::exp(-0.3 * (second - first) * (second - first)) + random.normal(0.0, 8.0);
+      const bool field = cell % 5 != 0 && !random.chance(0.02);
+      map.boundary.at(col, row) = static_cast<std::uint8_t>(std::clamp(boundary, 0.0, 200.0));
+      map.extent.at(col, row) = field || random.chance(0.1) ? 190 : 20;
+      if (random.chance(0.004)) map.valid.at(col, row) = 0;
+    }
+  }
+  return map;
+}
+
+ScoreMap rows_of(const ScoreMap& map, const Window& rows) {
+  const auto cut = [&](const Raster<std::uint8_t>& from) {
+    Raster<std::uint8_t> out(rows.width, rows.height);
+    std::copy_n(from.data().begin() + rows.row * rows.width, rows.pixels(), out.data().begin());
+    return out;
+  };
+  return {map.grid.subgrid(rows), cut(map.extent), cut(map.boundary), cut(map.valid)};
+}
+
+Delineation by_strips(const ScoreMap& map, const DelineateOptions& options, std::int64_t rows, int threads) {
+  ExecContext exec({threads, 0});
+  const test::TemporaryFolder folder;
+  StripOptions strips;
+  strips.rows = rows;
+  strips.scratch = folder / "not" / "there";
+  Delineation result;
+  result.instances = Raster<std::uint32_t>(map.grid.width, map.grid.height);
+  exec.execute([&] {
+    auto found = delineate_by_strips(
+        map.grid, [&](const Window& at, ExecContext&) { return rows_of(map, at); }, options, strips,
+        [&](const Window& at, const Raster<std::uint32_t>& labels) {
+          std::ranges::copy(labels.data(), result.instances.data().begin() + at.row * at.width);
+        },
+        exec);
+    result.fields = std::move(found.fields);
+    result.report = found.report;
+  });
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+  return result;
+}
+
+void expect_same(const Delineation& a, const Delineation& b) {
+  ASSERT_EQ(a.instances.data(), b.instances.data());
+  ASSERT_EQ(a.fields.features.size(), b.fields.features.size());
+  for (std::size_t i = 0; i < a.fields.features.size(); ++i) {
+    const Feature& x = a.fields.features[i];
+    const Feature& y = b.fields.features[i];
+    ASSERT_EQ(x.values, y.values) << i;
+    ASSERT_EQ(x.geometry.size(), y.geometry.size()) << i;
+    for (std::size_t k = 0; k < x.geometry.size(); ++k) {
+      ASSERT_EQ(x.geometry[k].shell, y.geometry[k].shell) << i;
+      ASSERT_EQ(x.geometry[k].holes, y.geometry[k].holes) << i;
+    }
+  }
+  const auto counts = [](const DelineateReport& r) {
+    return std::vector<std::int64_t>{r.valid_pixels, r.field_pixels,        r.instances,
+                                     r.absorbed,     r.rejected_small,      r.rejected_pixels,
+                                     r.holes_filled, r.holes_filled_pixels, r.fields};
+  };
+  EXPECT_EQ(counts(a.report), counts(b.report));
+}
+
+TEST(Delineate, StripsOfAnyHeightAndAnyThreadsGiveTheSameFields) {
+  for (std::uint64_t seed = 1; seed <= 6; ++seed) {
+    const ScoreMap map = rough_scores(40 + static_cast<std::int64_t>(seed) * 17,
+                                      170 - static_cast<std::int64_t>(seed) * 9, seed);
+    for (const SplitMode mode : {SplitMode::kWatershed, SplitMode::kComponents}) {
+      DelineateOptions options;
+      options.mode = mode;
+      options.min_area_m2 = 4000.0;
+      options.absorb_below = 0.95;
+      options.fill_holes_m2 = seed % 2 == 0 ? 500.0 : 4000.0;
+      const Delineation whole = run(map, options);
+      EXPECT_GT(whole.report.absorbed, mode == SplitMode::kWatershed ? 0 : -1);
+      EXPECT_GT(whole.report.rejected_small, 0);
+      EXPECT_GT(whole.report.holes_filled, 0);
+      for (const std::int64_t rows : {1, 5, 16, 100}) {
+        for (const int threads : {1, 4}) {
+          SCOPED_TRACE(concat("seed ", seed, ", ", rows, " rows, ", threads, " threads"));
+          expect_same(by_strips(map, options, rows, threads), whole);
+        }
+      }
+    }
+  }
+}
+
+/// Cleaning as it is defined, on the raster: pieces of background are looked at one by one.
+std::int64_t slow_fill_holes(Raster<std::uint32_t>& labels, const PixelAreas& areas, std::int64_t below,
+                             ExecContext& exec) {
+  const std::int64_t width = labels.width();
+  Raster<std::uint8_t> background(width, labels.height());
+  for (std::size_t i = 0; i < labels.data().size(); ++i) background.data()[i] = labels.data()[i] == 0 ? 1 : 0;
+  const auto pieces = label_components(background, Connectivity::kFour, exec).labels;
+  std::map<std::uint32_t, std::set<std::uint32_t>> around;
+  std::map<std::uint32_t, std::int64_t> area;
+  for (std::int64_t row = 0; row < labels.height(); ++row) {
+    for (std::int64_t col = 0; col < width; ++col) {
+      const auto piece = pieces.at(col, row);
+      if (piece == 0) continue;
+      area[piece] += areas.row(row);
+      for (const auto& [dc, dr] : {std::pair(0, -1), {-1, 0}, {1, 0}, {0, 1}}) {
+        const std::int64_t c = col + dc;
+        const std::int64_t r = row + dr;
+        const bool inside = c >= 0 && r >= 0 && c < width && r < labels.height();
+        const std::uint32_t other = inside ? labels.at(c, r) : kOutsideInstance;
+        if (other != 0) around[piece].insert(other);
+      }
+    }
+  }
+  std::int64_t filled = 0;
+  for (const auto& [piece, neighbours] : around) {
+    if (neighbours.size() != 1 || !is_field(*neighbours.begin()) || area[piece] >= below) continue;
+    ++filled;
+    for (std::size_t i = 0; i < labels.data().size(); ++i) {
+      if (pieces.data()[i] == piece) labels.data()[i] = *neighbours.begin();
+    }
+  }
+  return filled;
+}
+
+TEST(Delineate, CleaningEqualsThatOnTheRaster) {
+  ExecContext exec;
+  for (std::uint64_t seed = 11; seed <= 18; ++seed) {
+    const ScoreMap map = rough_scores(60, 70, seed);
+    DelineateOptions options = exact();
+    options.min_area_m2 = seed % 2 == 0 ? 1500.0 : 6000.0;
+    options.fill_holes_m2 = 3000.0;
+    options.absorb_below = 0.8;
+    const PixelAreas areas(map.grid);
+    Raster<std::uint8_t> mask(60, 70);
+    for (std::size_t i = 0; i < mask.data().size(); ++i) {
+      mask.data()[i] = map.valid.data()[i] != 0 && map.extent.data()[i] >= 100 ? 1 : 0;
+    }
+    auto pieces = label_components(watershed(map.boundary, mask, 40, exec).labels, Connectivity::kFour, exec);
+    auto& labels = pieces.labels;
+    for (std::size_t i = 0; i < mask.data().size(); ++i) {
+      if (map.valid.data()[i] == 0) labels.data()[i] = kUnknownInstance;
+    }
+    const std::int64_t below = areas.from_m2(options.fill_holes_m2);
+    std::int64_t filled = slow_fill_holes(labels, areas, below, exec);
+    const auto small = absorb_small(region_stats(labels, pieces.count, areas, {0, 70}, exec),
+                                    shared_edges(labels, map.boundary, exec),
+                                    areas.from_m2(options.min_area_m2), options.absorb_below);
+    for (auto& label : labels.data()) label = is_field(label) ? small.target[label] : label;
+    filled += slow_fill_holes(labels, areas, below, exec);
+    const auto count = renumber_by_first_pixel(labels, pieces.count);
+
+    const Delineation found = run(map, options);
+    ASSERT_EQ(found.instances.data(), labels.data()) << seed;
+    EXPECT_EQ(found.report.holes_filled, filled);
+    EXPECT_EQ(found.report.absorbed, small.absorbed);
+    const auto stats = region_stats(labels, count, areas, {0, 70}, exec);
+    std::map<std::uint32_t, double> weakest;
+    for (const auto& edge : shared_edges(labels, map.boundary, exec)) {
+      for (const auto label : {edge.a, edge.b}) {
+        weakest[label] = std::min(weakest.try_emplace(label, 2.0).first->second, edge.mean_score());
+      }
+    }
+    for (std::uint32_t label = 1; label <= count; ++label) {
+      EXPECT_EQ(real(found, label - 1, "n_pixels"), static_cast<double>(stats[label].pixels));
+      EXPECT_EQ(real(found, label - 1, "cut_by_nodata"), stats[label].touches_unknown ? 1.0 : 0.0);
+      EXPECT_EQ(real(found, label - 1, "touches_edge"), stats[label].touches_edge ? 1.0 : 0.0);
+      const double edge = real(found, label - 1, "weakest_shared_edge");
+      EXPECT_TRUE(weakest.contains(label) ? edge == weakest[label] : std::isnan(edge)) << label;
+    }
+  }
+}
+
 TEST(Delineate, RefusesWhatCannotBe) {
   ExecContext exec({1, std::size_t{1} << 20});
   const auto scores = scores_of("aa\naa\n");
-  EXPECT_THROW(check_delineate_memory(test::utm_grid(1000, 1000), exec), InvalidArgument);
+  EXPECT_THROW((void)delineate_strip_rows(test::utm_grid(100'000, 100'000), exec), InvalidArgument);
+  EXPECT_EQ(delineate_strip_rows(test::utm_grid(1000, 1000), exec), 19);  // of 40 bytes a pixel
+  EXPECT_EQ(delineate_strip_rows(test::utm_grid(1000, 10), exec), 10);
   DelineateOptions options;
   options.cut = 0.0;
   EXPECT_THROW((void)delineate(scores, options, exec), InvalidArgument);

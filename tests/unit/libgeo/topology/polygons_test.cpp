@@ -184,7 +184,8 @@ TEST(Arcs, StripsOfAnyHeightGiveTheSameArcs) {
   std::vector<Raster<std::uint32_t>> rasters;
   for (std::uint64_t seed = 1; seed <= 40; ++seed) {
     const auto size = static_cast<std::int64_t>(seed);
-    rasters.push_back(random_labels(seed, 1 + size % 17, 60 - size, 1 + static_cast<std::uint32_t>(seed % 3)));
+    rasters.push_back(
+        random_labels(seed, 1 + size % 17, 60 - size, 1 + static_cast<std::uint32_t>(seed % 3)));
   }
   rasters.push_back(voronoi_labels(3, 150, 60, 4.0));
   rasters.push_back(labels_of("......\n.2222.\n.2..2.\n.2.22.\n.2....\n.2222.\n......\n"));  // a spiral

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -65,6 +67,20 @@ struct Instances {
 [[nodiscard]] Instances delineate_instances(const ScoreMap& scores, const PixelAreas& areas,
                                             const DelineateOptions& options, ExecContext& exec);
 
+struct DelineatedFields {
+  Layer fields;
+  DelineateReport report;
+};
+
+/// How a scene is cut into strips of rows that are worked on one after the other.
+struct StripOptions {
+  std::int64_t rows = 0;          ///< of a strip; 0 = what fits three quarters of the memory budget
+  std::filesystem::path scratch;  ///< folder of the temporary file; needed for more than one strip
+};
+
+/// Takes the instance raster, strip after strip from the top.
+using InstanceSink = std::function<void(const Window&, const Raster<std::uint32_t>&)>;
+
 /// Turns scores into fields: split, clean, trace, simplify, measure.
 ///
 /// Fields are polygons of one part in the raster's CRS, valid, without gaps and overlaps between neighbours,
@@ -83,14 +99,30 @@ struct Instances {
 ///   neighbour. Values below the cut are possible: the cut looks at the lowest pass, this at the mean
 ///
 /// @throws CrsError         the grid has no CRS
-/// @throws InvalidArgument  options out of range; more pixels than the memory budget of `exec` allows (about
-/// 48 bytes
-///                          each), with the figure
+/// @throws InvalidArgument  options out of range
 /// Same result for any number of threads.
 [[nodiscard]] Delineation delineate(const ScoreMap& scores, const DelineateOptions& options,
                                     ExecContext& exec);
 
-/// @throws InvalidArgument when a raster of this size does not fit the memory budget; call it before reading
-void check_delineate_memory(const Grid& grid, const ExecContext& exec);
+/// The same, to the byte, for scenes of any size: in three passes over strips of rows (split; find regions;
+/// trace), with what fields need from each other across strips kept in memory.
+///
+/// Memory: about 40 bytes per pixel of one strip, 1 bit per pixel of the scene, 8 bytes per corner of the
+/// fields' outlines, and the layer (about 1 kB per field). Disk: at most 17 bytes per pixel in the scratch
+/// folder, with fields of some hundred pixels about 2.
+/// @param scores     called for strips from the top; some rows twice
+/// @param instances  may be empty
+/// @throws CrsError         the grid has no CRS
+/// @throws InvalidArgument  options out of range; rows so long that not even 16 fit the memory budget
+/// @throws IoError          as `scores` and `instances`; the scratch folder is full
+/// Same result for any number of threads and any height of the strips.
+[[nodiscard]] DelineatedFields delineate_by_strips(const Grid& grid, const ScoreRows& scores,
+                                                   const DelineateOptions& options,
+                                                   const StripOptions& strips, const InstanceSink& instances,
+                                                   ExecContext& exec);
+
+/// Rows of a strip within the memory budget.
+/// @throws InvalidArgument  not even 16 rows fit
+[[nodiscard]] std::int64_t delineate_strip_rows(const Grid& grid, const ExecContext& exec);
 
 }  // namespace furrow::geo

@@ -43,11 +43,18 @@ struct RegionStats {
   bool touches_unknown = false;  ///< shares a pixel edge with a pixel of kUnknownInstance
 };
 
-/// @param instances  shape [1, rows, cols], labels 0..count and kUnknownInstance
-/// @return           count + 1 entries, by label; entry 0 is unused
+/// Rows of a raster that are in memory.
+struct RowsInRaster {
+  std::int64_t first = 0;  ///< row of the whole raster that row 0 in memory is
+  std::int64_t total = 0;  ///< rows of the whole raster
+};
+
+/// @param instances  some rows of a raster, shape [1, rows, cols], labels 0..count and kUnknownInstance
+/// @return           count + 1 entries, by label; entry 0 is unused; positions are those in the whole raster.
+///                   Rows that are not in memory do not count as unknown
 [[nodiscard]] std::vector<RegionStats> region_stats(const Raster<std::uint32_t>& instances,
                                                     std::uint32_t count, const PixelAreas& areas,
-                                                    ExecContext& exec);
+                                                    const RowsInRaster& rows, ExecContext& exec);
 
 /// The common edge of two neighbouring fields (4 neighbours: pixels that share a side).
 struct SharedEdge {
@@ -83,16 +90,77 @@ struct AbsorbResult {
 [[nodiscard]] AbsorbResult absorb_small(std::span<const RegionStats> stats, std::span<const SharedEdge> edges,
                                         std::int64_t min_area, double weak_below);
 
-struct FillResult {
-  std::int64_t holes = 0;
-  std::int64_t pixels = 0;
+/// Regions of a raster and who lies beside whom (through sides of pixels). Fields and pieces of background
+/// are regions; pixels of kUnknownInstance are none.
+struct RegionGraph {
+  std::uint32_t fields = 0;
+  /// By region: 1..fields are the fields by their first pixel, the rest is background; entry 0 is unused.
+  std::vector<RegionStats> stats;
+  std::vector<SharedEdge> edges;  ///< ordered by (a, b); none between two regions of background
 };
 
-/// Gives background enclosed by a single field to that field, when its area is under `max_area` (units of
-/// PixelAreas). Background that reaches the raster's border or a pixel of kUnknownInstance is not enclosed:
-/// nobody knows how it goes on there. Pieces of background connect through sides (4 neighbours), as holes of
-/// polygons do.
-FillResult fill_holes(Raster<std::uint32_t>& instances, const PixelAreas& areas, std::int64_t max_area,
-                      ExecContext& exec);
+/// Finds the regions of a raster, strip of rows after strip of rows: the connected pieces (4 neighbours) of
+/// each field label and of the background. The graph does not depend on the height of the strips.
+///
+/// Memory: about 12 bytes per pixel of one strip; per region and strip that it lies in 50 bytes, and 24 for
+/// each neighbour there. Not thread-safe; uses threads inside.
+class RegionsByStrips {
+ public:
+  /// @param width   of the raster, px
+  /// @param areas   of the whole raster's rows; must outlive this
+  RegionsByStrips(std::int64_t width, std::int64_t height, const PixelAreas& areas);
+
+  /// Adds the next rows.
+  /// @param labels    shape [1, rows, width]: field labels, 0 and kUnknownInstance
+  /// @param boundary  boundary scores 0..200, same shape
+  /// @return          the piece of each pixel: its part of a region in this strip; kUnknownInstance stays
+  /// @throws InvalidArgument  another width; 2^32 - 2 pixels or pieces, or more
+  [[nodiscard]] Raster<std::uint32_t> add(const Raster<std::uint32_t>& labels,
+                                          const Raster<std::uint8_t>& boundary, ExecContext& exec);
+
+  /// Call it once, after the last row.
+  /// @param region_of_piece  set to the region of each piece; entry 0 is 0
+  [[nodiscard]] RegionGraph finish(std::vector<std::uint32_t>& region_of_piece);
+
+ private:
+  void join_rows(const Raster<std::uint32_t>& pieces, const Raster<std::uint8_t>& boundary);
+  [[nodiscard]] RegionGraph number_regions(std::vector<std::uint32_t>& region_of_piece);
+
+  std::int64_t m_width;
+  std::int64_t m_height;
+  const PixelAreas& m_areas;
+  std::int64_t m_next_row = 0;
+  std::vector<std::uint32_t> m_parent;  ///< by piece
+  std::vector<std::uint32_t> m_label;   ///< by piece: of the field; 0 = background
+  std::vector<RegionStats> m_stats;     ///< by piece
+  std::vector<SharedEdge> m_edges;      ///< between pieces
+  std::vector<std::uint32_t> m_last_pieces;
+  std::vector<std::uint8_t> m_last_boundary;
+};
+
+/// What is too small to stay; areas in units of PixelAreas.
+struct CleanRules {
+  std::int64_t min_area = 0;      ///< see absorb_small
+  double weak_below = 0.0;        ///< see absorb_small
+  std::int64_t largest_hole = 0;  ///< background under this area, enclosed by a single field, is filled
+};
+
+struct CleanResult {
+  std::vector<std::uint32_t> field;  ///< by region of the graph: 1..n by first pixel, or 0
+  std::vector<RegionStats> stats;    ///< by field; entry 0 is unused
+  std::vector<SharedEdge> edges;     ///< between fields, ordered by (a, b)
+  std::int64_t holes = 0;
+  std::int64_t hole_pixels = 0;
+  std::int64_t absorbed = 0;
+  std::int64_t rejected = 0;
+  std::int64_t rejected_pixels = 0;
+};
+
+/// Fills holes, absorbs or rejects small fields (absorb_small), fills the holes that rejected ones left, and
+/// numbers what remains by first pixel.
+///
+/// Background that reaches the raster's border or a pixel of kUnknownInstance is no hole: nobody knows how it
+/// goes on there.
+[[nodiscard]] CleanResult clean_regions(const RegionGraph& graph, const CleanRules& rules);
 
 }  // namespace furrow::geo

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 
 #include <furrow/geo/core/exec_context.h>
@@ -36,5 +37,13 @@ struct ScoreBands {
 ///                  its place and the likely scale); reading failed
 /// Memory: 3 bytes per pixel. Same result for any number of threads.
 [[nodiscard]] ScoreMap read_scores(const RasterReader& reader, const ScoreBands& bands, ExecContext& exec);
+
+/// Gives the scores of some whole rows of a scene (window as wide as the scene).
+using ScoreRows = std::function<ScoreMap(const Window& rows, ExecContext& exec)>;
+
+/// `read_scores` by rows. Bands and scale are looked at once, here.
+/// @param reader  must outlive the result
+/// @throws IoError, InvalidArgument  as read_scores
+[[nodiscard]] ScoreRows score_rows(const RasterReader& reader, const ScoreBands& bands);
 
 }  // namespace furrow::geo
