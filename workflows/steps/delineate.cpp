@@ -1,14 +1,17 @@
 #include <array>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <furrow/geo/core/atomic_output.h>
 #include <furrow/geo/core/error.h>
 #include <furrow/geo/core/log.h>
 #include <furrow/geo/core/text.h>
 #include <furrow/geo/core/version.h>
+#include <furrow/geo/raster/raster_list.h>
 #include <furrow/geo/raster/reader.h>
 #include <furrow/geo/raster/writer.h>
 #include <furrow/geo/topology/components.h>
@@ -41,6 +44,7 @@ class Delineate : public Step {
         "two (extent, boundary), or any two bands named with --extent-band and --boundary-band.",
         {{"Fields and their instance raster",
           "furrow delineate scores.tif --out fields.gpkg --instances instances.tif"},
+         {"Whole fields from a folder of score tiles", "furrow delineate tiles/ --out fields.gpkg"},
          {"Scores of another model, stored as 0..10000",
           "furrow delineate model.tif --extent-band 3 --boundary-band 2 --scale 0.0001 --out fields.gpkg"}}};
   }
@@ -67,25 +71,33 @@ class Delineate : public Step {
     geo::RasterReadOptions read;
     read.crs_switch = "--scores-crs";
     if (!m_scores_crs.empty()) read.override_crs = geo::Crs::from_user_input(m_scores_crs);
-    const geo::RasterReader reader(m_scores, read);
-    const geo::ScoreBands bands{band_number(m_extent_band), band_number(m_boundary_band), m_scale};
-    m_options.mode = m_mode == "components" ? geo::SplitMode::kComponents : geo::SplitMode::kWatershed;
+    std::vector<std::string> paths;
+    geo::RasterListOptions listing;
+    listing.unique_names = false;
+    for (auto& raster : geo::list_rasters(m_scores, listing)) paths.push_back(std::move(raster.path));
+    m_options.mode = modes().at(m_mode);
+    geo::ScoreBands bands{band_number(m_extent_band), band_number(m_boundary_band), m_scale};
+    if (m_options.mode == geo::SplitMode::kInstances) bands.content = geo::ScoreContent::kInstances;
+    const geo::ScoreScene scene = geo::open_scores(paths, bands, read);
+    const std::string source = paths.size() == 1 ? std::filesystem::path(paths.front()).filename().string()
+                                                 : geo::concat(paths.size(), " score rasters");
     geo::StripOptions strips;
     strips.scratch = std::filesystem::absolute(m_out).parent_path();
     std::unique_ptr<geo::RasterWriter> instances;
-    if (!m_instances.empty()) instances = open_instances(reader.grid(), context.overwrite());
+    if (!m_instances.empty()) instances = open_instances(scene.grid, context.overwrite());
     const auto result = geo::delineate_by_strips(
-        reader.grid(), geo::score_rows(reader, bands), m_options, strips,
+        scene.grid, scene.rows, m_options, strips,
         [&](const geo::Window& rows, const geo::Raster<std::uint32_t>& labels) {
           if (instances) instances->write(rows, labels);
         },
         context.exec());
     if (result.report.fields == 0) {
-      geo::log_warning(geo::concat("no field in ", geo::quoted(m_scores), "; the layer is empty"));
+      geo::log_warning(geo::concat("no field in ", paths.size() == 1 ? geo::quoted(paths.front()) : source,
+                                   "; the layer is empty"));
     }
     if (instances) instances->finish();
     try {
-      write_fields(result.fields, context.overwrite());
+      write_fields(result.fields, source, context.overwrite());
     } catch (...) {
       std::error_code ec;  // one output without the other is of no use
       if (!m_instances.empty()) std::filesystem::remove(m_instances, ec);
@@ -96,7 +108,14 @@ class Delineate : public Step {
 
  private:
   void declare_files(OptionTable& t) {
-    t.add("scores", &m_scores).positional().required().input("raster").help("Score raster");
+    t.add("scores", &m_scores)
+        .positional()
+        .required()
+        .input("raster")
+        .help(
+            "Score raster, or tiles of one scene: files, a folder, a pattern, a list (.txt, .csv), a tile "
+            "index or "
+            "STAC");
     t.add("scores-crs", &m_scores_crs)
         .help("CRS of the raster whatever the file says, for example EPSG:32632");
     t.add("extent-band", &m_extent_band)
@@ -122,12 +141,12 @@ class Delineate : public Step {
   void declare_splitting(OptionTable& t) {
     const char* group = "Splitting";
     t.add("mode", &m_mode)
-        .choices({"watershed", "components"})
+        .choices({"watershed", "components", "instances"})
         .group(group)
         .help(
             "watershed splits along boundary ridges and keeps boundary pixels; components takes connected "
             "pieces "
-            "without boundary pixels");
+            "without boundary pixels; instances takes the fields of a raster of instance numbers");
     t.add("extent-threshold", &m_options.extent_threshold)
         .range(0.0, 1.0)
         .group(group)
@@ -174,6 +193,13 @@ class Delineate : public Step {
         .help("The same in metres");
   }
 
+  static const std::map<std::string, geo::SplitMode>& modes() {
+    static const std::map<std::string, geo::SplitMode> all{{"watershed", geo::SplitMode::kWatershed},
+                                                           {"components", geo::SplitMode::kComponents},
+                                                           {"instances", geo::SplitMode::kInstances}};
+    return all;
+  }
+
   [[nodiscard]] std::unique_ptr<geo::RasterWriter> open_instances(const geo::Grid& grid,
                                                                   bool overwrite) const {
     geo::RasterSpec spec;
@@ -184,12 +210,11 @@ class Delineate : public Step {
     return std::make_unique<geo::RasterWriter>(m_instances, grid, spec, overwrite);
   }
 
-  void write_fields(const geo::Layer& fields, bool overwrite) const {
+  void write_fields(const geo::Layer& fields, const std::string& source, bool overwrite) const {
     if (geo::to_lower(std::filesystem::path(m_out).extension().string()) != ".gpkg") {
       geo::write_layer(fields, m_out, overwrite);
       return;
     }
-    const std::string source = std::filesystem::path(m_scores).filename().string();
     const std::string description = geo::concat("Fields delineated from ", source, " by furrow ",
                                                 geo::furrow_version(), "; areas and lengths are geodesic");
     geo::write_geopackage({{fields, description, false, {}}}, m_out, overwrite);
@@ -208,7 +233,7 @@ class Delineate : public Step {
     context.record("fields", report.fields);
   }
 
-  std::string m_scores;
+  std::vector<std::string> m_scores;
   std::string m_scores_crs;
   std::optional<std::int64_t> m_extent_band;
   std::optional<std::int64_t> m_boundary_band;

@@ -225,6 +225,9 @@ struct RasterReader::Impl {
       case PixelType::kUint8:
         if (plain_nodata<std::uint8_t>(band)) return mark_nodata<std::uint8_t>(window, band, valid);
         break;
+      case PixelType::kInt8:
+        if (signed_nodata(band)) return mark_nodata<std::uint8_t>(window, band, valid);
+        break;
       case PixelType::kUint16:
         if (plain_nodata<std::uint16_t>(band)) return mark_nodata<std::uint16_t>(window, band, valid);
         break;
@@ -246,10 +249,19 @@ struct RasterReader::Impl {
            *nodata <= std::numeric_limits<T>::max();
   }
 
+  /// Signed bytes are unsigned ones to GDAL before 3.7, which makes no mask of a negative nodata value. Files
+  /// give it as -1 or as the byte that stands for it, 255.
+  [[nodiscard]] bool signed_nodata(int band) const {
+    const auto& nodata = bands[static_cast<std::size_t>(band)].nodata;
+    const int flags = local().GetRasterBand(band + 1)->GetMaskFlags();
+    return (flags == GMF_NODATA || flags == GMF_ALL_VALID) && nodata && *nodata == std::floor(*nodata) &&
+           *nodata >= -128.0 && *nodata <= 255.0;
+  }
+
   /// What GDAL's mask says, from the values themselves: half the work.
   template <class T>
   void mark_nodata(const Window& window, int band, Raster<std::uint8_t>& valid) const {
-    const auto nodata = static_cast<T>(*bands[static_cast<std::size_t>(band)].nodata);
+    const auto nodata = static_cast<T>(std::llround(*bands[static_cast<std::size_t>(band)].nodata));
     std::vector<T> values(static_cast<std::size_t>(window.pixels()));
     read_band(
         window, [band](GDALDataset& d) { return d.GetRasterBand(band + 1); }, values);

@@ -199,18 +199,23 @@ class StripDelineator {
     WatershedByStrips splitter(m_grid.width, m_grid.height, level(m_options.cut));
     for (Strip& strip : m_strips) {
       const Window rows = watershed ? with_margin(strip.rows) : strip.rows;
-      ScoreMap map = scores(rows, m_exec);
-      const Raster<std::uint8_t> mask = field_mask(map);
       const std::int64_t above = strip.rows.row - rows.row;
+      ScoreMap map = scores(rows, m_exec);
       count_pixels(map, strip.rows, above);
-      Raster<std::uint32_t> labels =
-          watershed ? splitter.add(map.boundary, mask, strip.rows.height, m_exec) : as_labels(mask);
+      Raster<std::uint32_t> labels;
+      if (watershed) {
+        labels = splitter.add(map.boundary, field_mask(map), strip.rows.height, m_exec);
+      } else if (m_options.mode == SplitMode::kComponents) {
+        labels = as_labels(field_mask(map));
+      } else {
+        labels = std::move(map.instances);
+      }
       mark_unknown(labels, map.valid, above);
       strip.labels = m_store.put(std::move(labels));
       strip.boundary = m_store.put(cut_rows(std::move(map.boundary), above, strip.rows.height));
       progress.advance();
     }
-    field_of_node = watershed ? splitter.fields() : std::vector<std::uint32_t>{0, 1};
+    if (watershed) field_of_node = splitter.fields();
   }
 
   /// Pass 2: regions and what becomes of them. Returns the field number of each piece.
@@ -218,7 +223,7 @@ class StripDelineator {
     RegionsByStrips regions(m_grid.width, m_grid.height, m_areas);
     for (Strip& strip : m_strips) {
       Raster<std::uint32_t> labels = m_store.take_labels(strip.labels);
-      relabel(labels, field_of_node);
+      if (!field_of_node.empty()) relabel(labels, field_of_node);
       strip.labels = m_store.put(regions.add(labels, m_store.take_bytes(strip.boundary), m_exec));
       progress.advance();
     }
@@ -267,6 +272,7 @@ class StripDelineator {
     std::vector<MultiPolygon> shapes = assemble_polygons(arcs, count, m_grid.transform, m_exec);
     arcs = {};
     const auto& stats = m_cleaned.stats;
+    if (m_options.mode == SplitMode::kInstances) m_cleaned.edges = {};  // no boundary scores
     const auto weakest = weakest_edges(m_cleaned.edges, stats.size());
     auto ids = make_ids(m_grid, stats);
     Layer layer = empty_layer(m_options.layer_name, m_grid.crs);

@@ -1,10 +1,15 @@
 #include <furrow/geo/topology/score_map.h>
 
+#include <algorithm>
 #include <cmath>
+#include <memory>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include <furrow/geo/core/error.h>
 #include <furrow/geo/core/text.h>
+#include <furrow/geo/raster/warped_reader.h>
 #include <furrow/geo/topology/watershed.h>
 
 #include "strips.h"
@@ -17,6 +22,7 @@ struct Layout {
   int extent = 0;
   int boundary = -1;                ///< -1: 1 - extent
   bool extent_is_interior = false;  ///< extent = interior + boundary
+  bool is_instances = false;        ///< band `extent` holds instance numbers
   [[nodiscard]] std::vector<int> bands() const {
     if (boundary < 0) return {extent};
     return {extent, boundary};
@@ -35,15 +41,22 @@ Layout layout_of(const RasterReader& reader, const ScoreBands& bands) {
     throw InvalidArgument("a band for the boundary score needs one for the extent score too");
   }
   if (bands.extent) {
-    return {check(*bands.extent, "extent"), bands.boundary ? check(*bands.boundary, "boundary") : -1, false};
+    if (bands.content == ScoreContent::kInstances) return {check(*bands.extent, "extent"), -1, false, true};
+    return {check(*bands.extent, "extent"), bands.boundary ? check(*bands.boundary, "boundary") : -1, false,
+            false};
+  }
+  if (bands.content == ScoreContent::kInstances) {
+    if (reader.bands() == 1) return {0, -1, false, true};
+    throw IoError(concat("raster ", quoted(reader.path()), " has ", reader.bands(),
+                         " bands; say which one holds the instances with --extent-band"));
   }
   switch (reader.bands()) {
     case 1:
-      return {0, -1, false};
+      return {0, -1, false, false};
     case 2:
-      return {0, 1, false};
+      return {0, 1, false, false};
     case 3:
-      return {1, 2, true};
+      return {1, 2, true, false};
     default:
       break;
   }
@@ -92,19 +105,58 @@ class Quantiser {
   double m_offset = 0.0;
 };
 
+ScoreMap empty_map(const Grid& grid, const Window& rows) {
+  return {grid.subgrid(rows),
+          Raster<std::uint8_t>(rows.width, rows.height),
+          Raster<std::uint8_t>(rows.width, rows.height),
+          Raster<std::uint8_t>(rows.width, rows.height),
+          {}};
+}
+
+/// Calls work(window) for parts of some rows, in parallel. Whole blocks of the file are read once: parts are
+/// as high as a block, and begin where blocks begin.
+template <class Work>
+void for_each_part(const RasterReader& reader, const Window& rows, const Work& work) {
+  const std::int64_t step = std::max<std::int64_t>(detail::kStripRows, reader.block_height());
+  tbb::parallel_for(rows.row / step, (rows.end_row() + step - 1) / step, [&](std::int64_t part) {
+    work(intersection({0, part * step, rows.width, step}, rows));
+  });
+}
+
+ScoreMap read_instances(const RasterReader& reader, const Layout& layout, const Window& rows) {
+  ScoreMap map = empty_map(reader.grid(), rows);
+  map.instances = Raster<std::uint32_t>(rows.width, rows.height);
+  const std::vector<int> used = layout.bands();
+  for_each_part(reader, rows, [&](const Window& window) {
+    const Raster<double> pixels = reader.read<double>(window, used);
+    const Raster<std::uint8_t> valid = reader.read_valid(window, used);
+    for (std::int64_t row = 0; row < window.height; ++row) {
+      const std::int64_t y = window.row + row - rows.row;
+      for (std::int64_t col = 0; col < window.width; ++col) {
+        if (valid.at(col, row) == 0) continue;
+        map.valid.at(col, y) = 1;
+        const double value = pixels.at(col, row);
+        if (!(value >= 0.0 && value < 4294967293.0) || value != std::floor(value)) {
+          throw IoError(concat("raster ", quoted(reader.path()), " has the value ", shortest(value),
+                               " at column ", col, ", row ", window.row + row,
+                               "; instances are whole numbers from 0 to 4294967292"));
+        }
+        map.instances.at(col, y) = static_cast<std::uint32_t>(value);
+        if (value > 0.0) map.extent.at(col, y) = kScoreLevels;
+      }
+    }
+  });
+  return map;
+}
+
 ScoreMap read_rows(const RasterReader& reader, const Layout& layout, const std::optional<double>& scale,
                    const Window& rows) {
+  if (layout.is_instances) return read_instances(reader, layout, rows);
   const std::vector<int> used = layout.bands();
-  ScoreMap map{reader.grid().subgrid(rows), Raster<std::uint8_t>(rows.width, rows.height),
-               Raster<std::uint8_t>(rows.width, rows.height), Raster<std::uint8_t>(rows.width, rows.height)};
+  ScoreMap map = empty_map(reader.grid(), rows);
   const Quantiser extent_of(reader, layout.extent, scale);
   const Quantiser boundary_of(reader, std::max(layout.boundary, 0), scale);
-  // Whole blocks of the file are read once: strips of rows as high as a block, and from where blocks begin.
-  const std::int64_t step = std::max<std::int64_t>(detail::kStripRows, reader.block_height());
-  const std::int64_t first = rows.row / step;
-  const std::int64_t last = (rows.end_row() + step - 1) / step;
-  tbb::parallel_for(first, last, [&](std::int64_t s) {
-    const Window window = intersection({0, s * step, rows.width, step}, rows);
+  for_each_part(reader, rows, [&](const Window& window) {
     const Raster<float> pixels = reader.read<float>(window, used);
     const Raster<std::uint8_t> valid = reader.read_valid(window, used);
     for (std::int64_t row = 0; row < window.height; ++row) {
@@ -126,16 +178,153 @@ ScoreMap read_rows(const RasterReader& reader, const Layout& layout, const std::
 
 }  // namespace
 
-ScoreRows score_rows(const RasterReader& reader, const ScoreBands& bands) {
-  return [&reader, layout = layout_of(reader, bands), scale = bands.scale](const Window& rows,
-                                                                           ExecContext& exec) {
-    exec.check_cancelled();
-    return read_rows(reader, layout, scale, rows);
-  };
+ScoreMap read_scores(const RasterReader& reader, const ScoreBands& bands, ExecContext& exec) {
+  exec.check_cancelled();
+  return read_rows(reader, layout_of(reader, bands), bands.scale, reader.grid().window());
 }
 
-ScoreMap read_scores(const RasterReader& reader, const ScoreBands& bands, ExecContext& exec) {
-  return score_rows(reader, bands)(reader.grid().window(), exec);
+namespace {
+
+/// One of several rasters of a scene.
+struct ScoreTile {
+  std::string path;
+  Window place;  ///< in the scene
+  Grid grid;
+};
+
+/// Where a tile lies, in whole pixels from the first one.
+/// @throws IoError when its pixels do not coincide with those of the first
+Window place_of(const ScoreTile& tile, const ScoreTile& first) {
+  const bool same_crs = tile.grid.crs.same_as(first.grid.crs);
+  if (!same_crs || !pixels_coincide(tile.grid, first.grid)) {
+    throw IoError(concat("score tiles ", quoted(first.path), " and ", quoted(tile.path),
+                         same_crs ? " do not lie on one grid of pixels" : " have different CRS",
+                         "; bring them onto one with gdalwarp, or delineate them apart"));
+  }
+  const Point corner = first.grid.transform.to_pixel(tile.grid.transform.to_world({0.0, 0.0}));
+  return {std::llround(corner.x), std::llround(corner.y), tile.grid.width, tile.grid.height};
+}
+
+/// Tiles by their place, and the grid of all of them.
+Grid arrange(std::vector<ScoreTile>& tiles) {
+  for (ScoreTile& tile : tiles) tile.place = place_of(tile, tiles.front());
+  std::ranges::sort(tiles, {},
+                    [](const ScoreTile& t) { return std::tuple(t.place.row, t.place.col, t.path); });
+  Window all = tiles.front().place;
+  for (const ScoreTile& tile : tiles) {
+    const std::int64_t col = std::min(all.col, tile.place.col);
+    all = {col, all.row, std::max(all.end_col(), tile.place.end_col()) - col,
+           std::max(all.end_row(), tile.place.end_row()) - all.row};
+  }
+  const ScoreTile& reference = tiles.front();
+  Grid grid = reference.grid.subgrid({all.col - reference.place.col, 0, all.width, all.height});
+  for (ScoreTile& tile : tiles) {
+    tile.place.col -= all.col;
+    tile.place.row -= all.row;
+  }
+  return grid;
+}
+
+class TiledScores {
+ public:
+  TiledScores(std::vector<ScoreTile> tiles, const ScoreBands& bands, const RasterReadOptions& options)
+      : m_tiles(std::move(tiles)), m_grid(arrange(m_tiles)), m_bands(bands), m_options(options) {}
+
+  [[nodiscard]] const Grid& grid() const { return m_grid; }
+
+  [[nodiscard]] ScoreMap read(const Window& rows, ExecContext& exec) const {
+    std::vector<const ScoreTile*> here;
+    for (const ScoreTile& tile : m_tiles) {
+      if (!intersection(tile.place, rows).empty()) here.push_back(&tile);
+    }
+    ScoreMap map = empty_map(m_grid, rows);
+    Raster<std::uint32_t> depth(rows.width, rows.height);
+    // Some at a time, read by all threads and put in their places in order.
+    const auto group = static_cast<std::size_t>(std::max(1, exec.threads()));
+    for (std::size_t first = 0; first < here.size(); first += group) {
+      exec.check_cancelled();
+      std::vector<ScoreMap> read(std::min(group, here.size() - first));
+      tbb::parallel_for(std::size_t{0}, read.size(),
+                        [&](std::size_t i) { read[i] = read_tile(*here[first + i], rows); });
+      for (std::size_t i = 0; i < read.size(); ++i) put(read[i], *here[first + i], rows, map, depth);
+    }
+    return map;
+  }
+
+ private:
+  [[nodiscard]] ScoreMap read_tile(const ScoreTile& tile, const Window& rows) const {
+    const RasterReader reader(tile.path, m_options);
+    if (reader.grid().width != tile.grid.width || reader.grid().height != tile.grid.height) {
+      throw IoError(concat("raster ", quoted(tile.path), " changed while it was read"));
+    }
+    Window window = intersection(tile.place, rows);
+    window.row -= tile.place.row;
+    window.col = 0;
+    return read_rows(reader, layout_of(reader, m_bands), m_bands.scale, window);
+  }
+
+  /// Takes the pixels that lie deeper in this tile than in those before.
+  static void put(const ScoreMap& from, const ScoreTile& tile, const Window& rows, ScoreMap& map,
+                  Raster<std::uint32_t>& depth) {
+    const Window& place = tile.place;
+    const Window window = intersection(place, rows);
+    tbb::parallel_for(std::int64_t{0}, window.height, [&](std::int64_t row) {
+      const std::int64_t y = window.row + row;
+      const std::int64_t rows_deep = std::min(y - place.row, place.end_row() - 1 - y);
+      for (std::int64_t col = 0; col < window.width; ++col) {
+        if (from.valid.at(col, row) == 0) continue;
+        const std::int64_t deep = std::min({rows_deep, col, window.width - 1 - col});
+        const std::int64_t x = window.col + col - rows.col;
+        const auto rank = static_cast<std::uint32_t>(deep + 1);
+        if (rank <= depth.at(x, y - rows.row)) continue;
+        depth.at(x, y - rows.row) = rank;
+        map.extent.at(x, y - rows.row) = from.extent.at(col, row);
+        map.boundary.at(x, y - rows.row) = from.boundary.at(col, row);
+        map.valid.at(x, y - rows.row) = 1;
+      }
+    });
+  }
+
+  std::vector<ScoreTile> m_tiles;
+  Grid m_grid;
+  ScoreBands m_bands;
+  RasterReadOptions m_options;
+};
+
+}  // namespace
+
+ScoreScene open_scores(std::span<const std::string> paths, const ScoreBands& bands,
+                       const RasterReadOptions& options) {
+  if (paths.empty()) throw InvalidArgument("there is no score raster");
+  if (paths.size() == 1) {
+    const auto reader = std::make_shared<const RasterReader>(paths.front(), options);
+    return {reader->grid(), [reader, layout = layout_of(*reader, bands), scale = bands.scale](
+                                const Window& rows, ExecContext& exec) {
+              exec.check_cancelled();
+              return read_rows(*reader, layout, scale, rows);
+            }};
+  }
+  if (bands.content == ScoreContent::kInstances) {
+    throw IoError(
+        "instances come from one raster: numbers of several tiles would mix; number them through and make a "
+        "VRT "
+        "with gdalbuildvrt");
+  }
+  std::vector<ScoreTile> tiles;
+  int count = 0;
+  for (const std::string& path : paths) {
+    const RasterReader reader(path, options);
+    (void)layout_of(reader, bands);
+    if (!tiles.empty() && reader.bands() != count) {
+      throw IoError(concat("score tiles ", quoted(tiles.front().path), " and ", quoted(path), " have ", count,
+                           " and ", reader.bands(), " bands; tiles of one scene have the same"));
+    }
+    count = reader.bands();
+    tiles.push_back({path, {}, reader.grid()});
+  }
+  const auto scores = std::make_shared<const TiledScores>(std::move(tiles), bands, options);
+  return {scores->grid(),
+          [scores](const Window& rows, ExecContext& exec) { return scores->read(rows, exec); }};
 }
 
 }  // namespace furrow::geo

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <set>
 #include <utility>
@@ -594,6 +595,156 @@ TEST_F(ReadScores, SaysWhichScaleIsLikely) {
     EXPECT_THAT(e.what(), HasSubstr("column 1, row 0"));
     EXPECT_THAT(e.what(), HasSubstr("--scale 0.0039"));
   }
+}
+
+TEST_F(ReadScores, SignedBytesOfAHundredSteps) {
+  // As gdal_translate -co PIXELTYPE=SIGNEDBYTE writes them; -1 is no score.
+  const auto plain = m_folder / "plain.tif";
+  Raster<std::uint8_t> pixels(4, 1);
+  pixels.data() = {0, 100, 255, 40};
+  write_raster(plain, test::utm_grid(4, 1), pixels, {}, true);
+  const auto path = m_folder / "signed.vrt";
+  std::ofstream(path)
+      << "<VRTDataset rasterXSize=\"4\" rasterYSize=\"1\"><SRS>EPSG:32632</SRS>"
+         "<GeoTransform>500000, 10, 0, 6000000, 0, -10</GeoTransform>"
+         "<VRTRasterBand dataType=\"Byte\" band=\"1\"><NoDataValue>-1</NoDataValue>"
+         "<Metadata domain=\"IMAGE_STRUCTURE\"><MDI key=\"PIXELTYPE\">SIGNEDBYTE</MDI></Metadata>"
+         "<SimpleSource><SourceFilename relativeToVRT=\"1\">plain.tif</SourceFilename>"
+         "<SourceBand>1</SourceBand></SimpleSource></VRTRasterBand></VRTDataset>";
+  ExecContext exec;
+  ScoreBands how;
+  how.scale = 0.01;
+  const auto map = read_scores(RasterReader(path.string()), how, exec);
+  EXPECT_EQ(map.extent.data(), (Levels{0, 200, 0, 80}));
+  EXPECT_EQ(map.valid.data(), (Levels{1, 1, 0, 1}));
+}
+
+TEST_F(ReadScores, NodataThatTheTypeCannotHoldMarksNothing) {
+  RasterSpec spec;
+  spec.nodata = -9999.0;
+  spec.scale = 0.005;
+  EXPECT_EQ(read<std::uint8_t>({0, 255 - 55, 100}, 1, spec).valid.data(), (Levels{1, 1, 1}));
+}
+
+class ScoreTiles : public testing::Test {
+ protected:
+  /// Writes a part of a scene as a file.
+  std::string write(const ScoreMap& map, const Window& at, const std::string& name) {
+    Raster<std::uint8_t> pixels(at.width, at.height, 2);
+    for (std::int64_t row = 0; row < at.height; ++row) {
+      for (std::int64_t col = 0; col < at.width; ++col) {
+        const bool valid = map.valid.at(at.col + col, at.row + row) != 0;
+        pixels.at(col, row, 0) = valid ? map.extent.at(at.col + col, at.row + row) : 255;
+        pixels.at(col, row, 1) = valid ? map.boundary.at(at.col + col, at.row + row) : 255;
+      }
+    }
+    RasterSpec spec;
+    spec.bands = 2;
+    spec.scale = 0.005;
+    spec.nodata = 255;
+    const auto path = m_folder / name;
+    write_raster(path, map.grid.subgrid(at), pixels, spec, true);
+    return path.string();
+  }
+  static ScoreMap read(const std::vector<std::string>& paths, const Window& rows) {
+    ExecContext exec({2, 0});
+    return open_scores(paths, {}, {}).rows(rows, exec);
+  }
+  test::TemporaryFolder m_folder;
+};
+
+TEST_F(ScoreTiles, WholeFieldsFromTilesInAnyOrderWithAndWithoutOverlap) {
+  ScoreMap map = rough_scores(90, 80, 4);
+  for (std::size_t i = 0; i < map.valid.data().size(); ++i) {
+    if (map.valid.data()[i] == 0) map.extent.data()[i] = map.boundary.data()[i] = 0;
+  }
+  const std::vector<std::string> side_by_side{write(map, {0, 0, 50, 30}, "a.tif"),
+                                              write(map, {50, 0, 40, 30}, "b.tif"),
+                                              write(map, {0, 30, 90, 50}, "c.tif")};
+  const std::vector<std::string> overlapping{
+      write(map, {40, 20, 50, 60}, "z.tif"), write(map, {0, 0, 60, 50}, "y.tif"),
+      write(map, {30, 0, 60, 40}, "x.tif"), write(map, {0, 35, 61, 45}, "w.tif")};
+  for (const auto& tiles : {side_by_side, overlapping}) {
+    EXPECT_EQ(open_scores(tiles, {}, {}).grid.width, 90);
+    for (const Window& rows : {Window{0, 0, 90, 80}, Window{0, 25, 90, 13}}) {
+      const ScoreMap expected = rows_of(map, rows);
+      const ScoreMap found = read(tiles, rows);
+      EXPECT_EQ(found.extent.data(), expected.extent.data());
+      EXPECT_EQ(found.boundary.data(), expected.boundary.data());
+      EXPECT_EQ(found.valid.data(), expected.valid.data());
+    }
+  }
+}
+
+TEST_F(ScoreTiles, TheTileInWhichAPixelLiesDeepestCountsWhateverTheOrder) {
+  const auto flat = [](std::uint8_t extent) {
+    return ScoreMap{test::utm_grid(20, 9),
+                    Raster<std::uint8_t>(20, 9, 1, extent),
+                    Raster<std::uint8_t>(20, 9),
+                    Raster<std::uint8_t>(20, 9, 1, 1),
+                    {}};
+  };
+  ScoreMap left = flat(50);
+  left.valid.at(6, 4) = 0;  // then the other one has a say
+  const std::vector<std::string> tiles{write(left, {0, 0, 12, 9}, "left.tif"),
+                                       write(flat(150), {5, 0, 15, 9}, "right.tif")};
+  const ScoreMap map = read(tiles, {0, 0, 20, 9});
+  Levels row(20, 150);  // columns 5 to 11 are in both; the middle row is 4 px from above and below
+  std::fill_n(row.begin(), 9,
+              std::uint8_t{50});  // column 8: 3 px deep in either; the tile further left counts
+  row[6] = 150;
+  EXPECT_EQ(Levels(map.extent.data().begin() + 80, map.extent.data().begin() + 100), row);
+  EXPECT_EQ(read({tiles[1], tiles[0]}, {0, 0, 20, 9}).extent.data(), map.extent.data());
+}
+
+TEST_F(ScoreTiles, GapsAreNotValidAndTilesOffTheGridAreRefused) {
+  ScoreMap map = rough_scores(30, 20, 5);
+  const auto a = write(map, {0, 0, 10, 20}, "a.tif");
+  const ScoreMap gap = read({a, write(map, {20, 0, 10, 20}, "b.tif")}, {0, 0, 30, 20});
+  EXPECT_EQ(gap.valid.at(15, 10), 0);
+  map.grid.transform.x0 += 3.0;
+  const auto shifted = write(map, {20, 0, 10, 20}, "shifted.tif");
+  try {
+    (void)open_scores(std::vector<std::string>{a, shifted}, {}, {});
+    FAIL();
+  } catch (const IoError& e) {
+    EXPECT_THAT(e.what(), HasSubstr("shifted.tif"));
+    EXPECT_THAT(e.what(), HasSubstr("gdalwarp"));
+  }
+  EXPECT_THROW((void)open_scores({}, {}, {}), InvalidArgument);
+}
+
+TEST_F(ScoreTiles, InstancesOfARasterBecomeFields) {
+  const auto path = m_folder / "instances.tif";
+  Raster<std::uint32_t> pixels(12, 4);
+  for (std::int64_t row = 0; row < 4; ++row) {
+    for (std::int64_t col = 0; col < 12; ++col) {
+      pixels.at(col, row) = col < 4 ? 4'000'000'000U : col < 8 ? 17 : col < 9 ? 0 : 17;
+    }
+  }
+  RasterSpec spec;
+  spec.type = PixelType::kUint32;
+  write_raster(path, test::utm_grid(12, 4, 30.0), pixels, spec, true);
+  ExecContext exec;
+  ScoreBands bands;
+  bands.content = ScoreContent::kInstances;
+  DelineateOptions options = exact();
+  options.mode = SplitMode::kInstances;
+  const std::vector<std::string> paths{path.string()};
+  const ScoreScene scene = open_scores(paths, bands, {});
+  const auto whole = delineate(scene.rows(scene.grid.window(), exec), options, exec);
+  ASSERT_EQ(whole.fields.features.size(), 3U);  // 17 in two pieces
+  EXPECT_EQ(real(whole, 0, "n_pixels"), 16.0);
+  EXPECT_EQ(real(whole, 2, "n_pixels"), 12.0);
+  EXPECT_TRUE(std::isnan(real(whole, 0, "weakest_shared_edge")));
+  StripOptions strips;
+  strips.rows = 1;
+  strips.scratch = m_folder.path();
+  const auto by_row = delineate_by_strips(scene.grid, scene.rows, options, strips, {}, exec);
+  ASSERT_EQ(by_row.fields.features.size(), 3U);
+  EXPECT_EQ(by_row.fields.features[2].geometry[0].shell, whole.fields.features[2].geometry[0].shell);
+  const std::vector<std::string> two{path.string(), path.string()};
+  EXPECT_THROW((void)open_scores(two, bands, {}), IoError);
 }
 
 TEST_F(ReadScores, RefusesOtherNumbersOfBands) {

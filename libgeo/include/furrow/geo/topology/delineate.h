@@ -14,9 +14,10 @@
 namespace furrow::geo {
 
 enum class SplitMode {
-  kWatershed,  ///< touching fields are split along ridges of the boundary score; fields keep their boundary
-               ///< pixels
-  kComponents  ///< connected pieces of what is left without boundary pixels; fields lose them
+  kWatershed,   ///< touching fields are split along ridges of the boundary score; fields keep their boundary
+                ///< pixels
+  kComponents,  ///< connected pieces of what is left without boundary pixels; fields lose them
+  kInstances    ///< connected pieces of each number of ScoreMap::instances; thresholds and cut are not used
 };
 
 struct DelineateOptions {
@@ -96,7 +97,8 @@ using InstanceSink = std::function<void(const Window&, const Raster<std::uint32_
 /// without scores
 /// - weakest_shared_edge: least mean boundary score (0..1) along the common edge with one neighbour; unset
 /// without
-///   neighbour. Values below the cut are possible: the cut looks at the lowest pass, this at the mean
+///   neighbour, and for kInstances. Values below the cut are possible: the cut looks at the lowest pass, this
+///   at the mean
 ///
 /// @throws CrsError         the grid has no CRS
 /// @throws InvalidArgument  options out of range

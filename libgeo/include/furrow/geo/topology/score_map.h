@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
+#include <string>
 
 #include <furrow/geo/core/exec_context.h>
 #include <furrow/geo/raster/raster.h>
@@ -15,8 +17,14 @@ struct ScoreMap {
   Grid grid;
   Raster<std::uint8_t>
       extent;  ///< score that the pixel lies in a field (interior or boundary), 0..200 = 0..1
-  Raster<std::uint8_t> boundary;  ///< score that the pixel lies on a field's boundary, 0..200 = 0..1
-  Raster<std::uint8_t> valid;     ///< 1 where scores are known; both scores are 0 elsewhere
+  Raster<std::uint8_t> boundary;      ///< score that the pixel lies on a field's boundary, 0..200 = 0..1
+  Raster<std::uint8_t> valid;         ///< 1 where scores are known; both scores are 0 elsewhere
+  Raster<std::uint32_t> instances{};  ///< numbers of fields, 0 elsewhere; empty with ScoreContent::kScores
+};
+
+enum class ScoreContent {
+  kScores,
+  kInstances  ///< one band of whole numbers, one per field; 0 = no field. Extent is 1 in fields, boundary 0
 };
 
 /// Which bands hold what.
@@ -27,6 +35,7 @@ struct ScoreBands {
   std::optional<int> boundary;  ///< unset with `extent` set: boundary = 1 - extent
   /// score = stored value x scale; unset = scale and offset of each band's metadata.
   std::optional<double> scale;
+  ScoreContent content = ScoreContent::kScores;
 };
 
 /// Reads a score raster of any pixel type, in parallel, and quantises it to 200 levels.
@@ -41,9 +50,24 @@ struct ScoreBands {
 /// Gives the scores of some whole rows of a scene (window as wide as the scene).
 using ScoreRows = std::function<ScoreMap(const Window& rows, ExecContext& exec)>;
 
-/// `read_scores` by rows. Bands and scale are looked at once, here.
-/// @param reader  must outlive the result
-/// @throws IoError, InvalidArgument  as read_scores
-[[nodiscard]] ScoreRows score_rows(const RasterReader& reader, const ScoreBands& bands);
+struct ScoreScene {
+  Grid grid;
+  ScoreRows rows;
+};
+
+/// Scores of one raster, or of several tiles seen as one scene, read by rows.
+///
+/// Tiles lie on one grid of pixels (same CRS and pixel size, whole pixels apart) and have the same bands.
+/// Where they overlap, a pixel comes from the tile in which it lies furthest from the border, of those that
+/// have a score there: networks see least at borders. So the scene does not depend on the order of the tiles.
+/// Pixels that no tile covers are not valid. Tiles are opened when rows need them.
+/// @param bands  in each tile; metadata (scale, offset) is each tile's own
+/// @throws IoError          as read_scores; tiles that do not lie on one grid, or differ in the number of
+/// bands;
+///                          several rasters of instances, whose numbers would mix
+/// @throws InvalidArgument  no path; as read_scores
+/// Memory of a read: 3 bytes per pixel, for several tiles 10 more.
+[[nodiscard]] ScoreScene open_scores(std::span<const std::string> paths, const ScoreBands& bands,
+                                     const RasterReadOptions& options);
 
 }  // namespace furrow::geo
