@@ -164,10 +164,11 @@ class StripDelineator {
   DelineatedFields run(const ScoreRows& scores, const InstanceSink& instances) {
     Progress progress(m_exec, "delineate", 3 * static_cast<std::int64_t>(m_strips.size()) + 2);
     std::vector<std::uint32_t> field_of_node;
-    split(scores, field_of_node, progress);
-    const std::vector<std::uint32_t> label_of_piece = clean(field_of_node, progress);
+    m_progress = &progress;
+    split(scores, field_of_node);
+    const std::vector<std::uint32_t> label_of_piece = clean(field_of_node);
     field_of_node = {};
-    ArcSet arcs = trace(label_of_piece, instances, progress);
+    ArcSet arcs = trace(label_of_piece, instances);
     arcs = simplify_arcs(std::move(arcs), simplification(m_grid, m_options), m_exec);
     progress.advance();
     Layer layer = measure(arcs);
@@ -177,10 +178,9 @@ class StripDelineator {
 
   /// Passes 1 and 2 of a scene of one strip.
   Instances instances(const ScoreRows& scores) {
-    Progress progress(m_exec, "find fields", 2 * static_cast<std::int64_t>(m_strips.size()));
     std::vector<std::uint32_t> field_of_node;
-    split(scores, field_of_node, progress);
-    const std::vector<std::uint32_t> label_of_piece = clean(field_of_node, progress);
+    split(scores, field_of_node);
+    const std::vector<std::uint32_t> label_of_piece = clean(field_of_node);
     Instances result{{}, static_cast<std::uint32_t>(m_report.fields), m_report};
     if (!m_strips.empty()) result.labels = final_labels(0, label_of_piece);
     return result;
@@ -194,7 +194,7 @@ class StripDelineator {
   };
 
   /// Pass 1: scores to parts of fields, kept in the store.
-  void split(const ScoreRows& scores, std::vector<std::uint32_t>& field_of_node, Progress& progress) {
+  void split(const ScoreRows& scores, std::vector<std::uint32_t>& field_of_node) {
     const bool watershed = m_options.mode == SplitMode::kWatershed;
     WatershedByStrips splitter(m_grid.width, m_grid.height, level(m_options.cut));
     for (Strip& strip : m_strips) {
@@ -213,19 +213,19 @@ class StripDelineator {
       mark_unknown(labels, map.valid, above);
       strip.labels = m_store.put(std::move(labels));
       strip.boundary = m_store.put(cut_rows(std::move(map.boundary), above, strip.rows.height));
-      progress.advance();
+      advance();
     }
     if (watershed) field_of_node = splitter.fields();
   }
 
   /// Pass 2: regions and what becomes of them. Returns the field number of each piece.
-  std::vector<std::uint32_t> clean(const std::vector<std::uint32_t>& field_of_node, Progress& progress) {
+  std::vector<std::uint32_t> clean(const std::vector<std::uint32_t>& field_of_node) {
     RegionsByStrips regions(m_grid.width, m_grid.height, m_areas);
     for (Strip& strip : m_strips) {
       Raster<std::uint32_t> labels = m_store.take_labels(strip.labels);
       if (!field_of_node.empty()) relabel(labels, field_of_node);
       strip.labels = m_store.put(regions.add(labels, m_store.take_bytes(strip.boundary), m_exec));
-      progress.advance();
+      advance();
     }
     std::vector<std::uint32_t> label;
     const RegionGraph graph = regions.finish(label);
@@ -245,8 +245,7 @@ class StripDelineator {
   }
 
   /// Pass 3: the instance raster and the lines in it.
-  ArcSet trace(const std::vector<std::uint32_t>& label_of_piece, const InstanceSink& instances,
-               Progress& progress) {
+  ArcSet trace(const std::vector<std::uint32_t>& label_of_piece, const InstanceSink& instances) {
     if (m_strips.empty()) return {};
     ArcTracer tracer(m_grid.width, m_grid.height);
     std::vector<std::uint32_t> above;  // the last row of the strip before
@@ -261,7 +260,7 @@ class StripDelineator {
         above = std::move(last);
       }
       tracer.add(labels, m_strips[i].rows.height, m_exec);
-      progress.advance();
+      advance();
     }
     return tracer.finish();
   }
@@ -285,6 +284,10 @@ class StripDelineator {
       feature.geometry = std::move(shapes[label]);
     });
     return layer;
+  }
+
+  void advance() {
+    if (m_progress != nullptr) m_progress->advance();
   }
 
   [[nodiscard]] Window with_margin(const Window& rows) const {
@@ -370,6 +373,7 @@ class StripDelineator {
   const Grid& m_grid;
   const DelineateOptions& m_options;
   ExecContext& m_exec;
+  Progress* m_progress = nullptr;  ///< shown while all passes run
   const PixelAreas& m_areas;
   detail::StripStore m_store;
   std::vector<Strip> m_strips;
