@@ -409,9 +409,8 @@ Instances delineate_instances(const ScoreMap& scores, const PixelAreas& areas,
                               const DelineateOptions& options, ExecContext& exec) {
   check_options(options);
   const std::int64_t rows = std::max<std::int64_t>(1, scores.grid.height);
-  return StripDelineator(scores.grid, areas, options, rows, {}, exec).instances([&](const Window&, ExecContext&) {
-    return scores;
-  });
+  return StripDelineator(scores.grid, areas, options, rows, {}, exec)
+      .instances([&](const Window&, ExecContext&) { return scores; });
 }
 
 Delineation delineate(const ScoreMap& scores, const DelineateOptions& options, ExecContext& exec) {

@@ -501,6 +501,7 @@ TEST(Delineate, CleaningEqualsThatOnTheRaster) {
 
     const Delineation found = run(map, options);
     ASSERT_EQ(found.instances.data(), labels.data()) << seed;
+    ASSERT_EQ(delineate_instances(map, areas, options, exec).labels.data(), labels.data()) << seed;
     EXPECT_EQ(found.report.holes_filled, filled);
     EXPECT_EQ(found.report.absorbed, small.absorbed);
     const auto stats = region_stats(labels, count, areas, {0, 70}, exec);
