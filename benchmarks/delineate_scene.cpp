@@ -56,12 +56,15 @@ int main(int argc, char** argv) {
     const auto result = geo::delineate_by_strips(
         grid, [&](const geo::Window& rows, geo::ExecContext&) { return repeat(tile, grid, rows); }, {},
         strips, {}, exec);
+    std::int64_t points = 0;
+    for (geo::Feature feature; result.features(feature);)
+      points += static_cast<std::int64_t>(feature.geometry[0].shell.size());
     const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
     std::cout << side << " x " << side << " px, " << exec.threads() << " threads, budget " << memory_mb
               << " MB, strips of " << geo::delineate_strip_rows(grid, exec)
               << " rows: " << geo::fixed(static_cast<double>(side * side) / 1e6 / taken.count(), 1)
-              << " Mpx/s, " << result.report.fields << " fields, peak " << geo::fixed(peak_mb(), 0)
-              << " MB\n";
+              << " Mpx/s, " << result.report.fields << " fields of " << points << " points, peak "
+              << geo::fixed(peak_mb(), 0) << " MB\n";
   });
   return 0;
 }

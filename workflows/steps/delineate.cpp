@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <furrow/geo/core/atomic_output.h>
@@ -85,25 +86,26 @@ class Delineate : public Step {
     strips.scratch = std::filesystem::absolute(m_out).parent_path();
     std::unique_ptr<geo::RasterWriter> instances;
     if (!m_instances.empty()) instances = open_instances(scene.grid, context.overwrite());
-    const auto result = geo::delineate_by_strips(
+    auto result = geo::delineate_by_strips(
         scene.grid, scene.rows, m_options, strips,
         [&](const geo::Window& rows, const geo::Raster<std::uint32_t>& labels) {
           if (instances) instances->write(rows, labels);
         },
         context.exec());
-    if (result.report.fields == 0) {
+    const geo::DelineateReport report = result.report;
+    if (report.fields == 0) {
       geo::log_warning(geo::concat("no field in ", paths.size() == 1 ? geo::quoted(paths.front()) : source,
                                    "; the layer is empty"));
     }
     if (instances) instances->finish();
     try {
-      write_fields(result.fields, source, context.overwrite());
+      write_fields(std::move(result), source, context.overwrite());
     } catch (...) {
       std::error_code ec;  // one output without the other is of no use
       if (!m_instances.empty()) std::filesystem::remove(m_instances, ec);
       throw;
     }
-    record(result.report, context);
+    record(report, context);
   }
 
  private:
@@ -210,14 +212,18 @@ class Delineate : public Step {
     return std::make_unique<geo::RasterWriter>(m_instances, grid, spec, overwrite);
   }
 
-  void write_fields(const geo::Layer& fields, const std::string& source, bool overwrite) const {
+  void write_fields(geo::DelineatedFields fields, const std::string& source, bool overwrite) const {
     if (geo::to_lower(std::filesystem::path(m_out).extension().string()) != ".gpkg") {
-      geo::write_layer(fields, m_out, overwrite);
+      for (geo::Feature feature; fields.features(feature);)
+        fields.layer.features.push_back(std::move(feature));
+      geo::write_layer(fields.layer, m_out, overwrite);
       return;
     }
     const std::string description = geo::concat("Fields delineated from ", source, " by furrow ",
                                                 geo::furrow_version(), "; areas and lengths are geodesic");
-    geo::write_geopackage({{fields, description, false, {}}}, m_out, overwrite);
+    std::vector<geo::PackagedLayer> layers;
+    layers.push_back({std::move(fields.layer), description, false, {}, std::move(fields.features)});
+    geo::write_geopackage(std::move(layers), m_out, overwrite);
   }
 
   static void record(const geo::DelineateReport& report, StepContext& context) {

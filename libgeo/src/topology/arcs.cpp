@@ -297,6 +297,12 @@ void ArcTracer::add(const Raster<std::uint32_t>& instances, std::int64_t rows, E
   for (const auto& part : starts) tracer.trace_closed(part, m_closed);
 }
 
+std::vector<Arc> ArcTracer::take() {
+  std::vector<Arc> arcs = std::exchange(m_open, {});
+  std::ranges::move(std::exchange(m_closed, {}), std::back_inserter(arcs));
+  return arcs;
+}
+
 ArcSet ArcTracer::finish() {
   if (m_next_row != m_height) throw InvalidArgument("the tracer lacks rows");
   Joiner(m_pieces).run(m_open, m_closed);

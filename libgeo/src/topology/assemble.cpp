@@ -222,34 +222,61 @@ Ring to_world(const LatticeRing& ring, const GeoTransform& transform) {
 
 }  // namespace
 
-std::vector<MultiPolygon> assemble_polygons(const ArcSet& set, std::uint32_t count,
-                                            const GeoTransform& transform, ExecContext& exec) {
-  exec.check_cancelled();
-  const Network network(set.arcs);
-  // Half arcs by the label on their left (counting sort).
-  std::vector<std::size_t> begin(static_cast<std::size_t>(count) + 2, 0);
-  for (Half half = 0; half < 2 * set.arcs.size(); ++half) {
-    const std::uint32_t label = network.left(half);
-    if (is_field(label) && label <= count) ++begin[label + 1];
+struct PolygonAssembler::Impl {
+  ArcSet set;
+  GeoTransform transform;
+  Network network;
+  std::vector<std::size_t> begin;  ///< by label: where its half arcs begin
+  std::vector<Half> halves;        ///< by the label on their left
+
+  Impl(ArcSet arcs, std::uint32_t count, const GeoTransform& to_world)
+      : set(std::move(arcs)),
+        transform(to_world),
+        network(set.arcs),
+        begin(static_cast<std::size_t>(count) + 2, 0) {
+    // Counting sort.
+    const auto wanted = [&](std::uint32_t label) { return is_field(label) && label <= count; };
+    for (Half half = 0; half < 2 * set.arcs.size(); ++half) {
+      const std::uint32_t label = network.left(half);
+      if (wanted(label)) ++begin[label + 1];
+    }
+    std::partial_sum(begin.begin(), begin.end(), begin.begin());
+    halves.resize(begin.back());
+    std::vector<std::size_t> fill = begin;
+    for (Half half = 0; half < 2 * set.arcs.size(); ++half) {
+      const std::uint32_t label = network.left(half);
+      if (wanted(label)) halves[fill[label]++] = half;
+    }
   }
-  std::partial_sum(begin.begin(), begin.end(), begin.begin());
-  std::vector<Half> halves(begin.back());
-  std::vector<std::size_t> fill = begin;
-  for (Half half = 0; half < 2 * set.arcs.size(); ++half) {
-    const std::uint32_t label = network.left(half);
-    if (is_field(label) && label <= count) halves[fill[label]++] = half;
-  }
-  std::vector<MultiPolygon> shapes(static_cast<std::size_t>(count) + 1);
-  tbb::parallel_for(std::size_t{1}, shapes.size(), [&](std::size_t label) {
+
+  [[nodiscard]] MultiPolygon shape(std::size_t label) const {
     const auto from = halves.begin() + static_cast<std::ptrdiff_t>(begin[label]);
     const auto to = halves.begin() + static_cast<std::ptrdiff_t>(begin[label + 1]);
+    MultiPolygon result;
     for (const Part& part : arrange(rings_of(network, std::span<const Half>(from, to)))) {
       Polygon polygon{to_world(part.shell, transform), {}};
       for (const auto& hole : part.holes) polygon.holes.push_back(to_world(hole, transform));
-      shapes[label].push_back(std::move(polygon));
+      result.push_back(std::move(polygon));
     }
-  });
+    return result;
+  }
+};
+
+PolygonAssembler::PolygonAssembler(ArcSet arcs, std::uint32_t count, const GeoTransform& transform)
+    : m_impl(std::make_unique<Impl>(std::move(arcs), count, transform)) {}
+PolygonAssembler::~PolygonAssembler() = default;
+
+std::vector<MultiPolygon> PolygonAssembler::shapes(std::uint32_t first, std::uint32_t end) const {
+  std::vector<MultiPolygon> shapes(end - first);
+  tbb::parallel_for(std::size_t{0}, shapes.size(),
+                    [&](std::size_t i) { shapes[i] = m_impl->shape(first + i); });
   return shapes;
+}
+
+std::vector<MultiPolygon> assemble_polygons(ArcSet arcs, std::uint32_t count, const GeoTransform& transform,
+                                            ExecContext& exec) {
+  exec.check_cancelled();
+  return PolygonAssembler(std::move(arcs), count, transform).shapes(0, count + 1);
 }
 
 }  // namespace furrow::geo

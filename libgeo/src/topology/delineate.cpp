@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <memory>
 #include <numbers>
 #include <utility>
 #include <vector>
@@ -69,7 +70,7 @@ std::string hexadecimal(std::uint64_t value) {
 
 /// One id per field; should two ever be the same, the later field's position is hashed again with another
 /// seed.
-std::vector<std::string> make_ids(const Grid& grid, const std::vector<RegionStats>& stats) {
+std::vector<std::uint64_t> make_ids(const Grid& grid, const std::vector<RegionStats>& stats) {
   std::vector<std::pair<std::uint64_t, std::size_t>> hashes;
   for (std::size_t i = 1; i < stats.size(); ++i)
     hashes.emplace_back(stable_hash(position_text(grid, stats[i].first_pixel)), i);
@@ -84,8 +85,8 @@ std::vector<std::string> make_ids(const Grid& grid, const std::vector<RegionStat
     if (!again) break;
     std::ranges::sort(hashes);
   }
-  std::vector<std::string> ids(stats.size());
-  for (const auto& [hash, i] : hashes) ids[i] = hexadecimal(hash);
+  std::vector<std::uint64_t> ids(stats.size());
+  for (const auto& [hash, i] : hashes) ids[i] = hash;
   return ids;
 }
 
@@ -146,6 +147,52 @@ SimplifyOptions simplification(const Grid& grid, const DelineateOptions& options
   return simplify;
 }
 
+/// Makes fields from their outlines and what is known of their pixels.
+class FieldMaker {
+ public:
+  FieldMaker(const Grid& grid, ArcSet arcs, std::vector<RegionStats> stats, std::vector<double> weakest)
+      : m_count(static_cast<std::uint32_t>(stats.size()) - 1),
+        m_outlines(std::move(arcs), m_count, grid.transform),
+        m_stats(std::move(stats)),
+        m_weakest(std::move(weakest)),
+        m_ids(make_ids(grid, m_stats)),
+        m_measures([crs = grid.crs] { return GeodesicMeasure(crs); }) {}
+
+  bool next(Feature& feature) {
+    if (m_place == m_made.size()) make();
+    if (m_place == m_made.size()) return false;
+    feature = std::move(m_made[m_place++]);
+    return true;
+  }
+
+ private:
+  /// Some more, in parallel.
+  void make() {
+    constexpr std::uint32_t kAtOnce = 8192;
+    const std::uint32_t first = m_next;
+    m_next = std::min(first + kAtOnce, m_count + 1);
+    std::vector<MultiPolygon> shapes = m_outlines.shapes(first, m_next);
+    m_made.assign(shapes.size(), {});
+    m_place = 0;
+    tbb::parallel_for(std::size_t{0}, shapes.size(), [&](std::size_t i) {
+      const auto label = static_cast<std::uint32_t>(first + i);
+      m_made[i].values = attributes(shapes[i], m_measures.local(), m_stats[label], label,
+                                    hexadecimal(m_ids[label]), m_weakest[label]);
+      m_made[i].geometry = std::move(shapes[i]);
+    });
+  }
+
+  std::uint32_t m_count;
+  PolygonAssembler m_outlines;
+  std::vector<RegionStats> m_stats;
+  std::vector<double> m_weakest;
+  std::vector<std::uint64_t> m_ids;
+  tbb::enumerable_thread_specific<GeodesicMeasure> m_measures;
+  std::uint32_t m_next = 1;
+  std::vector<Feature> m_made;
+  std::size_t m_place = 0;
+};
+
 /// The passes of a delineation and what they hand on.
 class StripDelineator {
  public:
@@ -168,12 +215,17 @@ class StripDelineator {
     split(scores, field_of_node);
     const std::vector<std::uint32_t> label_of_piece = clean(field_of_node);
     field_of_node = {};
-    ArcSet arcs = trace(label_of_piece, instances);
-    arcs = simplify_arcs(std::move(arcs), simplification(m_grid, m_options), m_exec);
+    PackedArcSimplifier lines(simplification(m_grid, m_options));
+    trace(label_of_piece, instances, lines);
+    ArcSet arcs = lines.finish(m_grid.width, m_grid.height, m_exec);
     progress.advance();
-    Layer layer = measure(arcs);
+    if (m_options.mode == SplitMode::kInstances) m_cleaned.edges = {};  // no boundary scores
+    auto weakest = weakest_edges(m_cleaned.edges, m_cleaned.stats.size());
+    const auto maker =
+        std::make_shared<FieldMaker>(m_grid, std::move(arcs), std::move(m_cleaned.stats), std::move(weakest));
     progress.advance();
-    return {std::move(layer), m_report};
+    return {empty_layer(m_options.layer_name, m_grid.crs),
+            [maker](Feature& feature) { return maker->next(feature); }, m_report};
   }
 
   /// Passes 1 and 2 of a scene of one strip.
@@ -245,8 +297,9 @@ class StripDelineator {
   }
 
   /// Pass 3: the instance raster and the lines in it.
-  ArcSet trace(const std::vector<std::uint32_t>& label_of_piece, const InstanceSink& instances) {
-    if (m_strips.empty()) return {};
+  void trace(const std::vector<std::uint32_t>& label_of_piece, const InstanceSink& instances,
+             PackedArcSimplifier& lines) {
+    if (m_strips.empty()) return;
     ArcTracer tracer(m_grid.width, m_grid.height);
     std::vector<std::uint32_t> above;  // the last row of the strip before
     Raster<std::uint32_t> next = final_labels(0, label_of_piece);
@@ -260,30 +313,10 @@ class StripDelineator {
         above = std::move(last);
       }
       tracer.add(labels, m_strips[i].rows.height, m_exec);
+      lines.add(tracer.take());
       advance();
     }
-    return tracer.finish();
-  }
-
-  /// Shapes and attributes.
-  Layer measure(ArcSet& arcs) {
-    const auto count = static_cast<std::uint32_t>(m_report.fields);
-    std::vector<MultiPolygon> shapes = assemble_polygons(arcs, count, m_grid.transform, m_exec);
-    arcs = {};
-    const auto& stats = m_cleaned.stats;
-    if (m_options.mode == SplitMode::kInstances) m_cleaned.edges = {};  // no boundary scores
-    const auto weakest = weakest_edges(m_cleaned.edges, stats.size());
-    auto ids = make_ids(m_grid, stats);
-    Layer layer = empty_layer(m_options.layer_name, m_grid.crs);
-    layer.features.resize(count);
-    tbb::enumerable_thread_specific<GeodesicMeasure> measures([&] { return GeodesicMeasure(m_grid.crs); });
-    tbb::parallel_for(std::uint32_t{1}, count + 1, [&](std::uint32_t label) {
-      Feature& feature = layer.features[label - 1];
-      feature.values = attributes(shapes[label], measures.local(), stats[label], label, std::move(ids[label]),
-                                  weakest[label]);
-      feature.geometry = std::move(shapes[label]);
-    });
-    return layer;
+    lines.add(tracer.finish().arcs);
   }
 
   void advance() {
@@ -420,7 +453,8 @@ Delineation delineate(const ScoreMap& scores, const DelineateOptions& options, E
   auto fields = delineate_by_strips(
       scores.grid, [&](const Window&, ExecContext&) { return scores; }, options, whole,
       [&](const Window&, const Raster<std::uint32_t>& labels) { result.instances = labels; }, exec);
-  result.fields = std::move(fields.fields);
+  result.fields = std::move(fields.layer);
+  for (Feature feature; fields.features(feature);) result.fields.features.push_back(std::move(feature));
   result.report = fields.report;
   return result;
 }

@@ -10,6 +10,7 @@
 
 #include <furrow/geo/core/error.h>
 
+#include "arc_store.h"
 #include "lattice.h"
 
 namespace furrow::geo {
@@ -204,20 +205,29 @@ class ArcSimplifier {
   std::priority_queue<Entry, std::vector<Entry>, std::greater<>> m_queue;
 };
 
+/// What must be known of an arc to say how many points it must keep.
+struct ArcEnds {
+  std::uint64_t from = 0;
+  std::uint64_t to = 0;
+  std::uint32_t left = 0;
+  std::uint32_t right = 0;
+  bool is_straight = false;  ///< as traced
+};
+
 /// Decides which of the arcs that join the same two nodes may become straight: no field may lie between two
 /// that are.
 class StraightArcs {
  public:
-  explicit StraightArcs(const std::vector<Arc>& arcs) : m_arcs(arcs) {}
+  explicit StraightArcs(const std::vector<ArcEnds>& arcs) : m_arcs(arcs) {}
 
   /// @param group  positions of the arcs, ascending
-  void decide(std::span<const std::size_t> group, std::vector<std::size_t>& keep) {
+  void decide(std::span<const std::size_t> group, std::vector<std::uint8_t>& keep) {
     m_fields.clear();
     for (const std::size_t i : group) {
-      if (m_arcs[i].points.size() == 2) take(m_arcs[i]);
+      if (m_arcs[i].is_straight) take(m_arcs[i]);
     }
     for (const std::size_t i : group) {
-      if (m_arcs[i].points.size() == 2) continue;
+      if (m_arcs[i].is_straight) continue;
       if (is_taken(m_arcs[i].left) || is_taken(m_arcs[i].right)) {
         keep[i] = 3;
       } else {
@@ -227,7 +237,7 @@ class StraightArcs {
   }
 
  private:
-  void take(const Arc& arc) {
+  void take(const ArcEnds& arc) {
     for (const std::uint32_t label : {arc.left, arc.right}) {
       if (is_field(label)) m_fields.push_back(label);
     }
@@ -236,18 +246,17 @@ class StraightArcs {
     return std::ranges::find(m_fields, label) != m_fields.end();
   }
 
-  const std::vector<Arc>& m_arcs;
+  const std::vector<ArcEnds>& m_arcs;
   std::vector<std::uint32_t> m_fields;  ///< beside a straight arc of the group
 };
 
-/// The fewest points each arc must keep.
-std::vector<std::size_t> points_to_keep(const std::vector<Arc>& arcs) {
+/// The fewest points each arc must keep. Arcs are in the order of their first point, then direction.
+std::vector<std::uint8_t> points_to_keep(const std::vector<ArcEnds>& arcs) {
   using Ends = std::tuple<std::uint64_t, std::uint64_t, std::size_t>;
   std::vector<Ends> ends;
-  std::vector<std::size_t> keep(arcs.size(), 2);
+  std::vector<std::uint8_t> keep(arcs.size(), 2);
   for (std::size_t i = 0; i < arcs.size(); ++i) {
-    const auto from = detail::lattice_key(arcs[i].points.front());
-    const auto to = detail::lattice_key(arcs[i].points.back());
+    const auto [from, to] = std::pair(arcs[i].from, arcs[i].to);
     if (from == to) {
       keep[i] = 4;
     } else {
@@ -268,27 +277,85 @@ std::vector<std::size_t> points_to_keep(const std::vector<Arc>& arcs) {
   return keep;
 }
 
-}  // namespace
-
-ArcSet simplify_arcs(ArcSet arcs, const SimplifyOptions& options, ExecContext& exec) {
-  exec.check_cancelled();
+void check(const SimplifyOptions& options) {
   if (!(options.tolerance >= 0.0) || !std::isfinite(options.tolerance)) {
     throw InvalidArgument("the tolerance of simplification must be a number >= 0");
   }
   if (!(options.pixel_width > 0.0) || !(options.pixel_height > 0.0)) {
     throw InvalidArgument("simplification needs pixel sizes above 0");
   }
+}
+
+void simplify(Arc& arc, std::size_t keep, const SimplifyOptions& options,
+              const detail::LatticeBits& corners) {
+  if (arc.points.size() > keep) arc.points = ArcSimplifier(arc.points, keep, options, corners).run();
+}
+
+}  // namespace
+
+ArcSet simplify_arcs(ArcSet arcs, const SimplifyOptions& options, ExecContext& exec) {
+  exec.check_cancelled();
+  check(options);
   if (options.tolerance == 0.0) return arcs;
   detail::LatticeBits corners(arcs.width, arcs.height);
+  std::vector<ArcEnds> ends;
+  ends.reserve(arcs.arcs.size());
   for (const Arc& arc : arcs.arcs) {
     for (const LatticePoint& p : arc.points) corners.set(p);
+    ends.push_back({detail::lattice_key(arc.points.front()), detail::lattice_key(arc.points.back()), arc.left,
+                    arc.right, arc.points.size() == 2});
   }
-  const std::vector<std::size_t> keep = points_to_keep(arcs.arcs);
-  tbb::parallel_for(std::size_t{0}, arcs.arcs.size(), [&](std::size_t i) {
-    std::vector<LatticePoint>& points = arcs.arcs[i].points;
-    if (points.size() > keep[i]) points = ArcSimplifier(points, keep[i], options, corners).run();
-  });
+  const std::vector<std::uint8_t> keep = points_to_keep(ends);
+  tbb::parallel_for(std::size_t{0}, arcs.arcs.size(),
+                    [&](std::size_t i) { simplify(arcs.arcs[i], keep[i], options, corners); });
   return arcs;
+}
+
+PackedArcSimplifier::PackedArcSimplifier(const SimplifyOptions& options)
+    : m_options(options), m_store(std::make_unique<detail::ArcStore>()) {
+  check(options);
+}
+PackedArcSimplifier::~PackedArcSimplifier() = default;
+
+void PackedArcSimplifier::add(const std::vector<Arc>& traced) {
+  for (const Arc& arc : traced) m_store->put(arc);
+}
+
+ArcSet PackedArcSimplifier::finish(std::int64_t width, std::int64_t height, ExecContext& exec) {
+  exec.check_cancelled();
+  const auto& entries = m_store->entries();
+  std::vector<const detail::ArcStore::Entry*> order;
+  order.reserve(entries.size());
+  for (const auto& entry : entries) order.push_back(&entry);
+  std::ranges::sort(order, {},
+                    [](const auto* e) { return std::pair(detail::lattice_key(e->front), e->first); });
+  std::vector<std::uint8_t> keep;
+  {
+    std::vector<ArcEnds> ends;
+    ends.reserve(order.size());
+    for (const auto* e : order) {
+      ends.push_back(
+          {detail::lattice_key(e->front), detail::lattice_key(e->back), e->left, e->right, e->points == 2});
+    }
+    keep = points_to_keep(ends);
+  }
+  const bool as_traced = m_options.tolerance == 0.0;
+  detail::LatticeBits corners(as_traced ? 0 : width, as_traced ? 0 : height);
+  const auto for_each_arc = [&](const auto& work) { tbb::parallel_for(std::size_t{0}, order.size(), work); };
+  if (!as_traced) {
+    for_each_arc([&](std::size_t i) {
+      for (const LatticePoint& p : m_store->get(*order[i]).points) corners.set(p);
+    });
+  }
+  ArcSet result{width, height, std::vector<Arc>(order.size())};
+  for_each_arc([&](std::size_t i) {
+    Arc arc = m_store->get(*order[i]);
+    if (!as_traced) simplify(arc, keep[i], m_options, corners);
+    arc.points.shrink_to_fit();
+    result.arcs[i] = std::move(arc);
+  });
+  m_store.reset();
+  return result;
 }
 
 }  // namespace furrow::geo

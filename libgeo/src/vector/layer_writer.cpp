@@ -177,6 +177,8 @@ class DatasetWriter {
     if (m_dataset->TestCapability(ODsCTransactions) != 0) m_dataset->StartTransaction();
     for (const auto& feature : layer.features)
       write(*out, layer, feature, packaged.multi_polygon, split_parts);
+    for (Feature feature; packaged.more && packaged.more(feature);)
+      write(*out, layer, feature, packaged.multi_polygon, split_parts);
     if (m_dataset->TestCapability(ODsCTransactions) != 0 && m_dataset->CommitTransaction() != OGRERR_NONE)
       fail();
   }
@@ -372,10 +374,8 @@ void write_attributes(const Layer& layer, const std::filesystem::path& path, boo
 
 }  // namespace
 
-void write_geopackage(const std::vector<PackagedLayer>& layers_in, const std::filesystem::path& path,
-                      bool overwrite) {
+void write_geopackage(std::vector<PackagedLayer> layers, const std::filesystem::path& path, bool overwrite) {
   AtomicFile file(path, overwrite);
-  std::vector<PackagedLayer> layers = layers_in;
   for (auto& packaged : layers) make_names_differ(packaged.layer);
   const GdalErrorScope errors;
   std::string now = utc_timestamp();

@@ -386,7 +386,8 @@ Delineation by_strips(const ScoreMap& map, const DelineateOptions& options, std:
           std::ranges::copy(labels.data(), result.instances.data().begin() + at.row * at.width);
         },
         exec);
-    result.fields = std::move(found.fields);
+    result.fields = std::move(found.layer);
+    for (Feature feature; found.features(feature);) result.fields.features.push_back(std::move(feature));
     result.report = found.report;
   });
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
@@ -742,8 +743,11 @@ TEST_F(ScoreTiles, InstancesOfARasterBecomeFields) {
   strips.rows = 1;
   strips.scratch = m_folder.path();
   const auto by_row = delineate_by_strips(scene.grid, scene.rows, options, strips, {}, exec);
-  ASSERT_EQ(by_row.fields.features.size(), 3U);
-  EXPECT_EQ(by_row.fields.features[2].geometry[0].shell, whole.fields.features[2].geometry[0].shell);
+  EXPECT_EQ(by_row.report.fields, 3);
+  for (Feature feature; by_row.features(feature);) {
+    const auto& same = whole.fields.features[static_cast<std::size_t>(as_integer(feature.values[1])) - 1];
+    EXPECT_EQ(feature.geometry[0].shell, same.geometry[0].shell);
+  }
   const std::vector<std::string> two{path.string(), path.string()};
   EXPECT_THROW((void)open_scores(two, bands, {}), IoError);
 }

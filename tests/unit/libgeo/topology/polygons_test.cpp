@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <tuple>
 
 #include <furrow/geo/core/error.h>
 #include <furrow/geo/core/random.h>
@@ -437,6 +438,25 @@ TEST(Simplify, ToleranceInMetresKnowsThePixelShape) {
     return count;
   };
   EXPECT_LT(corners(31.0), corners(29.0));
+}
+
+TEST(Simplify, PackedArcsGiveTheSameInAnyOrder) {
+  ExecContext exec;
+  Raster<std::uint32_t> large(20'000, 3, 1, 1);  // sides of all lengths
+  for (std::int64_t col = 0; col < 20'000; col += 1 + col / 3) large.at(col, 1) = 2;
+  for (const auto& labels : {voronoi_labels(5, 200, 70, 3.0), random_labels(9, 60, 50, 2), large}) {
+    for (const double tolerance : {0.0, 1.0, 2.5}) {
+      const ArcSet traced = trace_arcs(labels, exec);
+      ArcSet expected = simplify_arcs(traced, {tolerance, 1.0, 1.0}, exec);
+      const auto beginning = [](const Arc& arc) {
+        return std::tuple(arc.points.front().y, arc.points.front().x, arc.first);
+      };
+      std::ranges::sort(expected.arcs, {}, beginning);
+      PackedArcSimplifier packed({tolerance, 1.0, 1.0});
+      packed.add({traced.arcs.rbegin(), traced.arcs.rend()});
+      expect_same_arcs(packed.finish(traced.width, traced.height, exec), expected);
+    }
+  }
 }
 
 TEST(Simplify, RefusesBadTolerances) {

@@ -6,6 +6,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include <furrow/geo/core/error.h>
 #include <furrow/geo/vector/geos.h>
 #include <furrow/geo/vector/layer_writer.h>
@@ -342,6 +344,24 @@ TEST(GeoPackage, IdenticalInputGivesIdenticalBytesUnderAFixedDate) {
   write_layer(sample(), folder / "a.gpkg", false);
   write_layer(sample(), folder / "b.gpkg", false);
   ::unsetenv("SOURCE_DATE_EPOCH");
+  EXPECT_EQ(test::bytes_of(folder / "a.gpkg"), test::bytes_of(folder / "b.gpkg"));
+}
+
+TEST(GeoPackage, FeaturesHandedOverOneByOneGiveTheSameBytes) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(::setenv("SOURCE_DATE_EPOCH", "1600000000", 1), 0);
+  write_geopackage({{sample(), "", false, {}}}, folder / "a.gpkg", false);
+  PackagedLayer handed{sample(), "", false, {}};
+  std::vector<Feature> features = std::exchange(handed.layer.features, {});
+  std::size_t next = 0;
+  handed.more = [&](Feature& feature) {
+    if (next == features.size()) return false;
+    feature = features[next++];
+    return true;
+  };
+  write_geopackage({handed}, folder / "b.gpkg", false);
+  ::unsetenv("SOURCE_DATE_EPOCH");
+  EXPECT_EQ(next, features.size());
   EXPECT_EQ(test::bytes_of(folder / "a.gpkg"), test::bytes_of(folder / "b.gpkg"));
 }
 

@@ -58,7 +58,10 @@ class ArcTracer {
   /// @throws InvalidArgument  another shape
   void add(const Raster<std::uint32_t>& instances, std::int64_t rows, ExecContext& exec);
 
-  /// All arcs; call it once, after the last row.
+  /// The arcs that are complete so far and have not been taken, in no special order.
+  [[nodiscard]] std::vector<Arc> take();
+
+  /// All arcs that have not been taken; call it once, after the last row.
   /// @throws InvalidArgument  rows are missing
   [[nodiscard]] ArcSet finish();
 

@@ -69,7 +69,8 @@ struct Instances {
                                             const DelineateOptions& options, ExecContext& exec);
 
 struct DelineatedFields {
-  Layer fields;
+  Layer layer;             ///< without features
+  FeatureSource features;  ///< the fields; made some at a time, by all threads. Keeps what it needs alive
   DelineateReport report;
 };
 

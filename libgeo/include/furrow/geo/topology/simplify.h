@@ -1,5 +1,9 @@
 #pragma once
 
+#include <cstdint>
+#include <memory>
+#include <vector>
+
 #include <furrow/geo/topology/arcs.h>
 
 namespace furrow::geo {
@@ -32,5 +36,34 @@ struct SimplifyOptions {
 /// @return arcs in the same order with the same ends; `first` and `last` as traced
 /// Memory: 1 bit per pixel. Same result for any number of threads.
 [[nodiscard]] ArcSet simplify_arcs(ArcSet arcs, const SimplifyOptions& options, ExecContext& exec);
+
+namespace detail {
+class ArcStore;
+}
+
+/// `simplify_arcs` for more traced arcs than should be in memory with all their corners at once: they are
+/// packed until all are known.
+///
+/// Memory: 40 bytes per arc and about one per corner, then 1 bit per pixel. Not thread-safe; uses threads
+/// inside.
+class PackedArcSimplifier {
+ public:
+  /// @throws InvalidArgument  as simplify_arcs
+  explicit PackedArcSimplifier(const SimplifyOptions& options);
+  ~PackedArcSimplifier();
+  PackedArcSimplifier(const PackedArcSimplifier&) = delete;
+  PackedArcSimplifier& operator=(const PackedArcSimplifier&) = delete;
+
+  /// In any order.
+  void add(const std::vector<Arc>& traced);
+
+  /// The arcs by their first point, simplified as simplify_arcs does; call it once.
+  /// @param width, height  of the raster, px
+  [[nodiscard]] ArcSet finish(std::int64_t width, std::int64_t height, ExecContext& exec);
+
+ private:
+  SimplifyOptions m_options;
+  std::unique_ptr<detail::ArcStore> m_store;
+};
 
 }  // namespace furrow::geo

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <variant>
@@ -27,6 +28,9 @@ struct Feature {
   MultiPolygon geometry;      ///< empty = no polygon (null or empty geometry, or an attribute table)
   std::vector<Value> values;  ///< one per field of the layer
 };
+
+/// Hands over features one after another; false = there are no more.
+using FeatureSource = std::function<bool(Feature&)>;
 
 /// A polygon layer (or a table, when no feature has a geometry) in memory.
 struct Layer {

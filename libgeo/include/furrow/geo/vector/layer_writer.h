@@ -20,6 +20,8 @@ struct PackagedLayer {
   std::string description;     ///< one sentence with units, date, model
   bool multi_polygon = false;  ///< false: Polygon; a feature of several parts becomes several features
   std::vector<LayerStyle> styles;
+  /// Features behind those of `layer`, which need not be in memory at once; may be empty.
+  FeatureSource more{};
 };
 
 /// Writes layers (tables where no feature has a geometry and the CRS is empty) into one GeoPackage.
@@ -31,8 +33,7 @@ struct PackagedLayer {
 /// (ecosystem.md 2.3).
 /// @throws IoError   the file exists without `overwrite`, or writing fails
 /// @throws CrsError  a layer with polygons has no CRS
-void write_geopackage(const std::vector<PackagedLayer>& layers, const std::filesystem::path& path,
-                      bool overwrite);
+void write_geopackage(std::vector<PackagedLayer> layers, const std::filesystem::path& path, bool overwrite);
 
 /// Writes one layer in the format of the extension: .gpkg, .geojson/.json, .fgb, .shp, .csv (attributes
 /// only).
