@@ -11,6 +11,8 @@
 #include <oneapi/tbb/parallel_for.h>
 #include <oneapi/tbb/parallel_sort.h>
 
+#include <furrow/geo/core/error.h>
+
 #include "lattice.h"
 
 namespace furrow::geo {
@@ -19,7 +21,7 @@ namespace {
 using LatticeRing = std::vector<LatticePoint>;
 
 /// An arc seen in one direction: 2 x arc forwards, 2 x arc + 1 backwards.
-using Half = std::size_t;
+using Half = std::uint32_t;
 Half twin(Half half) {
   return half ^ 1U;
 }
@@ -27,14 +29,17 @@ Half twin(Half half) {
 /// How arcs follow each other around regions.
 class Network {
  public:
+  /// @throws InvalidArgument  2^31 arcs or more
   explicit Network(const std::vector<Arc>& arcs) : m_arcs(arcs), m_place(2 * arcs.size()) {
+    if (arcs.size() >= std::size_t{1} << 31U)
+      throw InvalidArgument("too many edges between fields for one layer");
     m_out.reserve(2 * arcs.size());
     for (Half half = 0; half < 2 * arcs.size(); ++half)
-      m_out.push_back({detail::lattice_key(start(half)), direction(half), half});
+      m_out.push_back({detail::lattice_key(start(half)), half, direction(half)});
     tbb::parallel_sort(m_out.begin(), m_out.end(), [](const Out& x, const Out& y) {
       return std::tie(x.node, x.direction) < std::tie(y.node, y.direction);
     });
-    for (std::size_t i = 0; i < m_out.size(); ++i) m_place[m_out[i].half] = i;
+    for (Half i = 0; i < m_out.size(); ++i) m_place[m_out[i].half] = i;
   }
 
   [[nodiscard]] std::uint32_t left(Half half) const {
@@ -73,8 +78,8 @@ class Network {
  private:
   struct Out {
     std::uint64_t node = 0;
-    Direction direction = Direction::kEast;
     Half half = 0;
+    Direction direction = Direction::kEast;
   };
   [[nodiscard]] Direction direction(Half half) const {
     const Arc& arc = m_arcs[half / 2];
@@ -83,7 +88,7 @@ class Network {
 
   const std::vector<Arc>& m_arcs;
   std::vector<Out> m_out;
-  std::vector<std::size_t> m_place;
+  std::vector<Half> m_place;
 };
 
 /// Twice the signed area; positive for shells (their inside is on the left when row 0 is on top).

@@ -1,5 +1,9 @@
 #include <furrow/geo/topology/delineate.h>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -193,6 +197,14 @@ class FieldMaker {
   std::size_t m_place = 0;
 };
 
+/// Gives memory that was freed back to the system: what a pass made in small pieces would else be held beside
+/// what the next one makes.
+void release_freed_memory() {
+#ifdef __GLIBC__
+  ::malloc_trim(0);
+#endif
+}
+
 /// The passes of a delineation and what they hand on.
 class StripDelineator {
  public:
@@ -215,11 +227,14 @@ class StripDelineator {
     split(scores, field_of_node);
     const std::vector<std::uint32_t> label_of_piece = clean(field_of_node);
     field_of_node = {};
+    release_freed_memory();
     PackedArcSimplifier lines(simplification(m_grid, m_options));
     trace(label_of_piece, instances, lines);
+    release_freed_memory();
     ArcSet arcs = lines.finish(m_grid.width, m_grid.height, m_exec);
     progress.advance();
     if (m_options.mode == SplitMode::kInstances) m_cleaned.edges = {};  // no boundary scores
+    release_freed_memory();
     auto weakest = weakest_edges(m_cleaned.edges, m_cleaned.stats.size());
     const auto maker =
         std::make_shared<FieldMaker>(m_grid, std::move(arcs), std::move(m_cleaned.stats), std::move(weakest));

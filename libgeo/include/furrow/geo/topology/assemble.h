@@ -16,13 +16,14 @@ namespace furrow::geo {
 /// way the raster lies; rings start at their uppermost, then leftmost corner in the raster, holes are ordered
 /// by it. Neighbours share their common points to the last bit: no gaps, no overlaps.
 ///
-/// Memory: 80 bytes per arc beside the arcs. Safe to call concurrently. Same result for any number of
+/// Memory: 48 bytes per arc beside the arcs. Safe to call concurrently. Same result for any number of
 /// threads.
 class PolygonAssembler {
  public:
   /// @param arcs       traced, or traced and simplified
   /// @param count      the largest label wanted
   /// @param transform  pixel corner to world; GeoTransform{1, 0, ...} keeps pixels
+  /// @throws InvalidArgument  2^31 arcs or more
   PolygonAssembler(ArcSet arcs, std::uint32_t count, const GeoTransform& transform);
   ~PolygonAssembler();
   PolygonAssembler(const PolygonAssembler&) = delete;

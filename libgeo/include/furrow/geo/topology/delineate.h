@@ -110,9 +110,8 @@ using InstanceSink = std::function<void(const Window&, const Raster<std::uint32_
 /// The same, to the byte, for scenes of any size: in three passes over strips of rows (split; find regions;
 /// trace), with what fields need from each other across strips kept in memory.
 ///
-/// Memory: about 40 bytes per pixel of one strip, 1 bit per pixel of the scene, 8 bytes per corner of the
-/// fields' outlines, and the layer (about 1 kB per field). Disk: at most 17 bytes per pixel in the scratch
-/// folder, with fields of some hundred pixels about 2.
+/// Memory: about 40 bytes per pixel of one strip, then 1 bit per pixel of the scene and about 1 kB per field.
+/// Disk: at most 17 bytes per pixel in the scratch folder, with fields of some hundred pixels about 2.
 /// @param scores     called for strips from the top; some rows twice
 /// @param instances  may be empty
 /// @throws CrsError         the grid has no CRS
