@@ -69,17 +69,8 @@ class Delineate : public Step {
   void run(StepContext& context) override {
     geo::check_output_path(m_out, context.overwrite());
     if (!m_instances.empty()) geo::check_output_path(m_instances, context.overwrite());
-    geo::RasterReadOptions read;
-    read.crs_switch = "--scores-crs";
-    if (!m_scores_crs.empty()) read.override_crs = geo::Crs::from_user_input(m_scores_crs);
-    std::vector<std::string> paths;
-    geo::RasterListOptions listing;
-    listing.unique_names = false;
-    for (auto& raster : geo::list_rasters(m_scores, listing)) paths.push_back(std::move(raster.path));
-    m_options.mode = modes().at(m_mode);
-    geo::ScoreBands bands{band_number(m_extent_band), band_number(m_boundary_band), m_scale};
-    if (m_options.mode == geo::SplitMode::kInstances) bands.content = geo::ScoreContent::kInstances;
-    const geo::ScoreScene scene = geo::open_scores(paths, bands, read);
+    const std::vector<std::string> paths = list_scores();
+    const geo::ScoreScene scene = open_scene(paths);
     const std::string source = paths.size() == 1 ? std::filesystem::path(paths.front()).filename().string()
                                                  : geo::concat(paths.size(), " score rasters");
     geo::StripOptions strips;
@@ -109,6 +100,24 @@ class Delineate : public Step {
   }
 
  private:
+  [[nodiscard]] std::vector<std::string> list_scores() const {
+    geo::RasterListOptions listing;
+    listing.unique_names = false;
+    std::vector<std::string> paths;
+    for (auto& raster : geo::list_rasters(m_scores, listing)) paths.push_back(std::move(raster.path));
+    return paths;
+  }
+
+  [[nodiscard]] geo::ScoreScene open_scene(const std::vector<std::string>& paths) {
+    geo::RasterReadOptions read;
+    read.crs_switch = "--scores-crs";
+    if (!m_scores_crs.empty()) read.override_crs = geo::Crs::from_user_input(m_scores_crs);
+    m_options.mode = modes().at(m_mode);
+    geo::ScoreBands bands{band_number(m_extent_band), band_number(m_boundary_band), m_scale};
+    if (m_options.mode == geo::SplitMode::kInstances) bands.content = geo::ScoreContent::kInstances;
+    return geo::open_scores(paths, bands, read);
+  }
+
   void declare_files(OptionTable& t) {
     t.add("scores", &m_scores)
         .positional()

@@ -30,6 +30,7 @@
 namespace furrow::geo {
 namespace {
 
+/// Of a strip, at most: about half of it with usual scores, more where scores are noise.
 constexpr double kBytesPerPixel = 40.0;
 constexpr double kMinPixels = 5.0;
 
@@ -436,7 +437,6 @@ std::int64_t delineate_strip_rows(const Grid& grid, const ExecContext& exec) {
   const double row_bytes = static_cast<double>(std::max<std::int64_t>(1, grid.width)) * kBytesPerPixel;
   const double rows = 0.75 * static_cast<double>(exec.memory_bytes()) / row_bytes;
   if (rows >= static_cast<double>(grid.height)) return std::max<std::int64_t>(1, grid.height);
-  // A strip is in memory once for the pass and once as its neighbour.
   if (rows >= kLeastRows) return static_cast<std::int64_t>(rows);
   throw InvalidArgument(concat("rows of ", grid.width, " px need at least ",
                                human_bytes(row_bytes * kLeastRows / 0.75),
