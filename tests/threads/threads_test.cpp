@@ -84,7 +84,7 @@ const std::vector<Line>& lines() {
        "{source}/tests/cli/data/campaign/labellers.csv --field-share 0.3 0.6 --budget 100 --json --out "
        "{out}/plan.csv",
        {}},
-      {"joint_on_a_grid", "consensus", kCampaign + "--grid ../data/scene.tif --out {out}", {}},
+      {"joint_on_a_grid", "consensus", kCampaign + "--grid ../data/scene.tif --by-labeller --out {out}", {}},
       {"dawid_skene", "consensus", kCampaign + "--method dawid-skene --site-px 50 --out {out}", {}},
       {"staple", "consensus", kCampaign + "--method staple --site-px 50 --out {out}", {}},
       {"table_bayes",
@@ -209,6 +209,11 @@ const std::vector<Line>& lines() {
        "../one/delineated/fields.gpkg --reference ../data/truth.gpkg --grid ../data/fine.tif --out "
        "{out}/accuracy.json",
        {"delineated"}},
+      {"accuracy_by_blocks",
+       "assess",
+       "--labels ../one/votes/label.tif --reference ../data/truth.gpkg --scores ../one/votes/posterior.tif "
+       "--block-px 30 --blocks-out {out}/blocks.csv --out {out}/accuracy.json",
+       {"votes"}},
       {"accuracy_of_pixels",
        "assess",
        "--labels ../one/votes/label.tif --reference ../data/truth.gpkg",
