@@ -18,9 +18,10 @@ BatchQueue::~BatchQueue() {
     const std::scoped_lock lock(m_mutex);
     m_count = m_started;  // no further one
   }
-  for (Slot& slot : m_slots) {
-    slot.task.cancel();
-    slot.task.wait();
+  // In this order: a batch that is being loaded may still start the next one.
+  for (std::int64_t index = m_taken; index < m_count; ++index) {
+    slot(index).task.cancel();
+    slot(index).task.wait();
   }
 }
 
