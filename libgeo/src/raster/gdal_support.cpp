@@ -51,6 +51,7 @@ void GdalErrorScope::add(bool is_error, const char* text) {
     if (!says_why) m_error = std::move(line);
   } else {
     log_debug("GDAL: " + line);
+    if (m_warning.empty()) m_warning = std::move(line);
   }
 }
 

@@ -21,11 +21,15 @@ class GdalErrorScope {
   /// ": <message>", or empty.
   [[nodiscard]] std::string suffix() const { return m_error.empty() ? "" : ": " + m_error; }
 
+  /// The first warning on one line, or empty.
+  [[nodiscard]] const std::string& warning() const noexcept { return m_warning; }
+
   /// For the C callback only.
   void add(bool is_error, const char* text);
 
  private:
   std::string m_error;
+  std::string m_warning;
 };
 
 /// Why GDAL could not open a file, for people: missing, a folder, empty, of no known format, or GDAL's own

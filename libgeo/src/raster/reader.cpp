@@ -31,6 +31,18 @@ GDALDatasetUniquePtr open_raster(const std::string& path) {
   return dataset;
 }
 
+/// GDAL opens a truncated TIFF without the tags behind its end: such a file only seems to have no CRS.
+/// @throws IoError when tags of the file could not be read
+void check_tags(const std::string& path) {
+  const RemoteAccess access(path);
+  GdalErrorScope messages;
+  const GDALDatasetUniquePtr again(
+      GDALDataset::Open(remote_path(path).c_str(), GDAL_OF_RASTER | GDAL_OF_READONLY));
+  if (messages.warning().find("IO error during reading") == std::string::npos) return;
+  throw IoError(concat("cannot read raster ", quoted(path), ": the file is truncated or damaged (",
+                       messages.warning(), "); fetch or make it again"));
+}
+
 PixelType from_gdal(GDALRasterBand* band) {
   switch (band->GetRasterDataType()) {
     case GDT_Byte: {
@@ -306,6 +318,7 @@ RasterReader::RasterReader(const std::string& path, const RasterReadOptions& opt
     const double plain[6] = {0, 1, 0, 0, 0, -1};
     std::memcpy(t, plain, sizeof t);
     if (options.require_crs) {
+      check_tags(path);
       throw CrsError(concat("raster ", quoted(path), why_no_position(dataset)));
     }
   }
@@ -321,6 +334,7 @@ RasterReader::RasterReader(const std::string& path, const RasterReadOptions& opt
     m_impl->grid.crs = Crs::from_wkt(wkt == nullptr ? "" : wkt);
   }
   if (m_impl->grid.crs.empty() && options.require_crs) {
+    check_tags(path);
     throw CrsError(concat("raster ", quoted(path), " has no CRS; say which one it is in with ",
                           options.crs_switch, ", for example ", options.crs_switch, " EPSG:32632"));
   }

@@ -89,13 +89,12 @@ SceneImage::SceneImage(std::vector<std::string> paths, const geo::RasterReadOpti
                        RasterPool& pool)
     : m_paths(std::move(paths)), m_pool(&pool) {
   m_grid = geo::RasterReader(path(), options).grid();
-  std::size_t files = 0;
   for (const std::string& file : m_paths) {
     const auto reader = pool.open(file);
     if (file != path()) check_stack(*reader, path(), m_grid);
     for (int band = 0; band < reader->bands(); ++band)
       m_descriptions.push_back(reader->band(band).description);
-    m_even = m_even && m_descriptions.size() == ++files * static_cast<std::size_t>(reader->bands());
+    m_bands_of_files.push_back(reader->bands());
   }
 }
 

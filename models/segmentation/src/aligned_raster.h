@@ -38,8 +38,8 @@ class SceneImage {
   /// Of all files; and what the files call them, empty where they say nothing.
   [[nodiscard]] int bands() const noexcept { return static_cast<int>(m_descriptions.size()); }
   [[nodiscard]] const std::vector<std::string>& descriptions() const noexcept { return m_descriptions; }
-  /// True when all files have the same number of bands.
-  [[nodiscard]] bool is_even() const noexcept { return m_even; }
+  /// Of each file.
+  [[nodiscard]] const std::vector<int>& bands_of_files() const noexcept { return m_bands_of_files; }
 
   /// Stored values of all bands; `window` inside the grid.
   /// @throws geo::IoError
@@ -51,7 +51,7 @@ class SceneImage {
   std::vector<std::string> m_paths;
   geo::Grid m_grid;
   std::vector<std::string> m_descriptions;
-  bool m_even = true;
+  std::vector<int> m_bands_of_files;
   RasterPool* m_pool;
 };
 

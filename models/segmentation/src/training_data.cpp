@@ -58,11 +58,18 @@ bool same_pixel_size(const geo::Grid& a, const geo::Grid& b) {
   return std::abs(first / second - 1.0) <= 0.01;
 }
 
+/// "3 bands", or "2 + 2 bands" of a stack.
+std::string bands_in_words(const SceneImage& image) {
+  std::vector<std::string> counts;
+  for (const int bands : image.bands_of_files()) counts.push_back(std::to_string(bands));
+  return concat(geo::join(counts, " + "), " bands");
+}
+
 /// @throws geo::ModelError
 void check_same_kind(const SceneImage& image, const SceneImage& first) {
-  if (image.bands() != first.bands()) {
-    throw geo::ModelError(concat("image ", quoted(image.path()), " has ", image.bands(), " bands, but ",
-                                 quoted(first.path()), " has ", first.bands(),
+  if (image.bands_of_files() != first.bands_of_files()) {
+    throw geo::ModelError(concat("image ", quoted(image.path()), " has ", bands_in_words(image), ", but ",
+                                 quoted(first.path()), " has ", bands_in_words(first),
                                  "; a model takes one kind of image"));
   }
   if (!same_pixel_size(image.grid(), first.grid())) {
@@ -73,16 +80,17 @@ void check_same_kind(const SceneImage& image, const SceneImage& first) {
   }
 }
 
-/// The first of the scenes with the number of bands that most have.
+/// The first of the scenes with the numbers of bands that most have.
 std::size_t usual_scene(const std::vector<std::optional<OpenScene>>& scenes) {
-  std::map<int, std::size_t> counts;
+  std::map<std::vector<int>, std::size_t> counts;
   for (const auto& scene : scenes) {
-    if (scene) ++counts[scene->image.bands()];
+    if (scene) ++counts[scene->image.bands_of_files()];
   }
   std::size_t usual = scenes.size();
   for (std::size_t i = 0; i < scenes.size(); ++i) {
     if (!scenes[i]) continue;
-    if (usual == scenes.size() || counts[scenes[i]->image.bands()] > counts[scenes[usual]->image.bands()])
+    if (usual == scenes.size() ||
+        counts[scenes[i]->image.bands_of_files()] > counts[scenes[usual]->image.bands_of_files()])
       usual = i;
   }
   return usual;
@@ -208,7 +216,8 @@ void TrainingData::Impl::describe_bands() {
                                               : concat("band ", band + 1));
   }
   const SceneImage& image = scenes.front().image;
-  if (options.swap_dates && (image.paths().size() != 2 || !image.is_even())) {
+  const std::vector<int>& counts = image.bands_of_files();
+  if (options.swap_dates && (counts.size() != 2 || counts[0] != counts[1])) {
     throw geo::InvalidArgument(concat("image ", quoted(image.path()),
                                       " is no stack of two images with equal bands, whose dates could be "
                                       "exchanged"));
