@@ -441,7 +441,7 @@ Raster<std::uint8_t> RasterReader::read_valid(const Window& window, std::span<co
     if (type == PixelType::kFloat32 || type == PixelType::kFloat64) {
       const auto values = read<float>(window, std::array{b});
       for (std::size_t i = 0; i < values.data().size(); ++i) {
-        if (std::isnan(values.data()[i])) valid.data()[i] = 0;
+        if (!std::isfinite(values.data()[i])) valid.data()[i] = 0;
       }
     }
   }

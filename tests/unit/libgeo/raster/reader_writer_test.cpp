@@ -198,20 +198,21 @@ TEST(RasterReader, WindowsAndBandsAreChosen) {
 
 TEST(RasterReader, ValidPixelsNeedAllBands) {
   const TemporaryFolder folder;
-  Raster<float> pixels(4, 1, 2, 1.0F);
+  Raster<float> pixels(5, 1, 2, 1.0F);
   pixels.at(0, 0, 0) = -1.0F;
   pixels.at(1, 0, 1) = -1.0F;
   pixels.at(2, 0, 1) = std::numeric_limits<float>::quiet_NaN();
+  pixels.at(3, 0, 0) = std::numeric_limits<float>::infinity();
   RasterSpec spec;
   spec.type = PixelType::kFloat32;
   spec.bands = 2;
   spec.nodata = -1.0;
-  write_raster(folder / "a.tif", test::utm_grid(4, 1), pixels, spec, false);
+  write_raster(folder / "a.tif", test::utm_grid(5, 1), pixels, spec, false);
   const RasterReader reader((folder / "a.tif").string());
   EXPECT_FALSE(reader.has_mask());
-  EXPECT_THAT(reader.read_valid({0, 0, 4, 1}).data(), testing::ElementsAre(0, 0, 0, 1));
+  EXPECT_THAT(reader.read_valid({0, 0, 5, 1}).data(), testing::ElementsAre(0, 0, 0, 0, 1));
   const std::array first{0};
-  EXPECT_THAT(reader.read_valid({0, 0, 4, 1}, first).data(), testing::ElementsAre(0, 1, 1, 1));
+  EXPECT_THAT(reader.read_valid({0, 0, 5, 1}, first).data(), testing::ElementsAre(0, 1, 1, 0, 1));
 }
 
 TEST(RasterReader, NodataZeroAndAlphaBandsCount) {
@@ -296,6 +297,30 @@ TEST(RasterReader, SaysWhatIsWrongWithAFile) {
   EXPECT_EQ(open_error((folder / "nocrs.tif").string(), options), "no error");
   options.override_crs = lonlat_crs();
   EXPECT_TRUE(RasterReader((folder / "nocrs.tif").string(), options).grid().crs.same_as(lonlat_crs()));
+}
+
+TEST(RasterReader, TruncatedFileIsNeverOneWithoutCrs) {
+  const TemporaryFolder folder;
+  RasterSpec spec;
+  spec.cog = false;
+  write_raster(folder / "a.tif", test::utm_grid(32, 32), random_pixels<std::uint8_t>(32, 32, 1), spec, false);
+  const std::uintmax_t size = std::filesystem::file_size(folder / "a.tif");
+  const std::string cut = (folder / "cut.tif").string();
+  int said_so = 0;
+  for (std::uintmax_t bytes = size - 1; bytes > 32; bytes -= 23) {
+    std::filesystem::copy_file(folder / "a.tif", cut, std::filesystem::copy_options::overwrite_existing);
+    std::filesystem::resize_file(cut, bytes);
+    try {
+      const RasterReader reader(cut);
+      (void)reader.read<std::uint8_t>(reader.grid().window());
+    } catch (const IoError& e) {
+      EXPECT_THAT(e.what(), HasSubstr("cut.tif"));
+      if (std::string(e.what()).find("truncated or damaged") != std::string::npos) ++said_so;
+    } catch (const CrsError& e) {
+      ADD_FAILURE() << bytes << " of " << size << " bytes: " << e.what();
+    }
+  }
+  EXPECT_GT(said_so, 0);
 }
 
 TEST(RasterReader, TruncatedFileFailsWithTheWindow) {

@@ -68,7 +68,7 @@ class RasterReader {
   [[nodiscard]] Raster<T> read(const Window& window, std::span<const int> bands = {}) const;
 
   /// 1 where every one of the bands (0-based; empty = all) holds data, 0 where one is nodata, masked,
-  /// transparent or NaN. Shape [1, rows, cols].
+  /// transparent, NaN or infinite. Shape [1, rows, cols].
   /// @throws IoError
   [[nodiscard]] Raster<std::uint8_t> read_valid(const Window& window, std::span<const int> bands = {}) const;
 
