@@ -1,12 +1,14 @@
 // Labels and images that lack something: a class, pixels, all but one chip.
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <limits>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <furrow/geo/core/error.h>
+#include <furrow/geo/core/text.h>
 
 #include "training_windows.h"
 
@@ -17,6 +19,7 @@ using test::TemporaryFolder;
 using test::utm_grid;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using testing_scene::all_train;
 using testing_scene::failure;
 using testing_scene::load;
@@ -119,6 +122,37 @@ TEST(TrainingImages, HaveNoNumberInABatchWhereTheyHaveNone) {
         for (const auto* values : {&batch.pixels, &batch.weights})
           EXPECT_TRUE(std::ranges::all_of(*values, [](float v) { return std::isfinite(v); }));
       }
+    }
+  }
+}
+
+TEST(TrainingImages, ThatAreTruncatedAreLeftOutOfMany) {
+  const TemporaryFolder folder;
+  std::vector<TrainingScene> all;
+  for (std::uint64_t i = 0; i < 5; ++i) {
+    const std::string name = geo::concat("chip", i, ".tif");
+    all.push_back({write(folder, name, testing_scene::image(32, 32, i), utm_grid(32, 32)),
+                   write(folder, "l" + name, testing_scene::labels(32, 32), utm_grid(32, 32)), ""});
+    all.back().part = i == 0 ? ScenePart::kValidate : ScenePart::kTrain;
+  }
+  std::vector<TrainingScene> others = all;
+  others.erase(others.begin() + 3);
+  const auto size = std::filesystem::file_size(all[3].image);
+  geo::ExecContext exec({2, 0});
+  TrainingDataOptions options = small_options();
+  // First the pixels are cut, then the tags behind the header.
+  for (const std::uintmax_t bytes : {size * 3 / 4, std::uintmax_t{300}, std::uintmax_t{0}}) {
+    std::filesystem::resize_file(all[3].image, bytes);
+    for (const auto scope : {geo::NormaliseScope::kScene, geo::NormaliseScope::kStored}) {
+      options.normalisation.scope = scope;
+      options.bad_scene = BadScene::kLeaveOut;
+      const TrainingData data(all, options, exec);
+      ASSERT_EQ(data.left_out().size(), 1u);
+      EXPECT_EQ(data.left_out()[0].image, all[3].image);
+      EXPECT_THAT(data.left_out()[0].reason, AllOf(HasSubstr("chip3.tif"), Not(HasSubstr("CRS"))));
+      EXPECT_EQ(data.summary().sha256, TrainingData(others, options, exec).summary().sha256);
+      options.bad_scene = BadScene::kError;
+      EXPECT_THROW(TrainingData(all, options, exec), geo::IoError);
     }
   }
 }
