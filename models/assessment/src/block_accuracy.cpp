@@ -13,19 +13,12 @@
 #include <furrow/geo/core/text.h>
 #include <furrow/geo/raster/rasterize.h>
 
+#include "ratios.h"
+
 namespace furrow::assessment {
 namespace {
 
 constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
-
-/// Harmonic mean of two shares; 0 when one is 0 or undefined, NaN when there is nothing on either side.
-double f1_of(std::int64_t correct, std::int64_t predicted, std::int64_t found, std::int64_t reference) {
-  if (predicted == 0 && reference == 0) return kUndefined;
-  if (correct == 0 || found == 0) return 0.0;
-  const double precision = static_cast<double>(correct) / static_cast<double>(predicted);
-  const double recall = static_cast<double>(found) / static_cast<double>(reference);
-  return 2.0 * precision * recall / (precision + recall);
-}
 
 /// True when a boundary pixel lies within `tolerance` of (col, row).
 bool boundary_near(const geo::Raster<std::uint8_t>& labels, std::int64_t col, std::int64_t row,

@@ -8,14 +8,10 @@
 #include <furrow/geo/vector/geos.h>
 #include <furrow/geo/vector/matching.h>
 
+#include "ratios.h"
+
 namespace furrow::assessment {
 namespace {
-
-constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
-
-double ratio(std::int64_t part, std::int64_t whole) {
-  return whole == 0 ? kUndefined : static_cast<double>(part) / static_cast<double>(whole);
-}
 
 /// Which polygons have at least half of their area inside the region.
 std::vector<char> counted(std::span<const geo::MultiPolygon> shapes,
@@ -39,11 +35,7 @@ double ObjectAccuracy::recall() const {
 }
 
 double ObjectAccuracy::f1() const {
-  if (reference == 0 && predicted == 0) return kUndefined;
-  const double p = precision();
-  const double r = recall();
-  if (std::isnan(p) || std::isnan(r) || p + r == 0.0) return 0.0;
-  return 2.0 * p * r / (p + r);
+  return f1_of(correct, predicted, found, reference);
 }
 
 ObjectMatches match_objects(std::span<const geo::MultiPolygon> predicted,

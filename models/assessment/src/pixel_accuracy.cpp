@@ -11,15 +11,12 @@
 #include <furrow/geo/core/text.h>
 #include <furrow/geo/vector/box_index.h>
 
+#include "ratios.h"
+
 namespace furrow::assessment {
 namespace {
 
-constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 constexpr std::int64_t kTilePx = 1024;
-
-double ratio(std::int64_t part, std::int64_t whole) {
-  return whole == 0 ? kUndefined : static_cast<double>(part) / static_cast<double>(whole);
-}
 
 /// Whole counts: the order in which tiles arrive cannot matter.
 void add(PixelAccuracy& sum, const PixelAccuracy& part) {

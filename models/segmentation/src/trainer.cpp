@@ -123,7 +123,8 @@ class Trainer {
         m_objective(data, options, exec),
         m_optimiser(make_optimiser(m_network, m_objective.parameters(), options)),
         m_description(describe_training(data, options)),
-        m_steps(data.train_batches(options.batch_size)) {
+        m_steps(data.train_batches(options.batch_size)),
+        m_receptive_radius_px(measure_receptive_radius(m_network->options)) {
     if (!options.start_from.empty()) start_from_model(options.start_from, m_network, data);
     place(m_network);
     if (options.imperfect.co_teaching_forget > 0.0) {
@@ -178,6 +179,7 @@ class Trainer {
   std::unique_ptr<torch::optim::Optimizer> m_optimiser;
   std::map<std::string, std::string> m_description;
   std::int64_t m_steps;
+  int m_receptive_radius_px;
   TrainState m_state;
   bool m_stopped_early = false;
   double m_data_wait_s = 0.0;  ///< of the epoch trained last
@@ -410,7 +412,7 @@ TrainReport Trainer::finish() {
   report.best_epoch = m_state.best_epoch;
   report.stopped_early = m_stopped_early;
   report.parameters = count_parameters(*network);
-  report.receptive_radius_px = measure_receptive_radius(network->options);
+  report.receptive_radius_px = m_receptive_radius_px;
   const TrainingDataSummary& summary = m_data.summary();
   const std::int64_t most = summary.val_chips * m_data.options().chip_px * m_data.options().chip_px;
   LogitSample sample;
@@ -442,8 +444,8 @@ TrainReport Trainer::run() {
     remove_checkpoints(m_folder);
   }
   geo::log_info(concat(kNetworkNames[static_cast<std::size_t>(m_options.network)], ": ",
-                       count_parameters(*m_network), " parameters, receptive radius ",
-                       measure_receptive_radius(m_network->options), " px"));
+                       count_parameters(*m_network), " parameters, receptive radius ", m_receptive_radius_px,
+                       " px"));
   {
     geo::Progress progress(m_exec, "training", m_options.epochs * m_steps);
     const std::int64_t done = m_state.epochs.empty() ? 0 : m_state.epochs.back().epoch;

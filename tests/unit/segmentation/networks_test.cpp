@@ -11,6 +11,7 @@
 #include "architecture_spec.h"
 #include "autocast.h"
 #include "folded_unet.h"
+#include "network_reach.h"
 #include "support.h"
 #include "torchscript.h"
 #include "unet.h"
@@ -123,16 +124,7 @@ TEST_P(Networks, NothingBeyondTheReceptiveRadiusChangesAScore) {
   const torch::NoGradGuard no_grad;
   UNet network = settled(m_options);
   const int radius = measure_receptive_radius(m_options);
-  const torch::Tensor image = torch::randn({1, 2, 96, 96});
-  const torch::Tensor before = network->forward(image);
-  int reached = 0;
-  for (int phase = 0; phase < 4; ++phase) {
-    const std::int64_t at = 48 + phase;
-    torch::Tensor changed = image.clone();
-    changed[0][0][at][at] += 1000.0;
-    const torch::Tensor touched = torch::nonzero((network->forward(changed) - before)[0].abs().sum(0));
-    reached = std::max(reached, static_cast<int>((touched - at).abs().max().item<std::int64_t>()));
-  }
+  const int reached = testing_network::measured_reach(network);
   EXPECT_LE(reached, radius);
   EXPECT_GE(reached, radius - 4);
 }
