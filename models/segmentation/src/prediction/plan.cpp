@@ -1,0 +1,83 @@
+#include "plan.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <furrow/geo/core/error.h>
+#include <furrow/geo/core/log.h>
+#include <furrow/geo/core/text.h>
+#include <furrow/geo/raster/blend.h>
+
+#include "rounding.h"
+
+namespace furrow::segmentation {
+namespace {
+
+using geo::Window;
+
+constexpr std::int64_t kLeastHaloPx = 16;
+/// A wider blend costs memory (its band is as long as the scene is wide) and shows no more effect.
+constexpr std::int64_t kMostBlendPx = 32;
+/// Intermediate tensors of a network, per input pixel; only the pipeline's budget depends on it.
+constexpr std::size_t kNetworkBytesPerPixel = 1024;
+
+}  // namespace
+
+Window PredictionPlan::input_window(const Window& core) const {
+  const Window halo = geo::grow(core, halo_px);
+  const std::int64_t col = round_down(halo.col, stride_px);
+  const std::int64_t row = round_down(halo.row, stride_px);
+  return {col, row, round_up(halo.end_col(), stride_px) - col, round_up(halo.end_row(), stride_px) - row};
+}
+
+Window PredictionPlan::final_window(const Window& core) const {
+  const std::int64_t col = core.col > 0 ? core.col - blend_px : 0;
+  const std::int64_t row = core.row > 0 ? core.row - blend_px : 0;
+  const std::int64_t end_col = core.end_col() < grid.width ? core.end_col() - blend_px : grid.width;
+  const std::int64_t end_row = core.end_row() < grid.height ? core.end_row() - blend_px : grid.height;
+  return {col, row, end_col - col, end_row - row};
+}
+
+std::size_t PredictionPlan::tile_bytes() const {
+  const Window input = input_window({0, 0, std::min(tile_px, grid.width), std::min(tile_px, grid.height)});
+  const auto channels = static_cast<std::size_t>(bands + classes);
+  return static_cast<std::size_t>(input.pixels()) * (2 * sizeof(float) * channels + kNetworkBytesPerPixel);
+}
+
+PredictionPlan make_plan(const geo::Grid& grid, const ModelSpec& spec, const PredictOptions& options) {
+  PredictionPlan plan;
+  plan.grid = grid;
+  plan.tile_px = options.tile_px;
+  plan.stride_px = std::max(1, spec.stride_px);
+  plan.bands = static_cast<int>(spec.bands.size());
+  plan.source_bands = options.bands;
+  plan.classes = static_cast<int>(spec.classes.size());
+  const std::int64_t radius = spec.receptive_radius_px;
+  plan.halo_px = options.halo_px.value_or(round_up(std::max(radius, kLeastHaloPx), plan.stride_px));
+  plan.tiles = geo::make_tiles(grid, options.tile_px, plan.halo_px);
+  if (options.blend) {
+    const std::int64_t spare = plan.halo_px >= radius ? plan.halo_px - radius : plan.halo_px / 2;
+    plan.blend_px = std::min({spare, kMostBlendPx, options.tile_px / 2});
+  }
+  // ln 4 x 180 still fits below the nodata value.
+  if (plan.classes > 4) plan.entropy_steps = 254.0 / std::log(static_cast<double>(plan.classes));
+  return plan;
+}
+
+void mention_short_halo(const PredictionPlan& plan, const ModelSpec& spec) {
+  if (plan.halo_px >= spec.receptive_radius_px) return;
+  geo::log_info(geo::concat("a halo of ", plan.halo_px, " px is shorter than the ", spec.receptive_radius_px,
+                            " px that model ", geo::quoted(spec.id),
+                            " looks: scores near the borders of tiles depend on the tiling"));
+}
+
+void check_memory(const PredictionPlan& plan, const geo::ExecContext& exec) {
+  const std::size_t bytes = plan.tile_bytes();
+  if (bytes <= exec.memory_bytes()) return;
+  throw geo::InvalidArgument(geo::concat(
+      "a tile of ", plan.tile_px, " px with a halo of ", plan.halo_px, " px needs about ",
+      geo::human_bytes(static_cast<double>(bytes)), ", more than the memory budget of ",
+      geo::human_bytes(static_cast<double>(exec.memory_bytes())), "; lower --tile-px or raise --memory"));
+}
+
+}  // namespace furrow::segmentation

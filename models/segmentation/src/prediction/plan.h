@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <furrow/geo/raster/grid.h>
+#include <furrow/geo/raster/tiling.h>
+#include <furrow/segmentation/model_spec.h>
+#include <furrow/segmentation/predictor.h>
+
+namespace furrow::segmentation {
+
+/// Everything about a run that no tile changes.
+struct PredictionPlan {
+  geo::Grid grid;
+  std::vector<geo::Tile> tiles;
+  std::int64_t tile_px = 0;
+  std::int64_t halo_px = 0;
+  std::int64_t blend_px = 0;
+  std::int64_t stride_px = 1;
+  int bands = 0;
+  std::vector<int> source_bands;  ///< of the image, in the model's order; empty = all
+  int classes = 0;
+  double entropy_steps = 180.0;  ///< stored value of an entropy of 1 nat
+
+  /// What the network sees for a tile: core and halo, begun and ended at multiples of the stride. May leave
+  /// the grid.
+  [[nodiscard]] geo::Window input_window(const geo::Window& core) const;
+  /// Pixels that are complete once this tile and those before it are blended.
+  [[nodiscard]] geo::Window final_window(const geo::Window& core) const;
+  /// Bytes of one tile in flight, when the network works on it.
+  [[nodiscard]] std::size_t tile_bytes() const;
+};
+
+[[nodiscard]] PredictionPlan make_plan(const geo::Grid& grid, const ModelSpec& spec,
+                                       const PredictOptions& options);
+
+/// @throws InvalidArgument when one tile does not fit the memory budget
+void check_memory(const PredictionPlan& plan, const geo::ExecContext& exec);
+
+/// A shorter halo is the user's choice; its price is said once.
+void mention_short_halo(const PredictionPlan& plan, const ModelSpec& spec);
+
+}  // namespace furrow::segmentation

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "plan.h"
+#include "tile_job.h"
+
+namespace furrow::segmentation {
+
+constexpr std::uint8_t kNodata = 255;
+constexpr double kScoreSteps = 200.0;  ///< stored value of a score of 1
+
+/// Turns class probabilities into the stored bytes of one pixel. Safe from several threads.
+class ScoreQuantiser {
+ public:
+  ScoreQuantiser(const PredictionPlan& plan, std::string image);
+
+  /// Stores a pixel at (col, row) of the scene, which lies in job.final. Only called for valid pixels.
+  /// @throws geo::ModelError when a score is not a number
+  void store(TileJob& job, std::int64_t col, std::int64_t row, std::span<const double> scores) const;
+
+ private:
+  [[nodiscard]] std::uint8_t entropy_byte(std::span<const double> scores) const;
+  [[noreturn]] void fail(std::int64_t col, std::int64_t row) const;
+
+  const PredictionPlan& m_plan;
+  std::string m_image;
+};
+
+}  // namespace furrow::segmentation

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include <furrow/geo/raster/grid.h>
+#include <furrow/geo/raster/raster.h>
+
+namespace furrow::segmentation {
+
+/// Makes what one thread wrote visible to the next that works on the same object. The pipeline does so
+/// anyway, but inside the TBB library, where a thread sanitizer cannot see it.
+using Turn = std::atomic<int>;
+
+/// Receives what the thread before left, and leaves it to the next at the end of the scope.
+class Held {
+ public:
+  explicit Held(Turn& turn) : m_turn(turn) { (void)turn.load(std::memory_order_acquire); }
+  ~Held() { m_turn.store(1, std::memory_order_release); }
+  Held(const Held&) = delete;
+  Held& operator=(const Held&) = delete;
+
+ private:
+  Turn& m_turn;
+};
+
+/// One tile on its way through the pipeline. Only one stage at a time holds it.
+struct TileJob {
+  Turn turn = 0;
+  geo::Window core;
+  geo::Window input;                  ///< seen by the network
+  geo::Window share;                  ///< contributed to
+  geo::Window final;                  ///< written when this tile is blended
+  geo::Raster<float> pixels;          ///< [bands, input]
+  geo::Raster<std::uint8_t> valid;    ///< [1, share]
+  geo::Raster<float> scores;          ///< [classes, input]
+  geo::Raster<std::uint8_t> bytes;    ///< [classes, final]
+  geo::Raster<std::uint8_t> entropy;  ///< [1, final], or empty
+  bool empty = false;                 ///< no valid pixel in its share
+};
+
+}  // namespace furrow::segmentation

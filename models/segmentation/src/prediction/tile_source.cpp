@@ -1,0 +1,94 @@
+#include "tile_source.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include <furrow/geo/raster/blend.h>
+
+#include "rounding.h"
+
+namespace furrow::segmentation {
+namespace {
+
+using geo::Raster;
+using geo::Window;
+
+/// Position of the pixel that mirroring at the first and last pixel (which are not repeated) puts at
+/// `position`.
+std::int64_t mirrored(std::int64_t position, std::int64_t extent) {
+  if (extent == 1) return 0;
+  const std::int64_t period = 2 * (extent - 1);
+  const std::int64_t phase = position - round_down(position, period);
+  return phase < extent ? phase : period - phase;
+}
+
+/// Which pixels of an axis stand at begin, begin + 1, ... when the axis is continued by mirroring.
+std::vector<std::int64_t> mirrored_range(std::int64_t begin, std::int64_t size, std::int64_t extent) {
+  std::vector<std::int64_t> positions(static_cast<std::size_t>(size));
+  for (std::int64_t i = 0; i < size; ++i)
+    positions[static_cast<std::size_t>(i)] = mirrored(begin + i, extent);
+  return positions;
+}
+
+Raster<std::uint8_t> cropped(const Raster<std::uint8_t>& from, const Window& at, const Window& window) {
+  Raster<std::uint8_t> part(window.width, window.height);
+  for (std::int64_t row = 0; row < window.height; ++row) {
+    const auto* source = &from.at(window.col - at.col, window.row - at.row + row);
+    std::copy_n(source, window.width, &part.at(0, row));
+  }
+  return part;
+}
+/// One infinite input would spoil every score within the receptive field.
+void invalidate_non_finite(const Raster<float>& pixels, Raster<std::uint8_t>& valid) {
+  for (int b = 0; b < pixels.bands(); ++b) {
+    const auto values = pixels.band(b);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      if (!std::isfinite(values[i])) valid.data()[i] = 0;
+    }
+  }
+}
+Raster<float> arranged(const Raster<float>& from, const Window& at, std::span<const std::int64_t> cols,
+                       std::span<const std::int64_t> rows) {
+  Raster<float> to(static_cast<std::int64_t>(cols.size()), static_cast<std::int64_t>(rows.size()),
+                   from.bands());
+  for (int b = 0; b < from.bands(); ++b) {
+    for (std::size_t y = 0; y < rows.size(); ++y) {
+      const float* source = &from.at(0, rows[y] - at.row, b);
+      float* target = &to.at(0, static_cast<std::int64_t>(y), b);
+      for (std::size_t x = 0; x < cols.size(); ++x) target[x] = source[cols[x] - at.col];
+    }
+  }
+  return to;
+}
+
+}  // namespace
+
+TileSource::TileSource(const geo::RasterReader& reader, const PredictionPlan& plan,
+                       const geo::Normalisation& how, std::vector<geo::BandStatistics> statistics)
+    : m_reader(reader), m_plan(plan), m_how(how), m_statistics(std::move(statistics)) {}
+
+void TileSource::load(TileJob& job) const {
+  job.input = m_plan.input_window(job.core);
+  job.share = geo::blend_window(job.core, m_plan.grid, m_plan.blend_px);
+  job.final = m_plan.final_window(job.core);
+  const auto cols = mirrored_range(job.input.col, job.input.width, m_plan.grid.width);
+  const auto rows = mirrored_range(job.input.row, job.input.height, m_plan.grid.height);
+  const auto [left, right] = std::ranges::minmax(cols);
+  const auto [top, bottom] = std::ranges::minmax(rows);
+  const Window window{left, top, right - left + 1, bottom - top + 1};
+
+  Raster<std::uint8_t> valid = m_reader.read_valid(window, m_plan.source_bands);
+  job.valid = cropped(valid, window, job.share);
+  job.empty = std::ranges::none_of(job.valid.data(), [](std::uint8_t v) { return v != 0; });
+  if (job.empty) return;
+  Raster<float> pixels = m_reader.read<float>(window, m_plan.source_bands);
+  invalidate_non_finite(pixels, valid);
+  job.valid = cropped(valid, window, job.share);
+  geo::normalise(pixels, m_how, m_statistics, valid.data());
+  job.pixels = window == job.input ? std::move(pixels) : arranged(pixels, window, cols, rows);
+}
+
+}  // namespace furrow::segmentation
