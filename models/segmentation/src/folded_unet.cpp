@@ -1,5 +1,7 @@
 #include "folded_unet.h"
 
+#include "unet_regions.h"
+
 namespace furrow::segmentation {
 namespace {
 
@@ -16,6 +18,12 @@ const torch::nn::BatchNorm2dImpl* batch_norm(const torch::nn::AnyModule& norm) {
 ScaleShift scale_shift(const torch::nn::BatchNorm2dImpl& norm) {
   const torch::Tensor factor = norm.weight / torch::sqrt(norm.running_var + norm.options.eps());
   return {factor.detach().contiguous(), (norm.bias - norm.running_mean * factor).detach().contiguous()};
+}
+
+/// The part of a tensor that covers `region` of a level.
+torch::Tensor part(const torch::Tensor& x, const geo::Window& region, const geo::Window& wanted) {
+  if (region == wanted) return x;
+  return x.narrow(2, wanted.row - region.row, wanted.height).narrow(3, wanted.col - region.col, wanted.width);
 }
 
 torch::Tensor channels_last(const torch::Tensor& weight) {
@@ -111,20 +119,59 @@ torch::Tensor FoldedUNet::run(const torch::Tensor& input, const Block& block) {
   return block.activation2(block.conv2(block.activation1(block.conv1(x))));
 }
 
+bool FoldedUNet::looks_at_the_whole_input() const {
+  return m_encoder.front().activation1.groups > 0 || m_encoder.front().activation2.groups > 0;
+}
+
 torch::Tensor FoldedUNet::forward(const torch::Tensor& input) const {
+  return forward(input, {0, 0, input.size(3), input.size(2)});
+}
+
+torch::Tensor FoldedUNet::forward(const torch::Tensor& input, const geo::Window& wanted) const {
+  const geo::Window whole{0, 0, input.size(3), input.size(2)};
+  if (wanted != whole && looks_at_the_whole_input()) return part(forward(input, whole), whole, wanted);
+  const auto regions =
+      unet_regions(static_cast<std::int64_t>(m_encoder.size()), whole.width, whole.height, wanted);
+  const std::size_t deepest = m_encoder.size() - 1;
   std::vector<torch::Tensor> skips;
-  torch::Tensor x = run(input, m_encoder.front());
-  for (std::size_t level = 1; level < m_encoder.size(); ++level) {
-    skips.push_back(x);
-    x = run(x, m_encoder[level]);
+  torch::Tensor x = run(part(input, whole, regions[0].encoder_in), m_encoder.front());
+  for (std::size_t level = 1; level <= deepest; ++level) {
+    const geo::Window above = regions[level - 1].encoder_in;
+    skips.push_back(part(x, above, regions[level - 1].decoder_in));
+    x = run(part(x, above, one_level_up(regions[level].encoder_in)), m_encoder[level]);
   }
-  for (const Block& block : m_decoder) {
+  x = part(x, regions[deepest].encoder_in, regions[deepest].encoder_out);
+  for (std::size_t level = deepest; level-- > 0;) {
+    const Block& block = m_decoder[deepest - 1 - level];
     x = run(torch::cat({skips.back(), torch::pixel_shuffle(block.up(x), 2)}, 1), block);
+    x = part(x, regions[level].decoder_in, regions[level].decoder_out);
     skips.pop_back();
   }
   const torch::Tensor answer = m_head(x);
   if (m_kind == HeadKind::kClasses) return answer;
   return class_logits(answer.narrow(1, 0, 1), answer.narrow(1, 1, 1));
+}
+
+void FoldedUNet::Conv::convert(torch::Dtype type) {
+  for (torch::Tensor* tensor : {&weight, &bias}) {
+    if (tensor->defined()) *tensor = tensor->to(type);
+  }
+}
+
+void FoldedUNet::Activation::convert(torch::Dtype type) {
+  for (torch::Tensor* tensor : {&weight, &bias}) {
+    if (tensor->defined()) *tensor = tensor->to(type);
+  }
+}
+
+void FoldedUNet::convert(torch::Dtype type) {
+  for (auto* blocks : {&m_encoder, &m_decoder}) {
+    for (Block& block : *blocks) {
+      for (Conv* conv : {&block.up, &block.conv1, &block.conv2, &block.shortcut}) conv->convert(type);
+      for (Activation* activation : {&block.activation1, &block.activation2}) activation->convert(type);
+    }
+  }
+  m_head.convert(type);
 }
 
 }  // namespace furrow::segmentation

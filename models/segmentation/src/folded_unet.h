@@ -5,6 +5,8 @@
 
 #include <torch/torch.h>
 
+#include <furrow/geo/raster/grid.h>
+
 #include "unet.h"
 
 namespace furrow::segmentation {
@@ -14,8 +16,15 @@ namespace furrow::segmentation {
 class FoldedUNet {
  public:
   explicit FoldedUNet(const UNet& network);
-  /// Logits, as the network in evaluation mode gives them up to rounding.
+  /// Logits [N, classes, H, W], as the network in evaluation mode gives them up to rounding.
   [[nodiscard]] torch::Tensor forward(const torch::Tensor& input) const;
+  /// The part of them in a window of the input, and what it takes to know that part only: tiles with a wide
+  /// halo cost a fraction of their pixels. [N, classes, wanted.height, wanted.width].
+  /// @param wanted  within the input; with group normalisation, which looks at the whole input, nothing is
+  /// saved
+  [[nodiscard]] torch::Tensor forward(const torch::Tensor& input, const geo::Window& wanted) const;
+  /// Rounds weights to another type; input of forward() has to have it too.
+  void convert(torch::Dtype type);
 
  private:
   struct Conv {
@@ -24,6 +33,7 @@ class FoldedUNet {
     std::int64_t stride = 1;
     std::int64_t padding = 0;
     [[nodiscard]] torch::Tensor operator()(const torch::Tensor& x) const;
+    void convert(torch::Dtype type);
   };
   /// Normalisation and ReLU; without weight a ReLU alone, in place.
   struct Activation {
@@ -31,6 +41,7 @@ class FoldedUNet {
     torch::Tensor bias;
     std::int64_t groups = 0;  ///< 0 = scale and shift
     [[nodiscard]] torch::Tensor operator()(torch::Tensor x) const;
+    void convert(torch::Dtype type);
   };
   struct Block {
     Place place = Place::kFirst;
@@ -48,6 +59,7 @@ class FoldedUNet {
   static Activation before(const torch::nn::AnyModule& norm);
   static Block block_of(const torch::nn::Module& module);
   static torch::Tensor run(const torch::Tensor& x, const Block& block);
+  [[nodiscard]] bool looks_at_the_whole_input() const;
 
   std::vector<Block> m_encoder;
   std::vector<Block> m_decoder;

@@ -64,6 +64,20 @@ TEST_P(Networks, FoldedAndTorchScriptEqualTheTrainedOne) {
   }
 }
 
+TEST_P(Networks, PartOfTheAnswerIsThatOfTheWhole) {
+  const torch::NoGradGuard no_grad;
+  const FoldedUNet folded(settled(m_options));
+  const torch::Tensor x = torch::randn({1, 2, 40, 64});
+  const torch::Tensor whole = folded.forward(x);
+  for (const geo::Window& w :
+       {geo::Window{0, 0, 64, 40}, geo::Window{23, 13, 9, 11}, geo::Window{0, 0, 1, 1},
+        geo::Window{63, 39, 1, 1}, geo::Window{3, 0, 40, 5}, geo::Window{10, 20, 54, 20}}) {
+    const torch::Tensor part = folded.forward(x, w);
+    ASSERT_EQ(part.sizes().vec(), (std::vector<std::int64_t>{1, 3, w.height, w.width}));
+    EXPECT_LT(largest_difference(part, whole.narrow(2, w.row, w.height).narrow(3, w.col, w.width)), 1e-5);
+  }
+}
+
 TEST_P(Networks, ComeBackFromWeightsAndModelJson) {
   const torch::NoGradGuard no_grad;
   const test::TemporaryFolder folder;
