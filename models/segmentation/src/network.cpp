@@ -12,6 +12,7 @@
 #include "architecture_spec.h"
 #include "folded_unet.h"
 #include "pickled_weights.h"
+#include "script_rewrite.h"
 #include "torch_threads.h"
 
 namespace furrow::segmentation {
@@ -73,7 +74,7 @@ torch::jit::Module load_torchscript(const ModelSpec& spec, const fs::path& folde
   try {
     torch::jit::Module module = torch::jit::load(file.string());
     module.eval();
-    return module;
+    return faster_script(module);
   } catch (const std::exception& error) {
     throw geo::ModelError(
         concat("cannot load TorchScript ", quoted(file.string()), ": ", reason_of(error),
