@@ -16,6 +16,7 @@
 #include <furrow/geo/core/version.h>
 
 #include "../raster/gdal_support.h"
+#include "geopackage_index.h"
 
 namespace furrow::geo {
 namespace {
@@ -99,6 +100,10 @@ bool has_polygons(const Layer& layer) {
   return std::ranges::any_of(layer.features, [](const Feature& f) { return !f.geometry.empty(); });
 }
 
+bool is_spatial(const Layer& layer) {
+  return has_polygons(layer) || !layer.crs.empty();
+}
+
 /// A name that is not taken yet, whatever its case: `wanted`, else with a number behind it.
 std::string free_name(const std::string& wanted, const std::set<std::string>& taken) {
   std::string name = wanted;
@@ -153,9 +158,12 @@ class DatasetWriter {
     if (!m_dataset) fail();
   }
 
-  void add(const PackagedLayer& packaged, CPLStringList options, bool split_parts) {
+  /// @param boxes  gets those of the features with a geometry; may be null
+  void add(const PackagedLayer& packaged, CPLStringList options, bool split_parts,
+           std::vector<IndexedBox>* boxes = nullptr) {
+    m_boxes = boxes;
     const Layer& layer = packaged.layer;
-    const bool spatial = has_polygons(layer) || !layer.crs.empty();
+    const bool spatial = is_spatial(layer);
     if (spatial && layer.crs.empty()) {
       throw CrsError(concat("layer ", quoted(layer.name), " has polygons but no CRS; it cannot be written"));
     }
@@ -220,6 +228,7 @@ class DatasetWriter {
       return std::ranges::any_of(l.layer.fields, [](const FieldDefinition& f) { return !f.alias.empty(); });
     };
     if (std::ranges::none_of(layers, has_title)) return;
+    run_sql(kCreateGpkgExtensions);
     run_sql(
         "CREATE TABLE IF NOT EXISTS gpkg_data_columns (table_name TEXT NOT NULL, column_name TEXT NOT NULL, "
         "name TEXT, title TEXT, description TEXT, mime_type TEXT, constraint_name TEXT, "
@@ -284,8 +293,12 @@ class DatasetWriter {
     for (std::size_t i = 0; i < layer.fields.size() && i < feature.values.size(); ++i) {
       set_value(ogr, static_cast<int>(i), feature.values[i]);
     }
+    OGREnvelope box;
+    const bool is_indexed = m_boxes != nullptr && geometry && geometry->IsEmpty() == FALSE;
+    if (is_indexed) geometry->getEnvelope(&box);
     if (geometry) ogr.SetGeometryDirectly(geometry.release());
     if (out.CreateFeature(&ogr) != OGRERR_NONE) fail();
+    if (is_indexed) m_boxes->push_back(rounded_outward(ogr.GetFID(), box.MinX, box.MinY, box.MaxX, box.MaxY));
   }
 
   void write(OGRLayer& out, const Layer& layer, const Feature& feature, bool multi, bool split_parts) const {
@@ -317,6 +330,7 @@ class DatasetWriter {
   std::string m_name;
   GDALDatasetUniquePtr m_dataset;
   const GdalErrorScope* m_errors = nullptr;
+  std::vector<IndexedBox>* m_boxes = nullptr;
 };
 
 /// GDAL's GeoJSON driver does not notice a full disk.
@@ -385,28 +399,38 @@ void write_geopackage(std::vector<PackagedLayer> layers, const std::filesystem::
   creation.SetNameValue("DATETIME_FORMAT", "UTC");
   DatasetWriter writer(file.temporary(), "GPKG", creation, path.string());
   writer.set_errors(&errors);
+  std::vector<UnindexedLayer> unindexed;
   for (const auto& packaged : layers) {
+    UnindexedLayer index{
+        packaged.layer.name, fid_column(packaged.layer), geometry_column(packaged.layer), {}};
     CPLStringList options;
-    options.SetNameValue("FID", fid_column(packaged.layer).c_str());
-    options.SetNameValue("GEOMETRY_NAME", geometry_column(packaged.layer).c_str());
+    options.SetNameValue("FID", index.fid_column.c_str());
+    options.SetNameValue("GEOMETRY_NAME", index.geometry_column.c_str());
+    options.SetNameValue("SPATIAL_INDEX", "NO");
     options.SetNameValue("IDENTIFIER", packaged.layer.name.c_str());
     options.SetNameValue("DESCRIPTION", packaged.description.c_str());
     options.SetNameValue("ASPATIAL_VARIANT", "GPKG_ATTRIBUTES");
-    writer.add(packaged, options, true);
+    writer.add(packaged, options, true, &index.boxes);
+    if (is_spatial(packaged.layer)) unindexed.push_back(std::move(index));
   }
   writer.add_titles(layers);
   writer.add_styles(layers);
   writer.close(errors);
+  add_spatial_indexes(file.temporary(), path.string(), std::move(unindexed));
   file.commit();
 }
 
-void write_layer(const Layer& layer, const std::filesystem::path& path, bool overwrite) {
+void write_layer(Layer layer, const std::filesystem::path& path, bool overwrite) {
   const std::string extension = to_lower(path.extension().string());
   const bool multi =
       std::ranges::any_of(layer.features, [](const Feature& f) { return f.geometry.size() > 1; });
-  const PackagedLayer packaged{layer, "", multi, {}};
-  if (extension == ".gpkg") return write_geopackage({packaged}, path, overwrite);
   if (extension == ".csv") return write_attributes(layer, path, overwrite);
+  PackagedLayer packaged{std::move(layer), "", multi, {}};
+  if (extension == ".gpkg") {
+    std::vector<PackagedLayer> layers;
+    layers.push_back(std::move(packaged));
+    return write_geopackage(std::move(layers), path, overwrite);
+  }
   if (extension == ".shp") return write_shapefile(packaged, path, overwrite);
   if (extension == ".geojson" || extension == ".json")
     return write_dataset(packaged, path, "GeoJSON", overwrite);

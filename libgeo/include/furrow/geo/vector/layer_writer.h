@@ -30,7 +30,8 @@ struct PackagedLayer {
 /// another column ("fid_1", "geom_1"). Of fields whose names differ only in case the later ones get a number
 /// behind their name, with a warning. The file appears whole or not at all. Identical input gives identical
 /// bytes when SOURCE_DATE_EPOCH is set. Date-times are UTC. Styles land in `layer_styles` as QGIS reads it
-/// (ecosystem.md 2.3).
+/// (ecosystem.md 2.3). The spatial index is the one that GDAL makes (R-tree with its triggers), packed in one
+/// go.
 /// @throws IoError   the file exists without `overwrite`, or writing fails
 /// @throws CrsError  a layer with polygons has no CRS
 void write_geopackage(std::vector<PackagedLayer> layers, const std::filesystem::path& path, bool overwrite);
@@ -38,6 +39,6 @@ void write_geopackage(std::vector<PackagedLayer> layers, const std::filesystem::
 /// Writes one layer in the format of the extension: .gpkg, .geojson/.json, .fgb, .shp, .csv (attributes
 /// only).
 /// @throws IoError   also for an unknown extension
-void write_layer(const Layer& layer, const std::filesystem::path& path, bool overwrite);
+void write_layer(Layer layer, const std::filesystem::path& path, bool overwrite);
 
 }  // namespace furrow::geo
