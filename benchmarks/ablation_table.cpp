@@ -3,7 +3,8 @@
 // RUNS holds PLACE/REGIME/ARM/SEED/blocks.csv (assess --blocks-out). For every place and regime: mean over
 // seeds of each figure, and its difference from the arm BASELINE with a 95 % interval. One draw of the
 // bootstrap takes seeds and blocks with replacement, the same ones for both arms, so that what a place or a
-// campaign does to both cancels out.
+// campaign does to both cancels out. At the end the mean difference of each arm over its places and regimes,
+// drawn independently in each.
 
 #include <algorithm>
 #include <array>
@@ -125,40 +126,93 @@ std::string difference_text(double value, std::vector<double>& draws) {
   return low > 0.0 || high < 0.0 ? "**" + text + "**" : text;
 }
 
-void print_arm(const std::string& name, const Arm& arm, const Arm& baseline, bool is_baseline, int draws) {
+/// An arm beside the baseline, in one place and regime.
+struct Comparison {
+  std::size_t seeds = 0;
+  Values value{};
+  Values base{};
+  std::array<std::vector<double>, kCount> draws;  ///< of the difference
+};
+
+/// @param cell  of place and regime: each has draws of its own
+Comparison compare(const Arm& arm, const Arm& baseline, std::uint64_t cell, int draws) {
   const std::vector<std::string> seeds = common_seeds(arm, baseline);
-  if (seeds.empty()) return;
+  Comparison result;
+  result.seeds = seeds.size();
+  if (seeds.empty()) return result;
   const std::vector<Place> places = all_places(arm, baseline);
-  const Values value = figures(arm, seeds, places);
-  const Values base = figures(baseline, seeds, places);
-  std::array<std::vector<double>, kCount> differences;
-  for (int draw = 0; draw < draws && !is_baseline; ++draw) {
-    furrow::geo::Random random(1, static_cast<std::uint64_t>(draw));
+  result.value = figures(arm, seeds, places);
+  result.base = figures(baseline, seeds, places);
+  for (int draw = 0; draw < draws; ++draw) {
+    furrow::geo::Random random(cell, static_cast<std::uint64_t>(draw));
     const auto some_seeds = drawn(seeds, random);
     const auto some_places = drawn(places, random);
     const Values a = figures(arm, some_seeds, some_places);
     const Values b = figures(baseline, some_seeds, some_places);
-    for (std::size_t f = 0; f < kCount; ++f) differences[f].push_back(a[f] - b[f]);
+    for (std::size_t f = 0; f < kCount; ++f) result.draws[f].push_back(a[f] - b[f]);
   }
-  std::cout << "| " << name << " | " << seeds.size();
+  return result;
+}
+
+using Comparisons = std::map<std::string, std::vector<Comparison>>;  // by arm
+
+void print_heading(const char* second) {
+  std::cout << "| arm | " << second;
+  for (const Figure& figure : kFigures)
+    std::cout << " | " << figure.name << (figure.more_is_better ? "" : " (less is better)");
+  std::cout << " |\n|---|---|---|---|---|---|\n";
+}
+
+void print_row(const std::string& name, Comparison comparison, bool is_baseline) {
+  std::cout << "| " << name << " | " << comparison.seeds;
   for (std::size_t f = 0; f < kCount; ++f) {
-    std::cout << " | " << furrow::geo::fixed(value[f], 3);
-    if (!is_baseline) std::cout << " (" << difference_text(value[f] - base[f], differences[f]) << ")";
+    const double value = comparison.value[f];
+    std::cout << " | " << furrow::geo::fixed(value, 3);
+    if (!is_baseline)
+      std::cout << " (" << difference_text(value - comparison.base[f], comparison.draws[f]) << ")";
   }
   std::cout << " |\n";
 }
 
-void print_regime(const fs::path& folder, const std::string& baseline_name, int draws) {
+void print_regime(const fs::path& folder, const std::string& baseline_name, std::uint64_t cell, int draws,
+                  Comparisons& all) {
   const Arm baseline = read_arm(folder / baseline_name);
   std::cout << "\n**" << folder.parent_path().filename().string() << ", " << folder.filename().string()
-            << "**\n\n| arm | seeds";
-  for (const Figure& figure : kFigures)
-    std::cout << " | " << figure.name << (figure.more_is_better ? "" : " (less is better)");
-  std::cout << " |\n|---|---|---|---|---|---|\n";
-  print_arm(baseline_name, baseline, baseline, true, draws);
-  for (const fs::path& arm : folders(folder)) {
-    if (arm.filename() != baseline_name)
-      print_arm(arm.filename().string(), read_arm(arm), baseline, false, draws);
+            << "**\n\n";
+  print_heading("seeds");
+  print_row(baseline_name, compare(baseline, baseline, cell, 0), true);
+  for (const fs::path& path : folders(folder)) {
+    const std::string name = path.filename().string();
+    if (name == baseline_name) continue;
+    Comparison comparison = compare(read_arm(path), baseline, cell, draws);
+    if (comparison.seeds == 0) continue;
+    print_row(name, comparison, false);
+    all[name].push_back(std::move(comparison));
+  }
+}
+
+/// "+0.012 [-0.003, +0.030], 7 up": mean difference over places and regimes, each counting the same.
+std::string mean_text(const std::vector<Comparison>& cells, std::size_t f) {
+  const auto count = static_cast<double>(cells.size());
+  double mean = 0.0;
+  int up = 0;
+  std::vector<double> draws(cells.front().draws[f].size());
+  for (const Comparison& cell : cells) {
+    const double difference = cell.value[f] - cell.base[f];
+    mean += difference / count;
+    up += difference > 0.0 ? 1 : 0;
+    for (std::size_t i = 0; i < draws.size(); ++i) draws[i] += cell.draws[f][i] / count;
+  }
+  return difference_text(mean, draws) + ", " + std::to_string(up) + " up";
+}
+
+void print_means(const Comparisons& all) {
+  std::cout << "\n**Mean difference over places and regimes**\n\n";
+  print_heading("cells");
+  for (const auto& [name, cells] : all) {
+    std::cout << "| " << name << " | " << cells.size();
+    for (std::size_t f = 0; f < kCount; ++f) std::cout << " | " << mean_text(cells, f);
+    std::cout << " |\n";
   }
 }
 
@@ -171,11 +225,14 @@ int main(int argc, char** argv) {
   }
   const int draws = argc > 3 ? std::atoi(argv[3]) : 2000;
   try {
+    Comparisons all;
+    std::uint64_t cell = 0;
     for (const fs::path& place : folders(argv[1])) {
       for (const fs::path& regime : folders(place)) {
-        if (fs::exists(regime / argv[2])) print_regime(regime, argv[2], draws);
+        if (fs::exists(regime / argv[2])) print_regime(regime, argv[2], ++cell, draws, all);
       }
     }
+    print_means(all);
   } catch (const std::exception& error) {
     std::cerr << "ablation_table: " << error.what() << "\n";
     return 1;
