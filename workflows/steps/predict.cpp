@@ -76,6 +76,12 @@ class Predict final : public Step {
         .choices({"hann", "crop"})
         .group("Tiles")
         .help("How tiles meet: weighted overlap, or cut at the core");
+    t.add("precision", &m_precision)
+        .choices({"auto", "fp32", "bf16"})
+        .help(
+            "Precision of the convolutions. auto: bf16 where the processor has it and its scores agree with "
+            "fp32 to "
+            "1/200 on 99.9 % of the pixels of sample windows of a scene; bf16: in any case");
     t.add("image-crs", &m_image_crs).help("CRS of the images whatever they say, for example EPSG:32632");
   }
 
@@ -86,7 +92,10 @@ class Predict final : public Step {
 
   void run(StepContext& context) override {
     const segmentation::TrainedNetwork network(m_model);
-    const auto score = network.score_function();
+    const auto score = network.part_score_function(m_precision == "bf16" ? segmentation::Precision::kBf16
+                                                                         : segmentation::Precision::kFp32);
+    if (m_precision == "auto" && network.has_bf16() && segmentation::processor_has_bf16())
+      m_options.quicker = network.part_score_function(segmentation::Precision::kBf16);
     m_options.blend = m_blend == "hann";
     m_options.overwrite = context.overwrite();
     for (const std::int64_t band : m_bands) m_options.bands.push_back(static_cast<int>(band) - 1);
@@ -96,6 +105,7 @@ class Predict final : public Step {
         m_entropy.empty() ? std::vector<std::string>(m_images.size()) : output_names(m_entropy, "--entropy");
     segmentation::PredictReport total;
     std::int64_t done = 0;
+    std::int64_t in_bf16 = 0;
     for (std::size_t i = 0; i < m_images.size(); ++i) {
       m_options.entropy_path = entropies[i];
       try {
@@ -104,6 +114,7 @@ class Predict final : public Step {
         total.tiles += report.tiles;
         total.empty_tiles += report.empty_tiles;
         total.valid_pixels += report.valid_pixels;
+        in_bf16 += m_precision == "bf16" || report.used_quicker ? 1 : 0;
         ++done;
       } catch (const geo::Cancelled&) {
         throw;
@@ -114,6 +125,7 @@ class Predict final : public Step {
       }
     }
     context.record("images", done);
+    context.record("images_in_bf16", in_bf16);
     context.record("tiles", total.tiles);
     context.record("empty_tiles", total.empty_tiles);
     context.record("valid_pixels", total.valid_pixels);
@@ -150,6 +162,7 @@ class Predict final : public Step {
   std::string m_out;
   std::string m_entropy;
   std::string m_blend = "hann";
+  std::string m_precision = "auto";
   std::vector<std::int64_t> m_bands;
   std::string m_image_crs;
   segmentation::PredictOptions m_options;

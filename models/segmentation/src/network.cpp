@@ -104,22 +104,51 @@ torch::Tensor logits_in(const torch::IValue& answer, const std::vector<std::int6
 struct TrainedNetwork::Impl {
   ModelSpec spec;
   std::optional<FoldedUNet> unet;
+  std::optional<FoldedUNet> bf16;  ///< the same with weights in bf16
   std::optional<torch::jit::Module> script;
 
-  void score(std::span<const float> input, std::int64_t n, std::int64_t bands, std::int64_t height,
-             std::int64_t width, std::span<float> output) const;
+  void score(Precision precision, std::span<const float> input, std::int64_t n, std::int64_t bands,
+             std::int64_t height, std::int64_t width, const geo::Window& part, std::span<float> output) const;
+  void check_shapes(std::size_t input, std::int64_t n, std::int64_t bands, std::int64_t height,
+                    std::int64_t width, const geo::Window& part, std::size_t output) const;
+  /// Logits [n, classes, part.height, part.width] of x [n, bands, height, width], channels-last.
+  [[nodiscard]] torch::Tensor logits(Precision precision, const torch::Tensor& x,
+                                     const geo::Window& part) const;
 };
 
-void TrainedNetwork::Impl::score(std::span<const float> input, std::int64_t n, std::int64_t bands,
-                                 std::int64_t height, std::int64_t width, std::span<float> output) const {
+void TrainedNetwork::Impl::check_shapes(std::size_t input, std::int64_t n, std::int64_t bands,
+                                        std::int64_t height, std::int64_t width, const geo::Window& part,
+                                        std::size_t output) const {
   const auto classes = static_cast<std::int64_t>(spec.classes.size());
-  if (bands != static_cast<std::int64_t>(spec.bands.size()) || height % spec.stride_px != 0 ||
-      width % spec.stride_px != 0 || input.size() != static_cast<std::size_t>(n * bands * height * width) ||
-      output.size() != static_cast<std::size_t>(n * classes * height * width)) {
-    throw geo::ModelError(concat("model ", quoted(spec.id), " takes ", spec.bands.size(),
-                                 " bands and sides that are multiples of ", spec.stride_px, ", got ",
-                                 shape_text({n, bands, height, width})));
+  const bool is_inside = geo::intersection(part, {0, 0, width, height}) == part;
+  if (bands == static_cast<std::int64_t>(spec.bands.size()) && height % spec.stride_px == 0 &&
+      width % spec.stride_px == 0 && is_inside &&
+      input == static_cast<std::size_t>(n * bands * height * width) &&
+      output == static_cast<std::size_t>(n * classes * part.pixels())) {
+    return;
   }
+  throw geo::ModelError(concat("model ", quoted(spec.id), " takes ", spec.bands.size(),
+                               " bands and sides that are multiples of ", spec.stride_px, ", got ",
+                               shape_text({n, bands, height, width})));
+}
+
+torch::Tensor TrainedNetwork::Impl::logits(Precision precision, const torch::Tensor& x,
+                                           const geo::Window& part) const {
+  if (precision == Precision::kBf16) return bf16->forward(x.to(torch::kBFloat16), part).to(torch::kFloat);
+  if (unet) return unet->forward(x, part);
+  // A script keeps a state while it runs; a copy per call shares the weights and nothing else.
+  const torch::IValue answer = torch::jit::Module(*script).forward({x});
+  const auto classes = static_cast<std::int64_t>(spec.classes.size());
+  return logits_in(answer, {x.size(0), classes, x.size(2), x.size(3)}, spec.id)
+      .narrow(2, part.row, part.height)
+      .narrow(3, part.col, part.width)
+      .to(torch::kFloat);
+}
+
+void TrainedNetwork::Impl::score(Precision precision, std::span<const float> input, std::int64_t n,
+                                 std::int64_t bands, std::int64_t height, std::int64_t width,
+                                 const geo::Window& part, std::span<float> output) const {
+  check_shapes(input.size(), n, bands, height, width, part, output.size());
   use_one_torch_thread();
   const c10::InferenceMode inference;
   try {
@@ -127,11 +156,8 @@ void TrainedNetwork::Impl::score(std::span<const float> input, std::int64_t n, s
     const torch::Tensor plain =
         torch::from_blob(const_cast<float*>(input.data()), {n, bands, height, width}, torch::kFloat);
     const torch::Tensor x = plain.contiguous(torch::MemoryFormat::ChannelsLast);
-    // A script keeps a state while it runs; a copy per call shares the weights and nothing else.
-    const torch::IValue answer =
-        unet ? torch::IValue(unet->forward(x)) : torch::jit::Module(*script).forward({x});
-    const torch::Tensor logits = logits_in(answer, {n, classes, height, width}, spec.id);
-    const torch::Tensor scores = torch::softmax(logits.to(torch::kFloat) / spec.temperature, 1).contiguous();
+    const torch::Tensor scores =
+        torch::softmax(logits(precision, x, part) / spec.temperature, 1).contiguous();
     std::copy_n(scores.data_ptr<float>(), output.size(), output.begin());
   } catch (const geo::Error&) {
     throw;
@@ -147,6 +173,8 @@ TrainedNetwork::TrainedNetwork(const fs::path& folder) : m_impl(std::make_unique
   m_impl->spec = read_model_spec(folder);
   if (is_built_in(m_impl->spec)) {
     m_impl->unet.emplace(load_unet(m_impl->spec, folder));
+    m_impl->bf16 = m_impl->unet;
+    m_impl->bf16->convert(torch::kBFloat16);
   } else {
     m_impl->script.emplace(load_torchscript(m_impl->spec, folder));
   }
@@ -162,8 +190,25 @@ const ModelSpec& TrainedNetwork::spec() const noexcept {
 ScoreFunction TrainedNetwork::score_function() const {
   return [impl = m_impl.get()](std::span<const float> input, std::int64_t n, std::int64_t bands,
                                std::int64_t height, std::int64_t width, std::span<float> output) {
-    impl->score(input, n, bands, height, width, output);
+    impl->score(Precision::kFp32, input, n, bands, height, width, {0, 0, width, height}, output);
   };
+}
+
+PartScoreFunction TrainedNetwork::part_score_function(Precision precision) const {
+  if (precision == Precision::kBf16 && !has_bf16()) {
+    throw geo::ModelError(concat("model ", quoted(m_impl->spec.id), " has architecture ",
+                                 quoted(m_impl->spec.architecture),
+                                 ", which is not built in: it runs in the precision it was saved in"));
+  }
+  return [impl = m_impl.get(), precision](std::span<const float> input, std::int64_t n, std::int64_t bands,
+                                          std::int64_t height, std::int64_t width, const geo::Window& part,
+                                          std::span<float> output) {
+    impl->score(precision, input, n, bands, height, width, part, output);
+  };
+}
+
+bool TrainedNetwork::has_bf16() const noexcept {
+  return m_impl->bf16.has_value();
 }
 
 }  // namespace furrow::segmentation

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include <oneapi/tbb/parallel_pipeline.h>
 
+#include <furrow/geo/core/atomic_output.h>
 #include <furrow/geo/core/error.h>
 #include <furrow/geo/core/log.h>
 #include <furrow/geo/core/text.h>
@@ -15,6 +17,7 @@
 
 #include "prediction/outputs.h"
 #include "prediction/plan.h"
+#include "prediction/quicker_scores.h"
 #include "prediction/score_quantiser.h"
 #include "prediction/seam_blender.h"
 #include "prediction/tile_job.h"
@@ -144,8 +147,30 @@ class Pipeline {
 
 }  // namespace
 
+PartScoreFunction part_of_whole(ScoreFunction score) {
+  return [score = std::move(score)](std::span<const float> input, std::int64_t n, std::int64_t bands,
+                                    std::int64_t height, std::int64_t width, const geo::Window& part,
+                                    std::span<float> output) {
+    const std::int64_t images = static_cast<std::int64_t>(output.size()) / part.pixels();  // times classes
+    std::vector<float> whole(static_cast<std::size_t>(images * height * width));
+    score(input, n, bands, height, width, whole);
+    for (std::int64_t i = 0; i < images; ++i) {
+      for (std::int64_t row = 0; row < part.height; ++row) {
+        std::copy_n(whole.begin() + ((i * height + part.row + row) * width + part.col), part.width,
+                    output.begin() + (i * part.height + row) * part.width);
+      }
+    }
+  };
+}
+
 PredictReport predict_scene(const std::string& image, const std::string& output, const ModelSpec& spec,
                             const ScoreFunction& score, const PredictOptions& options,
+                            geo::ExecContext& exec) {
+  return predict_scene(image, output, spec, part_of_whole(score), options, exec);
+}
+
+PredictReport predict_scene(const std::string& image, const std::string& output, const ModelSpec& spec,
+                            const PartScoreFunction& score, const PredictOptions& options,
                             geo::ExecContext& exec) {
   geo::RasterReadOptions read_options;
   read_options.override_crs = options.image_crs;
@@ -154,18 +179,24 @@ PredictReport predict_scene(const std::string& image, const std::string& output,
   const geo::Point pixel_m = reader.grid().pixel_size_m();
   check_image(spec, image, chosen_bands(reader, options), std::sqrt(pixel_m.x * pixel_m.y));
   check_outputs(image, output, options.entropy_path);
+  for (const std::string& path : {output, options.entropy_path}) {
+    if (!path.empty()) geo::check_output_path(path, options.overwrite);
+  }
   const PredictionPlan plan = make_plan(reader.grid(), spec, options);
   check_memory(plan, exec);
   mention_short_halo(plan, spec);
   warn_of_group_norm(spec);
-  PredictionOutputs outputs(output, reader, spec, plan, options, exec.threads());
-
   const TileSource source(reader, plan, spec.normalisation,
                           statistics_for(reader, options.bands, spec.normalisation, exec));
+  const QuickerScores quicker = compare_quicker(plan, source, score, options.quicker, exec);
+  PredictionOutputs outputs(output, reader, spec, plan, options, exec.threads());
   const ScoreQuantiser quantiser(plan, image);
-  const TileScorer scorer(plan, score, quantiser, !options.entropy_path.empty());
+  const TileScorer scorer(plan, quicker.are_used ? options.quicker : score, quantiser,
+                          !options.entropy_path.empty());
   SeamBlender blender(plan, quantiser);
-  const PredictReport report = Pipeline(plan, source, scorer, blender, outputs, exec).run();
+  PredictReport report = Pipeline(plan, source, scorer, blender, outputs, exec).run();
+  report.used_quicker = quicker.are_used;
+  report.agreement = quicker.agreement;
   outputs.finish();
   return report;
 }

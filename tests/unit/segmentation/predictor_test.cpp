@@ -495,6 +495,46 @@ ScoreFunction constant_scores(std::vector<float> scores) {
   };
 }
 
+/// Reports of scenes of 2000 x 2000 pixels (or fewer) scored by .5/.3/.2, with a quicker function that
+/// answers differently on a share of its calls.
+PredictReport report_with_quicker(std::int64_t side, float difference, int every,
+                                  Raster<std::uint8_t>& scores) {
+  const TemporaryFolder folder;
+  geo::RasterSpec spec;
+  spec.type = geo::PixelType::kUint8;
+  spec.bands = 2;
+  spec.cog = false;
+  geo::write_raster(folder / "scene.tif", test::utm_grid(side, side), Raster<std::uint8_t>(side, side, 2, 7),
+                    spec, true);
+  std::atomic<int> calls = 0;
+  PredictOptions options;
+  options.tile_px = 1000;
+  options.quicker = part_of_whole([&calls, difference, every](auto input, auto n, auto bands, auto height,
+                                                              auto width, std::span<float> output) {
+    const float shift = calls++ % every == 0 ? difference : 0.0F;
+    constant_scores({0.5F - shift, 0.3F + shift, 0.2F})(input, n, bands, height, width, output);
+  });
+  const PredictReport report = predict(folder / "scene.tif", folder / "out.tif", local_spec(),
+                                       constant_scores({0.5F, 0.3F, 0.2F}), options);
+  scores = read_all(folder / "out.tif");
+  return report;
+}
+
+TEST(PredictScene, QuickerScoresAreUsedWhereTheyAgree) {
+  Raster<std::uint8_t> scores;
+  PredictReport report = report_with_quicker(2000, 0.004F, 1, scores);
+  EXPECT_TRUE(report.used_quicker);
+  EXPECT_EQ(report.agreement, 1.0);
+  EXPECT_EQ(scores.at(1000, 1000, 0), 99);  // .496 x 200
+  report = report_with_quicker(2000, 0.006F, 9, scores);
+  EXPECT_FALSE(report.used_quicker);
+  EXPECT_NEAR(report.agreement, 8.0 / 9.0, 1e-12);  // of nine windows one differs
+  EXPECT_EQ(scores.at(1000, 1000, 0), 100);
+  report = report_with_quicker(500, 0.0F, 1, scores);
+  EXPECT_FALSE(report.used_quicker);
+  EXPECT_TRUE(std::isnan(report.agreement));
+}
+
 /// Score bytes and the entropy byte of a pixel where two tiles blend, for a network that always says the
 /// same.
 std::vector<int> stored_for(const std::vector<float>& scores) {

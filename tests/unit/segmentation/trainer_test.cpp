@@ -531,6 +531,41 @@ TEST(TrainedNetwork, RefusesDamagedWeightsAndWrongShapes) {
   }
 }
 
+TEST(TrainedNetwork, ScoresPartsAlone) {
+  const TemporaryFolder folder;
+  train(write_scene(folder, 128, 96), data_options(), tiny_training(2), folder / "model");
+  std::vector<float> input(2 * 40 * 32);
+  for (std::size_t i = 0; i < input.size(); ++i) input[i] = static_cast<float>(i % 97) / 97.0F;
+  const geo::Window part{5, 7, 12, 20};
+  const auto scores_of = [&](const PartScoreFunction& score) {
+    std::vector<float> scores(3 * 12 * 20);
+    score(input, 1, 2, 40, 32, part, scores);
+    return scores;
+  };
+  const auto largest_difference = [](const std::vector<float>& a, const std::vector<float>& b) {
+    float largest = 0.0F;
+    for (std::size_t i = 0; i < a.size(); ++i) largest = std::max(largest, std::abs(a[i] - b[i]));
+    return largest;
+  };
+  const TrainedNetwork network(folder / "model");
+  const auto expected = scores_of(part_of_whole(network.score_function()));
+  EXPECT_LT(largest_difference(scores_of(network.part_score_function()), expected), 1e-5F);
+  ASSERT_TRUE(network.has_bf16());
+  const auto rounded = scores_of(network.part_score_function(Precision::kBf16));
+  EXPECT_LT(largest_difference(rounded, expected), 0.1F);
+  EXPECT_GT(largest_difference(rounded, expected), 0.0F);
+  std::vector<float> scores(3 * 12 * 20);
+  EXPECT_THROW(network.part_score_function()(input, 1, 2, 40, 32, {25, 7, 12, 20}, scores), geo::ModelError);
+
+  ModelSpec spec = network.spec();
+  spec.architecture = "somebody's network";
+  write_model_spec(spec, folder / "model");
+  const TrainedNetwork script(folder / "model");
+  EXPECT_LT(largest_difference(scores_of(script.part_score_function()), expected), 1e-5F);
+  EXPECT_FALSE(script.has_bf16());
+  EXPECT_THROW((void)script.part_score_function(Precision::kBf16), geo::ModelError);
+}
+
 TEST(TrainedNetwork, RunsTheTorchScriptOfAnUnknownArchitecture) {
   const TemporaryFolder folder;
   train(write_scene(folder, 128, 96), data_options(), tiny_training(1), folder / "model");

@@ -52,7 +52,7 @@ void SeamBlender::add(TileJob& job) {
 
 void SeamBlender::weigh(const TileJob& job, std::int64_t col, std::int64_t row, float weight) {
   for (int k = 0; k < m_plan.classes; ++k) {
-    const float score = job.scores.at(col - job.input.col, row - job.input.row, k);
+    const float score = job.scores.at(col - job.share.col, row - job.share.row, k);
     m_scores[static_cast<std::size_t>(k)] = static_cast<double>(weight) * static_cast<double>(score);
   }
 }

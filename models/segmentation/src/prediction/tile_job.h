@@ -33,10 +33,15 @@ struct TileJob {
   geo::Window final;                  ///< written when this tile is blended
   geo::Raster<float> pixels;          ///< [bands, input]
   geo::Raster<std::uint8_t> valid;    ///< [1, share]
-  geo::Raster<float> scores;          ///< [classes, input]
+  geo::Raster<float> scores;          ///< [classes, share]
   geo::Raster<std::uint8_t> bytes;    ///< [classes, final]
   geo::Raster<std::uint8_t> entropy;  ///< [1, final], or empty
   bool empty = false;                 ///< no valid pixel in its share
 };
+
+/// `window` as seen from the first pixel of `frame`.
+[[nodiscard]] inline geo::Window within(const geo::Window& window, const geo::Window& frame) {
+  return {window.col - frame.col, window.row - frame.row, window.width, window.height};
+}
 
 }  // namespace furrow::segmentation

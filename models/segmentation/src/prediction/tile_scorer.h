@@ -11,7 +11,7 @@ namespace furrow::segmentation {
 /// Runs the network on a tile and stores the pixels that no other tile shares. Safe from several threads.
 class TileScorer {
  public:
-  TileScorer(const PredictionPlan& plan, const ScoreFunction& score, const ScoreQuantiser& quantiser,
+  TileScorer(const PredictionPlan& plan, const PartScoreFunction& score, const ScoreQuantiser& quantiser,
              bool with_entropy);
 
   void run(TileJob& job) const;
@@ -20,7 +20,7 @@ class TileScorer {
   void store_unshared(TileJob& job) const;
 
   const PredictionPlan& m_plan;
-  const ScoreFunction& m_score;
+  const PartScoreFunction& m_score;
   const ScoreQuantiser& m_quantiser;
   bool m_with_entropy;
 };

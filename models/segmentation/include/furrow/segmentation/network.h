@@ -4,6 +4,7 @@
 #include <memory>
 
 #include <furrow/segmentation/model_spec.h>
+#include <furrow/segmentation/precision.h>
 #include <furrow/segmentation/predictor.h>
 
 namespace furrow::segmentation {
@@ -22,6 +23,11 @@ class TrainedNetwork {
   [[nodiscard]] const ModelSpec& spec() const noexcept;
   /// Softmax(logits / temperature) of the network; valid while this object lives.
   [[nodiscard]] ScoreFunction score_function() const;
+  /// The same for parts; of built-in architectures they cost what they take.
+  /// @throws geo::ModelError  bf16 of an imported TorchScript
+  [[nodiscard]] PartScoreFunction part_score_function(Precision precision = Precision::kFp32) const;
+  /// Whether bf16 can be asked for.
+  [[nodiscard]] bool has_bf16() const noexcept;
 
  private:
   struct Impl;

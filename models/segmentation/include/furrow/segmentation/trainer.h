@@ -9,6 +9,7 @@
 #include <furrow/geo/core/exec_context.h>
 #include <furrow/segmentation/architecture.h>
 #include <furrow/segmentation/imperfect_labels.h>
+#include <furrow/segmentation/precision.h>
 #include <furrow/segmentation/schedule.h>
 #include <furrow/segmentation/training_data.h>
 
@@ -35,10 +36,6 @@ enum class OptimiserKind {
 };
 
 enum class Device { kCpu, kCuda };
-enum class Precision {
-  kFp32,
-  kBf16  ///< convolutions in bfloat16; loss, weights and their updates in float32
-};
 
 struct TrainOptions {
   NetworkKind network = NetworkKind::kUNet;

@@ -1,0 +1,86 @@
+#include "quicker_scores.h"
+
+#include <atomic>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <utility>
+
+#include <oneapi/tbb/parallel_for.h>
+
+#include <furrow/geo/core/log.h>
+#include <furrow/geo/core/text.h>
+
+#include "score_quantiser.h"
+
+namespace furrow::segmentation {
+namespace {
+
+constexpr std::int64_t kLeastScenePixels = 4'000'000;
+constexpr std::int64_t kWindowPx = 128;
+constexpr std::int64_t kWindowsASide = 3;
+constexpr double kLeastAgreement = 0.999;
+
+geo::Raster<float> scores_of(const PartScoreFunction& score, const TileJob& job, const PredictionPlan& plan) {
+  geo::Raster<float> scores(job.core.width, job.core.height, plan.classes);
+  score(job.pixels.data(), 1, plan.bands, job.input.height, job.input.width, within(job.core, job.input),
+        scores.data());
+  return scores;
+}
+
+/// Valid pixels of a window, and those of them on which all classes agree.
+std::pair<std::int64_t, std::int64_t> count(const TileJob& job, const geo::Raster<float>& a,
+                                            const geo::Raster<float>& b) {
+  std::int64_t valid = 0, agreeing = 0;
+  for (std::int64_t row = 0; row < job.core.height; ++row) {
+    for (std::int64_t col = 0; col < job.core.width; ++col) {
+      if (job.valid.at(job.core.col - job.share.col + col, job.core.row - job.share.row + row) == 0) continue;
+      bool agrees = true;
+      for (int k = 0; k < a.bands(); ++k) {
+        const auto difference =
+            static_cast<double>(a.at(col, row, k)) - static_cast<double>(b.at(col, row, k));
+        agrees = agrees && std::abs(difference) * kScoreSteps <= 1.0;
+      }
+      ++valid;
+      agreeing += agrees ? 1 : 0;
+    }
+  }
+  return {valid, agreeing};
+}
+
+/// Windows at the centres of a regular partition of the scene.
+geo::Window sample_window(const geo::Grid& grid, std::int64_t i) {
+  const std::int64_t x = i % kWindowsASide, y = i / kWindowsASide;
+  return {(2 * x + 1) * grid.width / (2 * kWindowsASide) - kWindowPx / 2,
+          (2 * y + 1) * grid.height / (2 * kWindowsASide) - kWindowPx / 2, kWindowPx, kWindowPx};
+}
+
+}  // namespace
+
+QuickerScores compare_quicker(const PredictionPlan& plan, const TileSource& source,
+                              const PartScoreFunction& exact, const PartScoreFunction& quicker,
+                              geo::ExecContext& exec) {
+  QuickerScores result{false, std::numeric_limits<double>::quiet_NaN()};
+  if (!quicker || plan.grid.width * plan.grid.height < kLeastScenePixels) return result;
+  std::atomic<std::int64_t> valid = 0, agreeing = 0;
+  tbb::parallel_for(std::int64_t{0}, kWindowsASide * kWindowsASide, [&](std::int64_t i) {
+    exec.check_cancelled();
+    TileJob job;
+    job.core = geo::intersection(sample_window(plan.grid, i), plan.grid.window());
+    if (job.core.empty()) return;
+    source.load(job);
+    if (job.empty) return;
+    const auto [all, same] = count(job, scores_of(exact, job, plan), scores_of(quicker, job, plan));
+    valid += all;
+    agreeing += same;
+  });
+  if (valid == 0) return result;
+  result.agreement = static_cast<double>(agreeing) / static_cast<double>(valid);
+  result.are_used = result.agreement >= kLeastAgreement;
+  geo::log_info(geo::concat("quicker scores agree to 1/200 on ", geo::fixed(100.0 * result.agreement, 2),
+                            " % of the pixels of ", kWindowsASide * kWindowsASide, " windows: they are ",
+                            result.are_used ? "used" : "not used"));
+  return result;
+}
+
+}  // namespace furrow::segmentation
