@@ -57,27 +57,12 @@ geo::ScoreMap scores_of_logits(std::span<const float> logits, std::span<const st
   return map;
 }
 
-std::vector<std::int64_t> pixels_by_field(const geo::Instances& fields) {
-  std::vector<std::int64_t> pixels(fields.count + std::size_t{1});
-  for (const std::uint32_t field : fields.labels.data()) {
+std::map<std::uint32_t, std::int64_t> pixels_by_field(const geo::Raster<std::uint32_t>& fields) {
+  std::map<std::uint32_t, std::int64_t> pixels;
+  for (const std::uint32_t field : fields.data()) {
     if (geo::is_field(field)) ++pixels[field];
   }
   return pixels;
-}
-
-std::int64_t count_matches(const geo::Instances& a, const geo::Instances& b) {
-  std::map<std::pair<std::uint32_t, std::uint32_t>, std::int64_t> common;
-  for (std::size_t i = 0; i < a.labels.data().size(); ++i) {
-    const std::uint32_t in_a = a.labels.data()[i];
-    const std::uint32_t in_b = b.labels.data()[i];
-    if (geo::is_field(in_a) && geo::is_field(in_b)) ++common[{in_a, in_b}];
-  }
-  const std::vector<std::int64_t> size_a = pixels_by_field(a);
-  const std::vector<std::int64_t> size_b = pixels_by_field(b);
-  return std::ranges::count_if(common, [&](const auto& pair) {
-    const auto& [fields, both] = pair;
-    return 2 * both > size_a[fields.first] + size_b[fields.second] - both;
-  });
 }
 
 }  // namespace
@@ -94,6 +79,23 @@ double ObjectCounts::f1() const {
   return 2.0 * static_cast<double>(matched) / static_cast<double>(labelled + predicted);
 }
 
+ObjectCounts count_common_fields(const geo::Raster<std::uint32_t>& labelled,
+                                 const geo::Raster<std::uint32_t>& predicted) {
+  std::map<std::pair<std::uint32_t, std::uint32_t>, std::int64_t> common;
+  for (std::size_t i = 0; i < labelled.data().size(); ++i) {
+    const std::uint32_t a = labelled.data()[i];
+    const std::uint32_t b = predicted.data()[i];
+    if (geo::is_field(a) && geo::is_field(b)) ++common[{a, b}];
+  }
+  const auto size_a = pixels_by_field(labelled);
+  const auto size_b = pixels_by_field(predicted);
+  const auto matched = std::ranges::count_if(common, [&](const auto& pair) {
+    const auto& [fields, both] = pair;
+    return 2 * both > size_a.at(fields.first) + size_b.at(fields.second) - both;
+  });
+  return {std::ssize(size_a), std::ssize(size_b), matched};
+}
+
 ObjectCounts count_objects(std::span<const float> logits, std::span<const std::uint8_t> labels,
                            std::int64_t cols, double pixel_size_m, geo::ExecContext& exec) {
   const geo::PixelAreas areas(static_cast<std::int64_t>(labels.size()) / cols, pixel_size_m * pixel_size_m);
@@ -102,7 +104,7 @@ ObjectCounts count_objects(std::span<const float> logits, std::span<const std::u
   };
   const geo::Instances truth = fields(scores_of_labels(labels, cols));
   const geo::Instances found = fields(scores_of_logits(logits, labels, cols));
-  return {truth.count, found.count, count_matches(truth, found)};
+  return count_common_fields(truth.labels, found.labels);
 }
 
 }  // namespace furrow::segmentation

@@ -4,6 +4,7 @@
 #include <span>
 
 #include <furrow/geo/core/exec_context.h>
+#include <furrow/geo/raster/raster.h>
 
 namespace furrow::segmentation {
 
@@ -17,6 +18,11 @@ struct ObjectCounts {
   /// 2 matched / (labelled + predicted); NaN without labelled fields.
   [[nodiscard]] double f1() const;
 };
+
+/// Compares two rasters of field numbers of one window (0, kUnknownInstance: no field). A field is what has a
+/// pixel; two of them are the same when more than half of their union is common.
+[[nodiscard]] ObjectCounts count_common_fields(const geo::Raster<std::uint32_t>& labelled,
+                                               const geo::Raster<std::uint32_t>& predicted);
 
 /// Compares the fields of a window's scores with those of its labels.
 ///

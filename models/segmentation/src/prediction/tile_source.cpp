@@ -25,14 +25,6 @@ std::int64_t mirrored(std::int64_t position, std::int64_t extent) {
   return phase < extent ? phase : period - phase;
 }
 
-/// Which pixels of an axis stand at begin, begin + 1, ... when the axis is continued by mirroring.
-std::vector<std::int64_t> mirrored_range(std::int64_t begin, std::int64_t size, std::int64_t extent) {
-  std::vector<std::int64_t> positions(static_cast<std::size_t>(size));
-  for (std::int64_t i = 0; i < size; ++i)
-    positions[static_cast<std::size_t>(i)] = mirrored(begin + i, extent);
-  return positions;
-}
-
 Raster<std::uint8_t> cropped(const Raster<std::uint8_t>& from, const Window& at, const Window& window) {
   Raster<std::uint8_t> part(window.width, window.height);
   for (std::int64_t row = 0; row < window.height; ++row) {
@@ -65,6 +57,13 @@ Raster<float> arranged(const Raster<float>& from, const Window& at, std::span<co
 }
 
 }  // namespace
+
+std::vector<std::int64_t> mirrored_range(std::int64_t begin, std::int64_t size, std::int64_t extent) {
+  std::vector<std::int64_t> positions(static_cast<std::size_t>(size));
+  for (std::int64_t i = 0; i < size; ++i)
+    positions[static_cast<std::size_t>(i)] = mirrored(begin + i, extent);
+  return positions;
+}
 
 TileSource::TileSource(const geo::RasterReader& reader, const PredictionPlan& plan,
                        const geo::Normalisation& how, std::vector<geo::BandStatistics> statistics)

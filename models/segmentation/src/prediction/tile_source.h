@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include <furrow/geo/raster/normalise.h>
@@ -9,6 +10,11 @@
 #include "tile_job.h"
 
 namespace furrow::segmentation {
+
+/// Which pixels of an axis stand at begin, begin + 1, ... when the axis is continued by mirroring at the
+/// first and last pixel (which are not repeated).
+[[nodiscard]] std::vector<std::int64_t> mirrored_range(std::int64_t begin, std::int64_t size,
+                                                       std::int64_t extent);
 
 /// Reads a tile with its surroundings, normalised and mirrored at the scene's borders. Safe from several
 /// threads.
