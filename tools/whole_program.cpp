@@ -25,6 +25,13 @@ void wait_passively() {
   setenv("OMP_WAIT_POLICY", "passive", 1);
 }
 
+/// A command with a network may share its first word with one without.
+bool needs_network(const std::vector<std::string>& arguments) {
+  const std::string two = arguments.size() > 1 ? geo::concat(arguments[0], " ", arguments[1]) : "";
+  const auto commands = geo::split(FURROW_TORCH_COMMANDS, ',');
+  return std::ranges::any_of(commands, [&](const auto& name) { return name == arguments[0] || name == two; });
+}
+
 }  // namespace
 
 bool is_quick(const std::vector<std::string>& arguments) {
@@ -32,6 +39,7 @@ bool is_quick(const std::vector<std::string>& arguments) {
   // A workflow file names other commands.
   if (std::ranges::any_of(arguments, [](const auto& a) { return geo::to_lower(a).ends_with(".toml"); }))
     return false;
+  if (needs_network(arguments)) return false;
   const std::string& first = arguments.front();
   return std::ranges::any_of(workflow::make_all_steps(), [&](const auto& step) {
     const std::string name = step->info().name;

@@ -218,6 +218,12 @@ const std::vector<Line>& lines() {
        "assess",
        "--labels ../one/votes/label.tif --reference ../data/truth.gpkg",
        {"votes"}},
+      {"robustness",
+       "assess robustness",
+       "../data/scene.tif --model ../one/model --reference ../data/truth.gpkg --windows 2 --window-px 64 "
+       "--out {out}/robustness.json",
+       {"model"},
+       {"--memory 100MB"}},
       {"run", "run", "chain.toml", {}, {}, {1, 4}, "cp {source}/tests/threads/chain.toml ."},
       {"check", "check", "{source}/tests/threads/chain.toml --no-files", {}},
       {"checked_chips", "check", "../one/chips --json", {"chips"}},
@@ -315,6 +321,10 @@ void expect_same_files(const std::map<std::string, std::string>& a,
   for (const auto& [path, bytes] : b) EXPECT_TRUE(a.contains(path)) << path << " is there once only";
 }
 
+bool is_torch_command(const std::string& command) {
+  return command == "train" || command == "predict" || command == "assess robustness";
+}
+
 class Threads : public ::testing::TestWithParam<Line> {
  protected:
   static void SetUpTestSuite() {
@@ -322,8 +332,6 @@ class Threads : public ::testing::TestWithParam<Line> {
     s_without_torch = test::furrow("--version").out.find("Torch not built in") != std::string::npos;
   }
   static void TearDownTestSuite() { s_bench.reset(); }
-
-  static bool needs_torch(const std::string& command) { return command == "train" || command == "predict"; }
 
   void expect_as_first(const std::string& place, int threads, const std::string& more = "") {
     SCOPED_TRACE(concat(threads, " threads ", more));
@@ -345,7 +353,7 @@ class Threads : public ::testing::TestWithParam<Line> {
 
 TEST_P(Threads, GiveTheSameBytes) {
   const Line& line = GetParam();
-  if (s_without_torch && needs_torch(line.command)) GTEST_SKIP() << "built without LibTorch";
+  if (s_without_torch && is_torch_command(line.command)) GTEST_SKIP() << "built without LibTorch";
   const auto& first = s_bench->first(line.name);
   ASSERT_EQ(first.exit_code, 0) << first.err;
   const auto files = s_bench->files(line, "one");
@@ -378,8 +386,8 @@ TEST(ThreadsTable, HoldsEveryCommandAndEveryOptionThatNamesAnOutput) {
     }
   }
   for (const auto& line : lines()) {
-    const bool without_torch = line.command == "train" || line.command == "predict";
-    EXPECT_TRUE(known.contains(line.command) || without_torch) << line.command << " is no command any more";
+    EXPECT_TRUE(known.contains(line.command) || is_torch_command(line.command))
+        << line.command << " is no command any more";
   }
 }
 

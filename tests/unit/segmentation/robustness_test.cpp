@@ -458,7 +458,7 @@ TEST(StandardPerturbations, FollowStrideAndBands) {
   spec.bands.pop_back();
   EXPECT_EQ(count(Family::kTranslation), 1);
   EXPECT_EQ(count(Family::kMissingBand), 0);
-  EXPECT_EQ(describe({Family::kBandNoise, 20.0, 0}, spec), "noise of 20 dB in band red");
+  EXPECT_EQ(describe({Family::kBandNoise, 20.0, 0}, spec), "noise of 20 dB in band 1 (red)");
 }
 
 }  // namespace

@@ -31,6 +31,13 @@ double carried(double x, double a, double b, double a2, double b2) {
   return a == b ? x + (a2 - a) : a2 + (x - a) * (b2 - a2) / (b - a);
 }
 
+/// Names of bands need not differ.
+std::string band_text(int band, const ModelSpec& spec) {
+  const std::string number = concat("band ", band + 1);
+  const std::string& name = spec.bands[static_cast<std::size_t>(band)].name;
+  return name.empty() || name == number ? number : concat(number, " (", name, ")");
+}
+
 void add_levels(std::vector<Perturbation>& list, Family family, std::span<const double> levels,
                 int band = -1) {
   for (const double level : levels) list.push_back({family, level, band});
@@ -53,7 +60,7 @@ const char* family_name(Family family) {
 }
 
 std::string describe(const Perturbation& p, const ModelSpec& spec) {
-  const std::string band = p.band < 0 ? "" : spec.bands[static_cast<std::size_t>(p.band)].name;
+  const std::string band = p.band < 0 ? "" : band_text(p.band, spec);
   const auto level = static_cast<int>(p.level);
   switch (p.family) {
     case Family::kTranslation:
@@ -67,15 +74,15 @@ std::string describe(const Perturbation& p, const ModelSpec& spec) {
     case Family::kBrightness:
       return concat("brightness x", p.level);
     case Family::kBandGain:
-      return concat("gain x", p.level, " of band ", band);
+      return concat("gain x", p.level, " of ", band);
     case Family::kNoise:
       return concat("noise of ", p.level, " dB in all bands");
     case Family::kBandNoise:
-      return concat("noise of ", p.level, " dB in band ", band);
+      return concat("noise of ", p.level, " dB in ", band);
     case Family::kPixelSize:
       return concat("pixel size x", p.level);
     case Family::kMissingBand:
-      return concat("without band ", band);
+      return concat("without ", band);
   }
   throw geo::InvalidArgument("unknown perturbation");
 }

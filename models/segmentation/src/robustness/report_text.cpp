@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <string>
 
@@ -49,7 +50,7 @@ json truth_json(const MapAgreement& truth) {
 json result_json(const PerturbationResult& result, const RobustnessReport& report, const ModelSpec& spec) {
   const Perturbation& p = result.perturbation;
   const MapAgreement& a = result.agreement;
-  json object{{"band", p.band < 0 ? json(nullptr) : json(spec.bands[static_cast<std::size_t>(p.band)].name)},
+  json object{{"band", p.band < 0 ? json(nullptr) : json(p.band + 1)},
               {"extent_iou", number_json(a.extent_iou())},
               {"family", family_name(p.family)},
               {"fields_perturbed", a.fields_b},
@@ -82,10 +83,29 @@ std::string verdict(const RobustnessReport& report, const ModelSpec& spec) {
       std::isnan(f1) ? "" : concat(", F1 of fields against the unperturbed map ", geo::fixed(f1, 3)));
 }
 
-std::string cell(double value, int digits, bool with_sign = false) {
+/// "-" where there is no number, no sign on what rounds to 0.
+std::string cell(double value, int digits) {
   std::string text = std::isnan(value) ? "-" : geo::fixed(value, digits);
-  if (with_sign && value > 0.0) text.insert(0, "+");
-  return std::string(text.size() < 10 ? 10 - text.size() : 1, ' ') + text;
+  if (text.starts_with("-0") && text.find_first_of("123456789") == std::string::npos) text.erase(0, 1);
+  return std::string(text.size() < 12 ? 12 - text.size() : 1, ' ') + text;
+}
+
+std::string change_cell(double value) {
+  std::string text = cell(value, 3);
+  if (value > 0.0 && text.find_first_of("123456789") != std::string::npos) text[text.find_last_of(' ')] = '+';
+  return text;
+}
+
+std::string row(const std::string& name, const MapAgreement& agreement, const MapAgreement& truth,
+                const RobustnessReport& report) {
+  std::string text = name + cell(100.0 * agreement.flip_share(), 2) +
+                     cell(agreement.mean_score_difference(), 4) + cell(agreement.extent_iou(), 3) +
+                     cell(agreement.object_f1(), 3);
+  if (report.has_reference) {
+    text += cell(truth.extent_iou(), 3) + change_cell(truth.extent_iou() - report.truth.extent_iou()) +
+            cell(truth.object_f1(), 3) + change_cell(truth.object_f1() - report.truth.object_f1());
+  }
+  return text + "\n";
 }
 
 std::string padded(std::string text, std::size_t width) {
@@ -123,20 +143,11 @@ std::string robustness_json(const RobustnessReport& report, const ModelSpec& spe
 std::string robustness_table(const RobustnessReport& report, const ModelSpec& spec) {
   std::size_t width = 12;
   for (const auto& r : report.results) width = std::max(width, describe(r.perturbation, spec).size());
-  std::string text = padded("perturbation", width) + "   flipped%   score +-extent IoU object F1";
-  if (report.has_reference) text += "   IoU true  change   F1 true   change";
+  std::string text = padded("perturbation", width) + "   flipped %  score diff  extent IoU   object F1";
+  if (report.has_reference) text += "    true IoU      change     true F1      change";
   text += "\n";
-  for (const auto& r : report.results) {
-    text += padded(describe(r.perturbation, spec), width) + cell(100.0 * r.agreement.flip_share(), 2) +
-            cell(r.agreement.mean_score_difference(), 4) + cell(r.agreement.extent_iou(), 3) +
-            cell(r.agreement.object_f1(), 3);
-    if (report.has_reference) {
-      text += cell(r.truth.extent_iou(), 3) +
-              cell(r.truth.extent_iou() - report.truth.extent_iou(), 3, true) + cell(r.truth.object_f1(), 3) +
-              cell(r.truth.object_f1() - report.truth.object_f1(), 3, true);
-    }
-    text += "\n";
-  }
+  for (const auto& r : report.results)
+    text += row(padded(describe(r.perturbation, spec), width), r.agreement, r.truth, report);
   return text + verdict(report, spec) + "\n";
 }
 

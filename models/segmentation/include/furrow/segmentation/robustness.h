@@ -36,7 +36,7 @@ struct Perturbation {
 
 /// "translation", "turn", ...
 [[nodiscard]] const char* family_name(PerturbationFamily family);
-/// One line for people: "noise of 20 dB in band nir".
+/// One line for people: "noise of 20 dB in band 4 (nir)".
 [[nodiscard]] std::string describe(const Perturbation& perturbation, const ModelSpec& spec);
 
 /// The perturbations of the report, family after family:
