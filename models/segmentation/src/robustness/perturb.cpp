@@ -82,7 +82,7 @@ std::string describe(const Perturbation& p, const ModelSpec& spec) {
     case Family::kPixelSize:
       return concat("pixel size x", p.level);
     case Family::kMissingBand:
-      return concat("without ", band);
+      return concat("missing ", band);
   }
   throw geo::InvalidArgument("unknown perturbation");
 }
