@@ -43,11 +43,13 @@ using Pixel = std::array<float, 3>;
 /// Scores of one pixel from where it lies in what the network sees, and its bands.
 using PixelScore = std::function<Pixel(std::int64_t col, std::int64_t row, float red, float nir)>;
 
-ScoreFunction network(const PixelScore& pixel) {
-  return [pixel](std::span<const float> input, std::int64_t n, std::int64_t bands, std::int64_t height,
-                 std::int64_t width, std::span<float> output) {
+ScoreFunction network(const PixelScore& pixel, int stride_px = 1) {
+  return [pixel, stride_px](std::span<const float> input, std::int64_t n, std::int64_t bands,
+                            std::int64_t height, std::int64_t width, std::span<float> output) {
     ASSERT_EQ(n, 1);
     ASSERT_EQ(bands, 2);
+    ASSERT_EQ(height % stride_px, 0);
+    ASSERT_EQ(width % stride_px, 0);
     const std::int64_t plane = height * width;
     for (std::int64_t i = 0; i < plane; ++i) {
       const Pixel p = pixel(i % width, i / width, input[static_cast<std::size_t>(i)],
@@ -59,10 +61,12 @@ ScoreFunction network(const PixelScore& pixel) {
 }
 
 /// A field where the sum of the bands exceeds 1.
-ScoreFunction bright_fields() {
-  return network([](std::int64_t, std::int64_t, float red, float nir) {
-    return red + nir > 1.0F ? Pixel{0.1F, 0.8F, 0.1F} : Pixel{0.9F, 0.05F, 0.05F};
-  });
+ScoreFunction bright_fields(int stride_px = 1) {
+  return network(
+      [](std::int64_t, std::int64_t, float red, float nir) {
+        return red + nir > 1.0F ? Pixel{0.1F, 0.8F, 0.1F} : Pixel{0.9F, 0.05F, 0.05F};
+      },
+      stride_px);
 }
 
 class Robustness : public ::testing::Test {
@@ -126,7 +130,7 @@ class Robustness : public ::testing::Test {
 TEST_F(Robustness, GeometryMovesNothingInAPixelwiseFunction) {
   m_options.window_px = 24;  // not a multiple of the stride; the last windows of 70 px are 22 px wide
   const ModelSpec spec = spec_of(16);
-  const auto report = assess(write(random_scene(70, 50)), spec, bright_fields(), geometry(spec));
+  const auto report = assess(write(random_scene(70, 50)), spec, bright_fields(16), geometry(spec));
   ASSERT_EQ(report.windows.size(), 9U);
   EXPECT_EQ(report.windows.back(), (geo::Window{48, 48, 22, 2}));
   ASSERT_EQ(report.results.size(), 5U + 7U + 4U);
@@ -371,13 +375,41 @@ TEST_F(Robustness, ComparesWithTheReference) {
   EXPECT_THAT(robustness_json(report, spec), HasSubstr("\"object_f1_change\": -1.0"));
 }
 
+TEST_F(Robustness, ReferenceDoesNotCountWhereThereIsNoData) {
+  // 12 of the 20 columns of the field are missing: what is left, 40 % of it, is found exactly.
+  const auto image = write(scene(48,
+                                 [](std::int64_t col, std::int64_t row) {
+                                   if (col < 22) return -1.0F;
+                                   return col < 30 && row >= 10 && row < 30 ? 600.0F : 100.0F;
+                                 }),
+                           "half.tif", -1.0);
+  const std::vector<geo::MultiPolygon> reference{
+      {geo::to_polygon(utm_grid(48, 48).bounds({10, 10, 20, 20}))}};
+  const auto report = assess(image, spec_of(1), bright_fields(), {}, reference);
+  EXPECT_EQ(report.truth.extent_iou(), 1.0);
+  EXPECT_EQ(report.truth.object_f1(), 1.0);
+}
+
+TEST_F(Robustness, WhatIsInfiniteAsFloatIsNoData) {
+  Raster<double> pixels(32, 32, 2, 600.0);
+  pixels.at(5, 5, 1) = 1e300;
+  geo::RasterSpec spec;
+  spec.type = geo::PixelType::kFloat64;
+  spec.bands = 2;
+  spec.cog = false;
+  geo::write_raster(m_folder / "double.tif", utm_grid(32, 32), pixels, spec, true);
+  const auto report = assess((m_folder / "double.tif").string(), spec_of(1), bright_fields(),
+                             {{Family::kBrightness, 0.9, -1}});
+  EXPECT_EQ(report.results[0].agreement.pixels, 32 * 32 - 1);
+}
+
 TEST_F(Robustness, ABigBlockKeepsItsFieldAtAnotherPixelSize) {
   const auto image = write(scene(64, [](std::int64_t col, std::int64_t row) {
     return col >= 16 && col < 48 && row >= 16 && row < 48 ? 900.0F : 100.0F;
   }));
   const ModelSpec spec = spec_of(8);
   const auto report =
-      assess(image, spec, bright_fields(), {{Family::kPixelSize, 0.8, -1}, {Family::kPixelSize, 1.5, -1}});
+      assess(image, spec, bright_fields(8), {{Family::kPixelSize, 0.8, -1}, {Family::kPixelSize, 1.5, -1}});
   for (const auto& r : report.results) {
     EXPECT_EQ(r.agreement.object_f1(), 1.0);
     EXPECT_LT(r.agreement.flipped, 4 * 32);  // no more than the ring along the border
