@@ -79,6 +79,13 @@ TEST(FeatureReference, WindowsBetweenTwoSizesAreThinnedEvenly) {
   EXPECT_NEAR(five.distance, reference.judge(kept).distance, 1e-9);
 }
 
+TEST(FeatureReference, OfWindowsThatAreAllAlikeFindsNoShiftInOneMore) {
+  const torch::Tensor alike = torch::ones({20, 4}, torch::kDouble);
+  const FeatureReference reference = make_feature_reference(alike, alike, one_image(20), 5);
+  EXPECT_EQ(reference.judge(alike.narrow(0, 0, 3)).quantile, 0.0);
+  EXPECT_EQ(reference.judge(alike.narrow(0, 0, 3) + 0.5).quantile, 1.0);
+}
+
 TEST(FeatureReference, SamplesHoldImagesTogether) {
   // Ten images whose windows are all alike: samples of 8 windows out of one image lie far, those of a
   // mixture near.

@@ -68,7 +68,7 @@ TEST(FrechetDistance, EqualsThatOfScipyForAnyNumberOfWindows) {
 TEST(FrechetDistance, OfEqualCovariancesIsThatOfTheMeans) {
   const FeatureStatistics s{row({1.0, 2.0, 3.0}), torch::diag(row({4.0, 1.0, 0.25}))};
   EXPECT_NEAR(distance(s, cross({1.0, 2.0, 3.0}, {4.0, 1.0, 0.25})), 0.0, 1e-6);
-  EXPECT_NEAR(distance(s, cross({4.0, 2.0, -1.0}, {4.0, 1.0, 0.25})), 5.0, 1e-9);
+  EXPECT_NEAR(distance(s, cross({4.0, 2.0, -1.0}, {4.0, 1.0, 0.25})), 5.0, 1e-7);
 }
 
 TEST(FrechetDistance, OfCommutingCovariancesIsThatOfTheirRoots) {

@@ -24,11 +24,18 @@ bool overlap(const Window& a, const Window& b) {
 }
 
 TEST(SampleWindows, LieInTheSceneApartAndSpread) {
-  for (const auto& [width, height] :
-       {std::pair{1000, 1000}, {4000, 300}, {129, 5000}, {40, 40}, {16, 16}, {31, 17}, {20000, 20000}}) {
+  for (const auto& [width, height] : {std::pair{1000, 1000},
+                                      {4000, 300},
+                                      {129, 5000},
+                                      {40, 40},
+                                      {16, 16},
+                                      {31, 17},
+                                      {4000, 17},
+                                      {17, 4000},
+                                      {20000, 20000}}) {
     const auto windows = sample_windows(width, height, kSide, 64);
     ASSERT_FALSE(windows.empty());
-    EXPECT_LE(windows.size(), 80U);  // rows x columns may be a few more than asked for
+    EXPECT_LE(windows.size(), 96U);  // rows x columns may be a few more than asked for
     for (std::size_t i = 0; i < windows.size(); ++i) {
       const Window& w = windows[i];
       EXPECT_EQ(w.width, kSide);
@@ -40,19 +47,19 @@ TEST(SampleWindows, LieInTheSceneApartAndSpread) {
   }
 }
 
-TEST(SampleWindows, AreAnEighthOfTheSceneButAtLeastEight) {
-  EXPECT_EQ(sample_windows(16 * 16, 16 * 16, kSide, 64).size(), 36U);  // 32 wanted, 6 x 6
-  EXPECT_EQ(sample_windows(16 * 4, 16 * 4, kSide, 64).size(), 9U);     // 8 wanted, 3 x 3
-  EXPECT_EQ(sample_windows(16 * 2, 16 * 2, kSide, 64).size(), 4U);     // room for 4
+TEST(SampleWindows, AreAnEighthOfTheSceneButAtLeastSixteen) {
+  EXPECT_EQ(sample_windows(16 * 16, 16 * 16, kSide, 64).size(), 30U);  // 32 wanted, 6 x 5
+  EXPECT_EQ(sample_windows(16 * 8, 16 * 8, kSide, 64).size(), 16U);
+  EXPECT_EQ(sample_windows(16 * 12, 16 * 5, kSide, 64).size(), 18U);  // 16 wanted, 6 x 3
+  EXPECT_EQ(sample_windows(16 * 2, 16 * 2, kSide, 64).size(), 4U);    // room for 4
   EXPECT_EQ(sample_windows(16000, 16000, kSide, 64).size(), 64U);
   EXPECT_EQ(sample_windows(16000, 16000, kSide, 1).size(), 1U);
 }
 
-TEST(SampleWindows, ShrinkToATinyScene) {
-  EXPECT_EQ(sample_windows(10, 40, kSide, 64).front().width, 10);
-  const auto windows = sample_windows(5, 7, kSide, 64);
-  ASSERT_EQ(windows.size(), 1U);
-  EXPECT_EQ(windows.front(), (Window{0, 0, 5, 7}));
+TEST(SampleWindows, AreNotThereInASceneSmallerThanOne) {
+  EXPECT_TRUE(sample_windows(15, 400, kSide, 64).empty());
+  EXPECT_TRUE(sample_windows(400, 15, kSide, 64).empty());
+  EXPECT_EQ(sample_windows(16, 400, kSide, 64).size(), 16U);
 }
 
 /// Feature: mean of a window with data in half of its pixels; distance: mean over the windows.
@@ -153,9 +160,8 @@ TEST(SceneShift, OfASceneWithoutDataIsNotMeasured) {
   const std::string output = (folder / "scores.tif").string();
   EXPECT_FALSE(predict(write_ramp(folder, 64, 64, 0, 1.0), output, 2).shift);
   EXPECT_EQ(geo::RasterReader(output).metadata("FURROW_SHIFT_DISTANCE"), "");
-  // Smaller than half of a window: what is beyond counts as no data.
-  EXPECT_FALSE(predict(write_ramp(folder, 10, 10, 10, 1.0), output, 2).shift);
-  EXPECT_TRUE(predict(write_ramp(folder, 10, 15, 10, 1.0), output, 2).shift);
+  EXPECT_FALSE(predict(write_ramp(folder, 15, 64, 15, 1.0), output, 2).shift);
+  EXPECT_TRUE(predict(write_ramp(folder, 16, 16, 16, 1.0), output, 2).shift);
 }
 
 TEST(SceneShift, IsNotMeasuredWithoutACheck) {

@@ -17,54 +17,46 @@ using geo::concat;
 using geo::Window;
 
 constexpr double kShareOfScene = 0.125;
-constexpr double kLeastWindows = 8.0;
+constexpr double kLeastWindows = 16.0;
 
 /// A random place for `size` pixels between two positions.
 std::int64_t place_within(std::int64_t begin, std::int64_t end, std::int64_t size, geo::Random& random) {
-  const std::int64_t spare = std::max(end - begin - size, std::int64_t{0});
-  return begin + static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(spare) + 1));
+  return begin + static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(end - begin - size) + 1));
 }
 
-/// A window [bands, side, side] as a training window is: normalised, 0 without data and beyond the scene.
+/// A window [bands, side, side] as a training window is: normalised, 0 without data.
 geo::Raster<float> load_window(const geo::RasterReader& reader, std::span<const int> bands,
                                const geo::Normalisation& how, std::span<const geo::BandStatistics> statistics,
-                               const Window& window, std::int64_t side) {
+                               const Window& window) {
   geo::Raster<float> pixels = reader.read<float>(window, bands);
   const geo::Raster<std::uint8_t> valid = reader.read_valid(window, bands);
   geo::normalise(pixels, how, statistics, valid.data());
-  if (window.width == side && window.height == side) return pixels;
-  geo::Raster<float> padded(side, side, pixels.bands());
-  for (int b = 0; b < pixels.bands(); ++b) {
-    for (std::int64_t row = 0; row < window.height; ++row)
-      std::copy_n(&pixels.at(0, row, b), window.width, &padded.at(0, row, b));
-  }
-  return padded;
+  return pixels;
 }
 
 }  // namespace
 
 std::vector<Window> sample_windows(std::int64_t width, std::int64_t height, std::int64_t window_px,
                                    std::int64_t most) {
-  const std::int64_t room_x = std::max(width / window_px, std::int64_t{1});
-  const std::int64_t room_y = std::max(height / window_px, std::int64_t{1});
+  const std::int64_t room_x = width / window_px;
+  const std::int64_t room_y = height / window_px;
+  if (room_x == 0 || room_y == 0) return {};
   const auto room = static_cast<double>(room_x) * static_cast<double>(room_y);
   const double wanted =
       std::min(std::max(std::ceil(kShareOfScene * room), kLeastWindows), static_cast<double>(most));
   const double aspect = static_cast<double>(width) / static_cast<double>(height);
+  const std::int64_t most_cols = std::min(room_x, static_cast<std::int64_t>(wanted));
   const std::int64_t cols = std::clamp(static_cast<std::int64_t>(std::llround(std::sqrt(wanted * aspect))),
-                                       std::int64_t{1}, room_x);
+                                       std::int64_t{1}, most_cols);
   const std::int64_t rows = std::clamp(
-      static_cast<std::int64_t>(std::ceil(wanted / static_cast<double>(cols))), std::int64_t{1}, room_y);
-  const std::int64_t window_width = std::min(window_px, width);
-  const std::int64_t window_height = std::min(window_px, height);
+      static_cast<std::int64_t>(std::llround(wanted / static_cast<double>(cols))), std::int64_t{1}, room_y);
   std::vector<Window> windows;
   for (std::int64_t row = 0; row < rows; ++row) {
     for (std::int64_t col = 0; col < cols; ++col) {
       geo::Random random(geo::stable_hash("shift"), windows.size());
-      const std::int64_t x = place_within(width * col / cols, width * (col + 1) / cols, window_width, random);
-      const std::int64_t y =
-          place_within(height * row / rows, height * (row + 1) / rows, window_height, random);
-      windows.push_back({x, y, window_width, window_height});
+      const std::int64_t x = place_within(width * col / cols, width * (col + 1) / cols, window_px, random);
+      const std::int64_t y = place_within(height * row / rows, height * (row + 1) / rows, window_px, random);
+      windows.push_back({x, y, window_px, window_px});
     }
   }
   return windows;
@@ -79,8 +71,7 @@ std::optional<SceneShift> measure_shift(const geo::RasterReader& reader, std::sp
   std::vector<std::vector<float>> features(windows.size());
   tbb::parallel_for(std::size_t{0}, windows.size(), [&](std::size_t i) {
     exec.check_cancelled();
-    const geo::Raster<float> pixels =
-        load_window(reader, bands, how, statistics, windows[i], check.window_px);
+    const geo::Raster<float> pixels = load_window(reader, bands, how, statistics, windows[i]);
     features[i] = check.features(pixels.data());
   });
   std::erase_if(features, [](const std::vector<float>& f) { return f.empty(); });
@@ -90,8 +81,10 @@ std::optional<SceneShift> measure_shift(const geo::RasterReader& reader, std::sp
 
 void report_shift(const std::string& image, const std::optional<SceneShift>& shift, double limit) {
   if (!shift) {
-    geo::log_info(concat("image ", geo::quoted(image),
-                         " has no window with data in half of its pixels: its shift is not measured"));
+    geo::log_info(
+        concat("image ", geo::quoted(image),
+               " has no window as large as those of the training with data in half of its pixels: its shift "
+               "is not measured"));
     return;
   }
   const std::string figures = concat("distance ", geo::fixed(shift->distance, 3), " over ", shift->windows,

@@ -14,10 +14,9 @@
 
 namespace furrow::segmentation {
 
-/// Windows that stand for a scene: one at a random but always equal place in each cell of a grid over it (of
-/// at least a window's size, so that none overlap). An eighth of the windows that the scene has room for, but
-/// at least 8 and about `most` at most, where there is room; inside the scene, and smaller than
-/// `window_px` where the scene is.
+/// Windows that stand for a scene: one at a random but always equal place in each cell of a grid over it, so
+/// that none overlap. An eighth of the windows that the scene has room for, but at least 16, where there is
+/// room, and about `most` at most; none in a scene smaller than a window.
 [[nodiscard]] std::vector<geo::Window> sample_windows(std::int64_t width, std::int64_t height,
                                                       std::int64_t window_px, std::int64_t most);
 

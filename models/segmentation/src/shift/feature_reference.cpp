@@ -90,8 +90,8 @@ SceneShift FeatureReference::judge(const torch::Tensor& windows) const {
   for (std::int64_t i = 0; i < size; ++i) chosen.push_back(i * count / size);
   const FrechetDistances frechet(statistics, windows);
   const double distance = frechet.of(torch::tensor(chosen, torch::kLong).unsqueeze(0)).item<double>();
-  const auto below = std::ranges::upper_bound(known, static_cast<float>(distance)) - known.begin();
-  return {size, distance, static_cast<double>(below) / static_cast<double>(known.size()),
+  const auto nearer = std::ranges::lower_bound(known, static_cast<float>(distance)) - known.begin();
+  return {size, distance, static_cast<double>(nearer) / static_cast<double>(known.size()),
           static_cast<double>(known[known.size() / 2])};
 }
 

@@ -11,7 +11,7 @@ namespace furrow::segmentation {
 struct SceneShift {
   std::int64_t windows = 0;  ///< of the scene that the figures rest on
   double distance = 0.0;     ///< Frechet distance (its root: in units of the features), >= 0
-  double quantile = 0.0;     ///< share of the training's own samples of as many windows that lie no farther
+  double quantile = 0.0;     ///< share of the training's own samples of as many windows that lie nearer
   double usual = 0.0;        ///< median distance of those samples
 };
 
