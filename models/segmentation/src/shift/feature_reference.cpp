@@ -25,17 +25,17 @@ FeatureStatistics rounded_to_float(const FeatureStatistics& s) {
 }
 
 /// Samples of `size` windows each; see make_feature_reference().
-torch::Tensor draw_samples(std::span<const std::int64_t> images, std::int64_t size, std::uint64_t seed) {
+torch::Tensor draw_samples(std::span<const std::int64_t> places, std::int64_t size, std::uint64_t seed) {
   std::map<std::int64_t, std::vector<std::int64_t>> windows_of;
-  for (std::size_t i = 0; i < images.size(); ++i)
-    windows_of[images[i]].push_back(static_cast<std::int64_t>(i));
+  for (std::size_t i = 0; i < places.size(); ++i)
+    windows_of[places[i]].push_back(static_cast<std::int64_t>(i));
   std::vector<std::int64_t> drawn;
   geo::Random random(seed, static_cast<std::uint64_t>(size));
   for (std::int64_t sample = 0; sample < kSamples; ++sample) {
     for (std::int64_t left = size; left > 0;) {
-      const auto& of_image = windows_of.at(images[random.below(images.size())]);
-      const std::int64_t count = std::min(left, std::ssize(of_image));
-      for (std::int64_t i = 0; i < count; ++i) drawn.push_back(of_image[random.below(of_image.size())]);
+      const auto& of_place = windows_of.at(places[random.below(places.size())]);
+      const std::int64_t count = std::min(left, std::ssize(of_place));
+      for (std::int64_t i = 0; i < count; ++i) drawn.push_back(of_place[random.below(of_place.size())]);
       left -= count;
     }
   }
@@ -96,7 +96,7 @@ SceneShift FeatureReference::judge(const torch::Tensor& windows) const {
 }
 
 FeatureReference make_feature_reference(const torch::Tensor& train, const torch::Tensor& reference,
-                                        std::span<const std::int64_t> images, std::uint64_t seed) {
+                                        std::span<const std::int64_t> places, std::uint64_t seed) {
   FeatureReference result;
   result.train_windows = train.size(0);
   result.reference_windows = reference.size(0);
@@ -104,7 +104,7 @@ FeatureReference make_feature_reference(const torch::Tensor& train, const torch:
   const FrechetDistances frechet(result.statistics, reference);
   const std::int64_t most = std::clamp(result.reference_windows / 2, std::int64_t{1}, kMostWindows);
   for (const std::int64_t size : sample_sizes(most)) {
-    const torch::Tensor distances = frechet.of(draw_samples(images, size, seed)).to(torch::kFloat);
+    const torch::Tensor distances = frechet.of(draw_samples(places, size, seed)).to(torch::kFloat);
     const float* values = distances.data_ptr<float>();
     std::vector<float>& sorted = result.distances[size];
     sorted.assign(values, values + distances.numel());

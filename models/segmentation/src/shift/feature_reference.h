@@ -33,15 +33,15 @@ struct FeatureReference {
 [[nodiscard]] std::vector<std::int64_t> sample_sizes(std::int64_t most);
 
 /// Draws samples as scenes without shift would give them, 1000 of each size up to half of the windows there
-/// are and 64, and measures them. Windows of one image are alike and come together: a sample takes images at
+/// are and 64, and measures them. Windows of one place are alike and come together: a sample takes places at
 /// random, each by its number of windows and with as many draws as it has windows, until it is full. Draws
 /// repeat, which makes the distances of few windows a little too large rather than too small.
 /// @param train      [N, d] double, N >= 1
 /// @param reference  [M, d] double, M >= 1
-/// @param images     [M], the image of each of them
+/// @param places     [M], the image or block of each of them
 [[nodiscard]] FeatureReference make_feature_reference(const torch::Tensor& train,
                                                       const torch::Tensor& reference,
-                                                      std::span<const std::int64_t> images,
+                                                      std::span<const std::int64_t> places,
                                                       std::uint64_t seed);
 
 /// As safetensors: mean [d], covariance [d, d] and distances.<size> [1000], F32; in the metadata the checksum

@@ -12,10 +12,11 @@ constexpr std::int64_t kFewValWindows = 256;
 constexpr std::int64_t kLeastWindows = 8;
 constexpr double kLeastShare = 0.5;
 
-/// Windows and the images that they lie in.
+/// Windows and where they lie.
 struct Windows {
   std::vector<float> features;  ///< [n, width]
   std::vector<std::int64_t> images;
+  std::vector<std::int64_t> blocks;  ///< from 0 those that train, below 0 those that validate
 
   [[nodiscard]] std::int64_t count() const { return std::ssize(images); }
   [[nodiscard]] torch::Tensor tensor() const {
@@ -24,6 +25,11 @@ struct Windows {
   void add(const Windows& others) {
     features.insert(features.end(), others.features.begin(), others.features.end());
     images.insert(images.end(), others.images.begin(), others.images.end());
+    blocks.insert(blocks.end(), others.blocks.begin(), others.blocks.end());
+  }
+  /// What windows that are alike have in common: their image, or their block where all lie in one image.
+  [[nodiscard]] const std::vector<std::int64_t>& places() const {
+    return std::ranges::count(images, images.front()) < count() ? images : blocks;
   }
 };
 
@@ -41,6 +47,7 @@ Windows collect(const FoldedUNet& network, const TrainingData& data, std::int64_
     if (features.empty()) continue;
     windows.features.insert(windows.features.end(), features.begin(), features.end());
     windows.images.push_back(batch.images.front());
+    windows.blocks.push_back(batch.blocks.front());
   }
   return windows;
 }
@@ -71,10 +78,11 @@ std::optional<FeatureReference> training_features(const FoldedUNet& network, con
   Windows reference = collect(
       network, data, val_count,
       [&](std::int64_t i) { return data.val_batch(i * summary.val_chips / val_count, 1); }, exec);
+  for (std::int64_t& block : reference.blocks) block = -1 - block;
   if (train.count() == 0 || train.count() + reference.count() < kLeastWindows) return std::nullopt;
   if (reference.count() < kFewValWindows) reference.add(train);
   FeatureReference result =
-      make_feature_reference(train.tensor(), reference.tensor(), reference.images, data.options().seed);
+      make_feature_reference(train.tensor(), reference.tensor(), reference.places(), data.options().seed);
   result.window_px = data.options().chip_px;
   return result;
 }
