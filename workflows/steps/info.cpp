@@ -152,6 +152,12 @@ Json model_json(const std::string& path) {
   json["calibration"] = std::move(calibration);
   json["weights"] = spec.weights_file;
   json["weights_sha256"] = spec.weights_sha256;
+  if (const auto& features = spec.features) {
+    json["features"] = {{"file", features->file},
+                        {"window_px", features->window_px},
+                        {"train_windows", features->train_windows},
+                        {"reference_windows", features->reference_windows}};
+  }
   if (!metrics.empty()) json["validation"] = std::move(metrics);
   json["training"] = spec.training;
   return json;

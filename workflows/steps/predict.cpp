@@ -12,6 +12,8 @@
 #include <furrow/segmentation/predictor.h>
 #include <furrow/workflow/step.h>
 
+#include "shift_record.h"
+
 namespace furrow::workflow {
 namespace {
 
@@ -82,6 +84,13 @@ class Predict final : public Step {
             "Precision of the convolutions. auto: bf16 where the processor has it and its scores agree with "
             "fp32 to "
             "1/200 on 99.9 % of the pixels of sample windows of a scene; bf16: in any case");
+    t.add("shift-quantile", &m_options.shift_quantile)
+        .range(0.0, 1.0)
+        .group("Dataset shift")
+        .help(
+            "Warn of an image that lies farther from the training images than this share of their own "
+            "samples; "
+            "0 = do not measure");
     t.add("image-crs", &m_image_crs).help("CRS of the images whatever they say, for example EPSG:32632");
   }
 
@@ -96,6 +105,9 @@ class Predict final : public Step {
                                                                          : segmentation::Precision::kFp32);
     if (m_precision == "auto" && network.has_bf16() && segmentation::processor_has_bf16())
       m_options.quicker = network.part_score_function(segmentation::Precision::kBf16);
+    const auto shift =
+        m_options.shift_quantile > 0.0 ? network.shift_check() : std::optional<segmentation::ShiftCheck>();
+    m_options.shift = shift ? &*shift : nullptr;
     m_options.blend = m_blend == "hann";
     m_options.overwrite = context.overwrite();
     for (const std::int64_t band : m_bands) m_options.bands.push_back(static_cast<int>(band) - 1);
@@ -104,6 +116,7 @@ class Predict final : public Step {
     const auto entropies =
         m_entropy.empty() ? std::vector<std::string>(m_images.size()) : output_names(m_entropy, "--entropy");
     segmentation::PredictReport total;
+    ShiftRecord shifts(m_options.shift_quantile);
     std::int64_t done = 0;
     std::int64_t in_bf16 = 0;
     for (std::size_t i = 0; i < m_images.size(); ++i) {
@@ -115,6 +128,7 @@ class Predict final : public Step {
         total.empty_tiles += report.empty_tiles;
         total.valid_pixels += report.valid_pixels;
         in_bf16 += m_precision == "bf16" || report.used_quicker ? 1 : 0;
+        shifts.add(report.shift);
         ++done;
       } catch (const geo::Cancelled&) {
         throw;
@@ -129,6 +143,7 @@ class Predict final : public Step {
     context.record("tiles", total.tiles);
     context.record("empty_tiles", total.empty_tiles);
     context.record("valid_pixels", total.valid_pixels);
+    shifts.record(context);
   }
 
  private:

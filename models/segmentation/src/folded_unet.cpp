@@ -152,6 +152,12 @@ torch::Tensor FoldedUNet::forward(const torch::Tensor& input, const geo::Window&
   return class_logits(answer.narrow(1, 0, 1), answer.narrow(1, 1, 1));
 }
 
+torch::Tensor FoldedUNet::deepest(const torch::Tensor& input) const {
+  torch::Tensor x = input;
+  for (const Block& block : m_encoder) x = run(x, block);
+  return x;
+}
+
 void FoldedUNet::Conv::convert(torch::Dtype type) {
   for (torch::Tensor* tensor : {&weight, &bias}) {
     if (tensor->defined()) *tensor = tensor->to(type);

@@ -23,6 +23,9 @@ class FoldedUNet {
   /// @param wanted  within the input; with group normalisation, which looks at the whole input, nothing is
   /// saved
   [[nodiscard]] torch::Tensor forward(const torch::Tensor& input, const geo::Window& wanted) const;
+  /// What the deepest encoder level makes of the input: [N, base_width * 2^(levels - 1), H / stride, W /
+  /// stride].
+  [[nodiscard]] torch::Tensor deepest(const torch::Tensor& input) const;
   /// Rounds weights to another type; input of forward() has to have it too.
   void convert(torch::Dtype type);
 

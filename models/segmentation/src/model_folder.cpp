@@ -51,6 +51,17 @@ ModelSpec make_spec(const fs::path& folder, const UNet& network, const TrainingD
   return spec;
 }
 
+ModelFeatures write_features(const fs::path& folder, const FeatureReference& features,
+                             const std::string& weights_sha256) {
+  ModelFeatures entry;
+  write_feature_reference(features, weights_sha256, folder / entry.file);
+  entry.sha256 = geo::sha256_of_file(folder / entry.file);
+  entry.window_px = features.window_px;
+  entry.train_windows = features.train_windows;
+  entry.reference_windows = features.reference_windows;
+  return entry;
+}
+
 json bins_json(const std::vector<ReliabilityBin>& bins) {
   json list = json::array();
   for (const ReliabilityBin& bin : bins) {
@@ -150,7 +161,11 @@ std::string readme(const ModelSpec& spec, const TrainReport& report) {
       ").\n"
       "- `model.json`: everything that prediction must know\n- `metrics.json`, `metrics.csv`: "
       "figures of every epoch\n- `training.html`: their curves\n- `stac-item.json`: entry for a STAC "
-      "catalogue of models\n\n"
+      "catalogue of models\n",
+      spec.features ? "- `features.safetensors`: features of the training windows, by which `predict` "
+                      "knows images that are unlike them\n"
+                    : "",
+      "\n"
       "Use it: `furrow predict --model FOLDER image.tif --out scores.tif`, or in Python "
       "`torch.jit.load(\"model.ts\")`.\n");
 }
@@ -158,13 +173,15 @@ std::string readme(const ModelSpec& spec, const TrainReport& report) {
 }  // namespace
 
 void write_model(const fs::path& folder, const UNet& network, const TrainingData& data,
-                 const TrainReport& report, const Description& description) {
+                 const TrainReport& report, const std::optional<FeatureReference>& features,
+                 const Description& description) {
   SafeTensors content = to_tensors(*network);
   content.metadata = {{"format", "pt"},
                       {"architecture", kNetworkNames[static_cast<std::size_t>(network->options.network)]}};
   write_safetensors(folder / "weights.safetensors", content);
   write_torchscript(network, folder / "model.ts");
-  const ModelSpec spec = make_spec(folder, network, data, report, description);
+  ModelSpec spec = make_spec(folder, network, data, report, description);
+  if (features) spec.features = write_features(folder, *features, spec.weights_sha256);
   write_model_spec(spec, folder);
   write_metrics(folder, data, report);
   write_stac_item(folder, spec, data, report);

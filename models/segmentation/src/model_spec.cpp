@@ -166,6 +166,17 @@ void read_input(const Node& node, ModelSpec& spec) {
   spec.receptive_radius_px = node.integer_in("receptive_radius_px", 0, 1 << 20);
 }
 
+ModelFeatures read_features(const Node& node) {
+  constexpr int kMostPx = 1 << 16;
+  ModelFeatures features;
+  features.file = node.text("file");
+  features.sha256 = node.text("sha256");
+  features.window_px = node.integer_in("window_px", 1, kMostPx);
+  features.train_windows = node.integer("train_windows");
+  features.reference_windows = node.integer("reference_windows");
+  return features;
+}
+
 ModelSpec read_root(const Node& root) {
   ModelSpec spec;
   root.read("id", spec.id);
@@ -193,6 +204,7 @@ ModelSpec read_root(const Node& root) {
     weights->read("sha256", spec.weights_sha256);
   }
   if (const auto script = root.optional_object("torchscript")) script->read("file", spec.torchscript_file);
+  if (const auto features = root.optional_object("features")) spec.features = read_features(*features);
   if (const auto training = root.optional_object("training")) {
     for (const std::string& key : training->keys()) spec.training[key] = training->text(key);
   }
@@ -291,6 +303,13 @@ json spec_json(const ModelSpec& spec) {
   root["delineation"] = {{"extent_threshold", spec.extent_threshold}, {"watershed_cut", spec.watershed_cut}};
   root["weights"] = {{"file", spec.weights_file}, {"sha256", spec.weights_sha256}};
   root["torchscript"] = {{"file", spec.torchscript_file}};
+  if (const auto& features = spec.features) {
+    root["features"] = {{"file", features->file},
+                        {"sha256", features->sha256},
+                        {"window_px", features->window_px},
+                        {"train_windows", features->train_windows},
+                        {"reference_windows", features->reference_windows}};
+  }
   root["training"] = std::move(training);
   return root;
 }

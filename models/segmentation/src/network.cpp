@@ -13,6 +13,7 @@
 #include "folded_unet.h"
 #include "pickled_weights.h"
 #include "script_rewrite.h"
+#include "shift/shift_check.h"
 #include "torch_threads.h"
 
 namespace furrow::segmentation {
@@ -102,6 +103,7 @@ torch::Tensor logits_in(const torch::IValue& answer, const std::vector<std::int6
 }  // namespace
 
 struct TrainedNetwork::Impl {
+  fs::path folder;
   ModelSpec spec;
   std::optional<FoldedUNet> unet;
   std::optional<FoldedUNet> bf16;  ///< the same with weights in bf16
@@ -170,6 +172,7 @@ void TrainedNetwork::Impl::score(Precision precision, std::span<const float> inp
 }
 
 TrainedNetwork::TrainedNetwork(const fs::path& folder) : m_impl(std::make_unique<Impl>()) {
+  m_impl->folder = folder;
   m_impl->spec = read_model_spec(folder);
   if (is_built_in(m_impl->spec)) {
     m_impl->unet.emplace(load_unet(m_impl->spec, folder));
@@ -185,6 +188,10 @@ TrainedNetwork::TrainedNetwork(TrainedNetwork&&) noexcept = default;
 
 const ModelSpec& TrainedNetwork::spec() const noexcept {
   return m_impl->spec;
+}
+
+std::optional<ShiftCheck> TrainedNetwork::shift_check() const {
+  return make_shift_check(m_impl->unet ? &*m_impl->unet : nullptr, m_impl->spec, m_impl->folder);
 }
 
 ScoreFunction TrainedNetwork::score_function() const {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "prediction/outputs.h"
 #include "prediction/plan.h"
 #include "prediction/quicker_scores.h"
+#include "prediction/scene_shift.h"
 #include "prediction/score_quantiser.h"
 #include "prediction/seam_blender.h"
 #include "prediction/tile_job.h"
@@ -48,6 +50,15 @@ std::vector<geo::BandStatistics> statistics_for(const geo::RasterReader& reader,
   if (how.method == geo::NormaliseMethod::kDivide) return {};
   if (how.scope == geo::NormaliseScope::kStored) return how.stored;
   return geo::scene_statistics(reader, bands, how, exec);
+}
+
+std::optional<SceneShift> shift_of(const geo::RasterReader& reader, const geo::Normalisation& how,
+                                   std::span<const geo::BandStatistics> statistics,
+                                   const PredictOptions& options, geo::ExecContext& exec) {
+  if (options.shift == nullptr) return std::nullopt;
+  auto shift = measure_shift(reader, options.bands, how, statistics, *options.shift, exec);
+  report_shift(reader.path(), shift, options.shift_quantile);
+  return shift;
 }
 
 /// Valid pixels that this tile completes.
@@ -186,10 +197,14 @@ PredictReport predict_scene(const std::string& image, const std::string& output,
   check_memory(plan, exec);
   mention_short_halo(plan, spec);
   warn_of_group_norm(spec);
-  const TileSource source(reader, plan, spec.normalisation,
-                          statistics_for(reader, options.bands, spec.normalisation, exec));
+  // Before the scene is read for its statistics.
+  for (const std::string& path : {output, options.entropy_path})
+    if (!path.empty()) geo::check_output_path(path, options.overwrite);
+  const auto statistics = statistics_for(reader, options.bands, spec.normalisation, exec);
+  const auto shift = shift_of(reader, spec.normalisation, statistics, options, exec);
+  const TileSource source(reader, plan, spec.normalisation, statistics);
   const QuickerScores quicker = compare_quicker(plan, source, score, options.quicker, exec);
-  PredictionOutputs outputs(output, reader, spec, plan, options, exec.threads());
+  PredictionOutputs outputs(output, reader, spec, plan, shift_metadata(shift), options, exec.threads());
   const ScoreQuantiser quantiser(plan, image);
   const TileScorer scorer(plan, quicker.are_used ? options.quicker : score, quantiser,
                           !options.entropy_path.empty());
@@ -197,6 +212,7 @@ PredictReport predict_scene(const std::string& image, const std::string& output,
   PredictReport report = Pipeline(plan, source, scorer, blender, outputs, exec).run();
   report.used_quicker = quicker.are_used;
   report.agreement = quicker.agreement;
+  report.shift = shift;
   outputs.finish();
   return report;
 }

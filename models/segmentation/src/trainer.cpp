@@ -20,12 +20,14 @@
 #include "calibration.h"
 #include "checkpoint.h"
 #include "distance_target.h"
+#include "folded_unet.h"
 #include "losses.h"
 #include "methods/co_teaching.h"
 #include "methods/mean_teacher.h"
 #include "methods/start_from.h"
 #include "model_folder.h"
 #include "objective.h"
+#include "shift/training_features.h"
 #include "tensor_batch.h"
 #include "torch_threads.h"
 #include "unet.h"
@@ -426,7 +428,8 @@ TrainReport Trainer::finish() {
   report.ece_after = calibration_error(report.reliability_after);
   geo::AtomicFolder out(m_folder, m_options.overwrite);
   network->to(torch::kCPU);
-  write_model(out.temporary(), network, m_data, report, m_description);
+  const auto features = training_features(FoldedUNet(network), m_data, m_exec);
+  write_model(out.temporary(), network, m_data, report, features, m_description);
   out.commit();
   remove_checkpoints(m_folder);
   return report;

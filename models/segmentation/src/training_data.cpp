@@ -728,6 +728,7 @@ Batch TrainingData::Impl::train_batch(std::int64_t epoch, std::int64_t index, st
       });
   for (const Draw& drawn : draws) {
     batch.blocks.push_back(static_cast<std::int64_t>(drawn.block));
+    batch.images.push_back(static_cast<std::int64_t>(train[drawn.block].image));
     batch.labellers.push_back(labeller_of[train[drawn.block].scene]);
   }
   return batch;
@@ -757,6 +758,7 @@ Batch TrainingData::val_batch(std::int64_t index, std::int64_t batch_size) const
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t block = m_impl->val_windows[first + i].block;
     batch.blocks.push_back(static_cast<std::int64_t>(block));
+    batch.images.push_back(static_cast<std::int64_t>(m_impl->val[block].image));
     batch.labellers.push_back(m_impl->labeller_of[m_impl->val[block].scene]);
   }
   return batch;

@@ -42,6 +42,7 @@ ModelSpec full_spec() {
   spec.weights_file = "w.safetensors";
   spec.weights_sha256 = "abc";
   spec.torchscript_file = "m.ts";
+  spec.features = ModelFeatures{"f.safetensors", "def", 64, 1000, 200};
   spec.training = {{"seed", "7"}, {"risk", "soft"}};
   return spec;
 }
@@ -82,6 +83,12 @@ TEST(ModelSpec, EveryMemberSurvivesARoundTrip) {
   EXPECT_EQ(b.id, a.id);
   EXPECT_EQ(b.created, a.created);
   EXPECT_EQ(b.architecture, a.architecture);
+  ASSERT_TRUE(b.features);
+  EXPECT_EQ(b.features->file, "f.safetensors");
+  EXPECT_EQ(b.features->sha256, "def");
+  EXPECT_EQ(b.features->window_px, 64);
+  EXPECT_EQ(b.features->train_windows, 1000);
+  EXPECT_EQ(b.features->reference_windows, 200);
   EXPECT_EQ(b.architecture_parameters, a.architecture_parameters);
   ASSERT_EQ(b.bands.size(), 4U);
   EXPECT_EQ(b.bands[3].name, "nir");

@@ -97,8 +97,8 @@ TEST(Training, LearnsASimpleSceneAndTheModelFolderScoresIt) {
   for (const EpochMetrics& epoch : report.epochs)
     EXPECT_LE(selection_score(epoch), selection_score(best)) << epoch.epoch;
   EXPECT_LE(report.ece_after, report.ece_before + 0.01);
-  for (const char* name :
-       {"weights.safetensors", "model.ts", "model.json", "metrics.json", "metrics.csv", "README.md"}) {
+  for (const char* name : {"weights.safetensors", "model.ts", "model.json", "metrics.json", "metrics.csv",
+                           "README.md", "features.safetensors"}) {
     EXPECT_TRUE(std::filesystem::exists((folder / "model") / name)) << name;
   }
   EXPECT_FALSE(std::filesystem::exists(folder / "model.checkpoint"));
@@ -154,8 +154,8 @@ TEST(Training, RepeatsToTheBit) {
   other.seed = 2;
   train(scene, data_options(), other, folder / "three");
   unsetenv("SOURCE_DATE_EPOCH");
-  for (const char* name :
-       {"weights.safetensors", "model.ts", "model.json", "metrics.json", "metrics.csv", "README.md"}) {
+  for (const char* name : {"weights.safetensors", "model.ts", "model.json", "metrics.json", "metrics.csv",
+                           "README.md", "features.safetensors"}) {
     EXPECT_EQ(bytes_of((folder / "one") / name), bytes_of((folder / "two") / name)) << name;
   }
   EXPECT_NE(bytes_of((folder / "one") / "weights.safetensors"),
@@ -413,6 +413,8 @@ TEST(Training, InterruptedAndResumedEqualsOneGo) {
   EXPECT_EQ(bytes_of((folder / "whole") / "weights.safetensors"),
             bytes_of((folder / "parts") / "weights.safetensors"));
   EXPECT_EQ(bytes_of((folder / "whole") / "metrics.csv"), bytes_of((folder / "parts") / "metrics.csv"));
+  EXPECT_EQ(bytes_of((folder / "whole") / "features.safetensors"),
+            bytes_of((folder / "parts") / "features.safetensors"));
   EXPECT_EQ(whole.best_epoch, resumed.best_epoch);
   EXPECT_FALSE(std::filesystem::exists(folder / "parts.checkpoint"));
 }

@@ -22,8 +22,10 @@ geo::RasterSpec common_spec(const geo::RasterReader& reader, const ModelSpec& sp
   return out;
 }
 
-geo::RasterSpec score_spec(const geo::RasterReader& reader, const ModelSpec& spec, int threads) {
+geo::RasterSpec score_spec(const geo::RasterReader& reader, const ModelSpec& spec,
+                           const std::map<std::string, std::string>& notes, int threads) {
   geo::RasterSpec out = common_spec(reader, spec, threads);
+  out.metadata.insert(notes.begin(), notes.end());
   out.bands = static_cast<int>(spec.classes.size());
   out.scale = 1.0 / kScoreSteps;
   for (const auto& c : spec.classes) out.descriptions.push_back(c.name);
@@ -56,9 +58,10 @@ void check_outputs(const std::string& image, const std::string& output, const st
 
 PredictionOutputs::PredictionOutputs(const std::string& scores, const geo::RasterReader& reader,
                                      const ModelSpec& spec, const PredictionPlan& plan,
+                                     const std::map<std::string, std::string>& notes,
                                      const PredictOptions& options, int threads)
     : m_entropy_path(options.entropy_path),
-      m_scores(scores, plan.grid, score_spec(reader, spec, threads), options.overwrite) {
+      m_scores(scores, plan.grid, score_spec(reader, spec, notes, threads), options.overwrite) {
   if (options.entropy_path.empty()) return;
   m_entropy.emplace(options.entropy_path, plan.grid, entropy_spec(reader, spec, plan, threads),
                     options.overwrite);

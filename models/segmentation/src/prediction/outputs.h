@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 
@@ -19,8 +20,10 @@ void check_outputs(const std::string& image, const std::string& output, const st
 /// Score map and entropy of one scene, written side by side.
 class PredictionOutputs {
  public:
+  /// @param notes  more metadata of the score map
   PredictionOutputs(const std::string& scores, const geo::RasterReader& reader, const ModelSpec& spec,
-                    const PredictionPlan& plan, const PredictOptions& options, int threads);
+                    const PredictionPlan& plan, const std::map<std::string, std::string>& notes,
+                    const PredictOptions& options, int threads);
   /// Pixels never written read as nodata.
   void write(const TileJob& job);
   /// Both outputs appear, or none.

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,15 @@ struct ModelBand {
 struct ModelClass {
   int value = 0;
   std::string name;
+};
+
+/// Features of the training windows, for measuring the shift of a scene (dataset_shift.h).
+struct ModelFeatures {
+  std::string file = "features.safetensors";
+  std::string sha256;
+  std::int64_t window_px = 0;          ///< side of the windows
+  std::int64_t train_windows = 0;      ///< behind mean and covariance
+  std::int64_t reference_windows = 0;  ///< that samples without shift were drawn from
 };
 
 /// The contract of a model folder (`model.json`, schema "furrow/model/1"): everything that prediction must
@@ -38,6 +48,7 @@ struct ModelSpec {
   std::string weights_file = "weights.safetensors";
   std::string weights_sha256;
   std::string torchscript_file = "model.ts";
+  std::optional<ModelFeatures> features;        ///< nullopt = none were stored
   std::map<std::string, std::string> training;  ///< provenance: seed, epochs, risk mode, ...
 };
 

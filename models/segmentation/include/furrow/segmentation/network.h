@@ -2,7 +2,9 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 
+#include <furrow/segmentation/dataset_shift.h>
 #include <furrow/segmentation/model_spec.h>
 #include <furrow/segmentation/precision.h>
 #include <furrow/segmentation/predictor.h>
@@ -28,6 +30,10 @@ class TrainedNetwork {
   [[nodiscard]] PartScoreFunction part_score_function(Precision precision = Precision::kFp32) const;
   /// Whether bf16 can be asked for.
   [[nodiscard]] bool has_bf16() const noexcept;
+  /// What measures how far a scene lies from the training; valid while this object lives.
+  /// @return  nullopt, with a line in the log, when the model holds no features of its training windows
+  /// @throws geo::IoError, geo::ModelError  the file of features is missing, changed or no such file
+  [[nodiscard]] std::optional<ShiftCheck> shift_check() const;
 
  private:
   struct Impl;

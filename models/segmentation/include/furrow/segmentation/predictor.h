@@ -10,6 +10,7 @@
 #include <furrow/geo/core/exec_context.h>
 #include <furrow/geo/crs/crs.h>
 #include <furrow/geo/raster/grid.h>
+#include <furrow/segmentation/dataset_shift.h>
 #include <furrow/segmentation/model_spec.h>
 
 namespace furrow::segmentation {
@@ -34,7 +35,9 @@ struct PredictOptions {
   /// Pixels that the network sees around each core. Default: the model's receptive radius (at least 16),
   /// rounded up to a multiple of its stride: then tiled and untiled prediction give the same scores.
   std::optional<std::int64_t> halo_px;
-  bool blend = true;         ///< Hann-weighted overlap; false: crop to the core
+  bool blend = true;                  ///< Hann-weighted overlap; false: crop to the core
+  const ShiftCheck* shift = nullptr;  ///< measures how far the scene lies from the training; nullptr = no
+  double shift_quantile = 0.99;       ///< a scene beyond it gets a warning
   std::string entropy_path;  ///< also write the entropy raster (nats, uint8, scale 1/180); empty = no
   bool overwrite = false;
   /// A quicker function that rounds, for example one in bf16. It scores the scene instead when both agree to
@@ -54,6 +57,7 @@ struct PredictReport {
   std::int64_t blend_px = 0;      ///< width of the blend on each side of a border between cores, as used
   bool used_quicker = false;      ///< PredictOptions::quicker was exact enough
   double agreement = 0.0;         ///< share of compared pixels on which it was; NaN when not compared
+  std::optional<SceneShift> shift = std::nullopt;  ///< nullopt: not asked for, or no window with enough data
 };
 
 /// Scores a whole raster as one bounded pipeline: read -> normalise -> infer -> blend -> write.
@@ -64,7 +68,8 @@ struct PredictReport {
 ///                training.
 /// @param output  COG, uint8, one band per class (background, interior, boundary), score = value / 200,
 /// nodata 255;
-///                the image's TIFFTAG_DATETIME, the model's id and Furrow's version are in its metadata
+///                the image's TIFFTAG_DATETIME, the model's id, the shift and Furrow's version are in its
+///                metadata
 /// Beyond the borders of the raster the network sees its mirror image. The windows it sees begin at multiples
 /// of its stride, so that pooling cells lie the same in every tile. Blending (Hann, 2 x blend_px wide, at
 /// most 64 px) uses what the halo has beyond the receptive radius; a halo shorter than that radius gives half

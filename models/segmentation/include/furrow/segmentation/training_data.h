@@ -97,6 +97,7 @@ struct Batch {
   std::vector<float> targets;  ///< [count, chip, chip, 3]: class probabilities, 0 where the label is 255;
                                ///< empty unless the risk mode is soft
   std::vector<std::int64_t> blocks;     ///< [count]: the training (or validation) block of each window
+  std::vector<std::int64_t> images;     ///< [count]: position of the first scene with the same image
   std::vector<std::int32_t> labellers;  ///< [count]: position in TrainingData::labellers(), -1 = not said
   /// [count, chip, chip] of training windows: the pixel's place among all pixels of all training blocks, the
   /// same in every epoch, whatever the window and its turn; -1 = padding. Empty unless number_pixels.
