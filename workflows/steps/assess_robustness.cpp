@@ -31,7 +31,8 @@ class AssessRobustness final : public Step {
         "fields agree with those of the unchanged image. Needs no truth; with --reference also the change "
         "of the accuracy.\n\n"
         "Statistics for the normalisation are those of the changed scene where the model takes them from the "
-        "scene: brightness must not matter then. Method: after the deployment metrics of PRUE (Muhawenayo et al. "
+        "scene: brightness must not matter then. Method: after the deployment metrics of PRUE (Muhawenayo et "
+        "al. "
         "2026).",
         {{"On 16 windows of an image",
           "furrow assess robustness sample_data/scene.tif --model out/model --out out/robustness.json"},

@@ -197,9 +197,6 @@ PredictReport predict_scene(const std::string& image, const std::string& output,
   check_memory(plan, exec);
   mention_short_halo(plan, spec);
   warn_of_group_norm(spec);
-  // Before the scene is read for its statistics.
-  for (const std::string& path : {output, options.entropy_path})
-    if (!path.empty()) geo::check_output_path(path, options.overwrite);
   const auto statistics = statistics_for(reader, options.bands, spec.normalisation, exec);
   const auto shift = shift_of(reader, spec.normalisation, statistics, options, exec);
   const TileSource source(reader, plan, spec.normalisation, statistics);

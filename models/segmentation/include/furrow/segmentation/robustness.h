@@ -127,9 +127,9 @@ struct RobustnessReport {
 /// band in the windows; the same field of noise serves all ratios. Values are not clipped to the file's type.
 ///
 /// Method: after the deployment metrics that Muhawenayo et al. 2026 name (PRUE, arXiv 2603.27101: translation
-/// consistency, sensitivity to normalisation and to scale); levels and definitions are ours. `kCrop` with its FamilyConsensus is the corner consensus of
-/// fieldsoftheworld/ftw-baselines (share of central pixels on which four overlapping crops agree), here
-/// together with the view from the middle.
+/// consistency, sensitivity to normalisation and to scale); levels and definitions are ours. `kCrop` with its
+/// FamilyConsensus is the corner consensus of fieldsoftheworld/ftw-baselines (share of central pixels on
+/// which four overlapping crops agree), here together with the view from the middle.
 /// @param reference  true fields in the image's CRS; empty = none. Where there is none, there is no field
 /// @return  results as `perturbations` says
 /// @throws geo::IoError, geo::CrsError; geo::ModelError (bands or pixel size differ; not three classes; a
