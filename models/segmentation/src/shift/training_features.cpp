@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <functional>
 
+#include <oneapi/tbb/parallel_for.h>
+
+#include "torch_threads.h"
+
 namespace furrow::segmentation {
 namespace {
 
@@ -33,22 +37,26 @@ struct Windows {
   }
 };
 
-/// @param load  a batch of one window
+/// Windows in parallel, each on one thread of LibTorch as in prediction.
+/// @param load  a batch of one window; called from several threads
 Windows collect(const FoldedUNet& network, const TrainingData& data, std::int64_t count,
                 const std::function<Batch(std::int64_t)>& load, geo::ExecContext& exec) {
   const std::int64_t side = data.options().chip_px;
-  Windows windows;
-  for (std::int64_t i = 0; i < count; ++i) {
+  std::vector<Windows> each(static_cast<std::size_t>(count));
+  tbb::parallel_for(std::int64_t{0}, count, [&](std::int64_t i) {
     exec.check_cancelled();
+    use_one_torch_thread();
     Batch batch = load(i);
     const torch::Tensor pixels =
         torch::from_blob(batch.pixels.data(), {1, data.bands(), side, side}, torch::kFloat);
-    const std::vector<float> features = window_features(network, pixels);
-    if (features.empty()) continue;
-    windows.features.insert(windows.features.end(), features.begin(), features.end());
-    windows.images.push_back(batch.images.front());
-    windows.blocks.push_back(batch.blocks.front());
-  }
+    Windows& window = each[static_cast<std::size_t>(i)];
+    window.features = window_features(network, pixels);
+    if (window.features.empty()) return;
+    window.images = batch.images;
+    window.blocks = batch.blocks;
+  });
+  Windows windows;
+  for (const Windows& window : each) windows.add(window);
   return windows;
 }
 
@@ -69,6 +77,7 @@ std::vector<float> window_features(const FoldedUNet& network, const torch::Tenso
 
 std::optional<FeatureReference> training_features(const FoldedUNet& network, const TrainingData& data,
                                                   geo::ExecContext& exec) {
+  const TorchThreads one_thread(1);
   const TrainingDataSummary& summary = data.summary();
   // An epoch's order is random already.
   const Windows train = collect(

@@ -23,6 +23,7 @@ namespace furrow::segmentation {
 /// network and keeps what the shift of a scene is measured by. At most 2048 and 1024 windows, by their seeds
 /// or evenly. The statistics are of training windows; samples come from validation windows, or from both
 /// parts where fewer than 256 validate.
+/// Leaves LibTorch with one thread in the calling thread.
 /// @return  nullopt when fewer than 8 windows hold enough data, or none that trains
 /// @throws geo::Cancelled
 [[nodiscard]] std::optional<FeatureReference> training_features(const FoldedUNet& network,
