@@ -90,8 +90,9 @@ TEST(FrechetDistance, OfAGroupIsThatOfItsWindowsAlone) {
   const torch::Tensor windows = numbers(9, 5, 3);
   const torch::Tensor groups = torch::tensor({0, 4, 4, 8, 2, 1}, torch::kLong).reshape({2, 3});
   const torch::Tensor both = FrechetDistances(s, windows).of(groups);
+  // Roots of eigenvalues that are 0 up to rounding.
   for (std::int64_t g = 0; g < 2; ++g)
-    EXPECT_NEAR(both[g].item<double>(), distance(s, windows.index_select(0, groups[g])), 1e-9);
+    EXPECT_NEAR(both[g].item<double>(), distance(s, windows.index_select(0, groups[g])), 1e-7);
 }
 
 }  // namespace
