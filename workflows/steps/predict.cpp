@@ -64,6 +64,11 @@ class Predict final : public Step {
         .output("raster or folder")
         .may_exist()
         .help("Also write the entropy of the scores (nats); a raster or a folder, as --out");
+    t.add("resume", &m_options.resume)
+        .help(
+            "Keep finished rows of tiles in OUT.partial until OUT is there, and go on from them after an "
+            "interruption; "
+            "finished images are skipped");
     t.add("tile-px", &m_options.tile_px)
         .unit("px")
         .range(16, 65536)
@@ -110,6 +115,7 @@ class Predict final : public Step {
     m_options.shift = shift ? &*shift : nullptr;
     m_options.blend = m_blend == "hann";
     m_options.overwrite = context.overwrite();
+    m_options.precision = m_precision;
     for (const std::int64_t band : m_bands) m_options.bands.push_back(static_cast<int>(band) - 1);
     if (!m_image_crs.empty()) m_options.image_crs = geo::Crs::from_user_input(m_image_crs);
     const auto outputs = output_names(m_out, "--out");
@@ -119,6 +125,7 @@ class Predict final : public Step {
     ShiftRecord shifts(m_options.shift_quantile);
     std::int64_t done = 0;
     std::int64_t in_bf16 = 0;
+    std::int64_t finished_before = 0;
     for (std::size_t i = 0; i < m_images.size(); ++i) {
       m_options.entropy_path = entropies[i];
       try {
@@ -128,6 +135,7 @@ class Predict final : public Step {
         total.empty_tiles += report.empty_tiles;
         total.valid_pixels += report.valid_pixels;
         in_bf16 += m_precision == "bf16" || report.used_quicker ? 1 : 0;
+        finished_before += report.was_finished ? 1 : 0;
         shifts.add(report.shift);
         ++done;
       } catch (const geo::Cancelled&) {
@@ -138,8 +146,12 @@ class Predict final : public Step {
         context.fail(m_images[i], error.what());
       }
     }
+    // Where an image failed, the run can be repeated: those that are finished are known then.
+    if (m_options.resume && done == static_cast<std::int64_t>(m_images.size()))
+      std::ranges::for_each(outputs, segmentation::forget_finished);
     context.record("images", done);
     context.record("images_in_bf16", in_bf16);
+    context.record("images_finished_before", finished_before);
     context.record("tiles", total.tiles);
     context.record("empty_tiles", total.empty_tiles);
     context.record("valid_pixels", total.valid_pixels);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <memory>
 #include <optional>
 #include <span>
 #include <utility>
@@ -19,10 +21,12 @@
 #include "prediction/outputs.h"
 #include "prediction/plan.h"
 #include "prediction/quicker_scores.h"
+#include "prediction/run_facts.h"
 #include "prediction/scene_shift.h"
 #include "prediction/score_quantiser.h"
 #include "prediction/seam_blender.h"
 #include "prediction/tile_job.h"
+#include "prediction/tile_ledger.h"
 #include "prediction/tile_scorer.h"
 #include "prediction/tile_source.h"
 
@@ -61,6 +65,23 @@ std::optional<SceneShift> shift_of(const geo::RasterReader& reader, const geo::N
   return shift;
 }
 
+/// What is known of a run before any pixel is read.
+RunFacts facts_of(const std::string& image, const PredictionPlan& plan, const ModelSpec& spec,
+                  const PredictOptions& options) {
+  RunFacts facts = settings_of(plan, spec, options);
+  facts.emplace_back("entropy", options.entropy_path.empty() ? "no" : "yes");
+  std::ranges::move(file_facts(image), std::back_inserter(facts));
+  return facts;
+}
+
+std::unique_ptr<TileLedger> open_ledger(const std::string& output, const PredictionPlan& plan, RunFacts facts,
+                                        std::span<const geo::BandStatistics> statistics, bool uses_quicker,
+                                        const PredictOptions& options) {
+  std::ranges::move(statistics_facts(statistics), std::back_inserter(facts));
+  facts.emplace_back("scores in bf16", uses_quicker ? "yes" : "no");
+  return std::make_unique<TileLedger>(output, plan, facts, !options.entropy_path.empty());
+}
+
 /// Valid pixels that this tile completes.
 std::int64_t count_written(const TileJob& job) {
   std::int64_t count = 0;
@@ -75,18 +96,23 @@ std::int64_t count_written(const TileJob& job) {
 class Pipeline {
  public:
   Pipeline(const PredictionPlan& plan, const TileSource& source, const TileScorer& scorer,
-           SeamBlender& blender, PredictionOutputs& outputs, geo::ExecContext& exec)
+           SeamBlender& blender, PredictionOutputs& outputs, TileLedger* ledger, geo::ExecContext& exec)
       : m_plan(plan),
         m_source(source),
         m_scorer(scorer),
         m_blender(blender),
         m_outputs(outputs),
+        m_ledger(ledger),
         m_exec(exec),
         m_jobs(exec.tokens(plan.tile_bytes())) {}
 
   PredictReport run() {
     m_report = {static_cast<std::int64_t>(m_plan.tiles.size()), 0, 0, m_plan.halo_px, m_plan.blend_px};
-    geo::Progress progress(m_exec, "predict", m_report.tiles);
+    if (m_ledger != nullptr) {
+      m_ledger->replay(m_outputs, m_report);
+      m_next = m_ledger->first_tile();
+    }
+    geo::Progress progress(m_exec, "predict", m_report.tiles - static_cast<std::int64_t>(m_next));
     using tbb::filter_mode;
     const auto list = tbb::make_filter<void, TileJob*>(filter_mode::serial_in_order,
                                                        [&](tbb::flow_control& flow) { return next(flow); });
@@ -137,9 +163,12 @@ class Pipeline {
   }
 
   void finish(const TileJob& job) {
+    if (m_ledger != nullptr && m_ledger->has(job.core)) return;  // scored again for the blend below it
     m_outputs.write(job);
+    const std::int64_t written = count_written(job);
     m_report.empty_tiles += job.empty ? 1 : 0;
-    m_report.valid_pixels += count_written(job);
+    m_report.valid_pixels += written;
+    if (m_ledger != nullptr) m_ledger->add(job, written);
   }
 
   const PredictionPlan& m_plan;
@@ -147,6 +176,7 @@ class Pipeline {
   const TileScorer& m_scorer;
   SeamBlender& m_blender;
   PredictionOutputs& m_outputs;
+  TileLedger* m_ledger;  ///< nullptr = none is kept
   geo::ExecContext& m_exec;
   std::vector<TileJob> m_jobs;
   PredictReport m_report;
@@ -190,10 +220,16 @@ PredictReport predict_scene(const std::string& image, const std::string& output,
   const geo::Point pixel_m = reader.grid().pixel_size_m();
   check_image(spec, image, chosen_bands(reader, options), std::sqrt(pixel_m.x * pixel_m.y));
   check_outputs(image, output, options.entropy_path);
+  const PredictionPlan plan = make_plan(reader.grid(), spec, options);
+  const RunFacts facts = facts_of(image, plan, spec, options);
+  if (options.resume && is_finished(output, options.entropy_path, checksum_of(facts))) {
+    PredictReport report;
+    report.was_finished = true;
+    return report;
+  }
   for (const std::string& path : {output, options.entropy_path}) {
     if (!path.empty()) geo::check_output_path(path, options.overwrite);
   }
-  const PredictionPlan plan = make_plan(reader.grid(), spec, options);
   check_memory(plan, exec);
   mention_short_halo(plan, spec);
   warn_of_group_norm(spec);
@@ -201,16 +237,20 @@ PredictReport predict_scene(const std::string& image, const std::string& output,
   const auto shift = shift_of(reader, spec.normalisation, statistics, options, exec);
   const TileSource source(reader, plan, spec.normalisation, statistics);
   const QuickerScores quicker = compare_quicker(plan, source, score, options.quicker, exec);
+  const auto ledger =
+      options.resume ? open_ledger(output, plan, facts, statistics, quicker.are_used, options) : nullptr;
   PredictionOutputs outputs(output, reader, spec, plan, shift_metadata(shift), options, exec.threads());
   const ScoreQuantiser quantiser(plan, image);
   const TileScorer scorer(plan, quicker.are_used ? options.quicker : score, quantiser,
                           !options.entropy_path.empty());
   SeamBlender blender(plan, quantiser);
-  PredictReport report = Pipeline(plan, source, scorer, blender, outputs, exec).run();
+  PredictReport report = Pipeline(plan, source, scorer, blender, outputs, ledger.get(), exec).run();
   report.used_quicker = quicker.are_used;
   report.agreement = quicker.agreement;
   report.shift = shift;
+  if (ledger) ledger->mark_complete(checksum_of(facts));
   outputs.finish();
+  if (ledger) ledger->remove_rows();
   return report;
 }
 

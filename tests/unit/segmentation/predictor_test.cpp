@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <limits>
@@ -277,6 +278,146 @@ TEST(PredictScene, BytesDoNotDependOnThreads) {
   EXPECT_EQ(test::bytes_of(folder / "scores1.tif"), test::bytes_of(folder / "scores4.tif"));
   EXPECT_EQ(test::bytes_of(folder / "entropy1.tif"), test::bytes_of(folder / "entropy4.tif"));
   EXPECT_GT(std::filesystem::file_size(folder / "entropy1.tif"), 0U);
+}
+
+/// A network that fails at its `calls`-th tile, as an interruption does; 0 = never. Counts the tiles.
+ScoreFunction failing_at(int calls, std::atomic<int>& count) {
+  return [calls, &count](auto... arguments) {
+    if (++count == calls) throw geo::Cancelled();
+    local_filter(arguments...);
+  };
+}
+
+/// 7 rows of 10 tiles whose blends matter: the network looks farther than the halo.
+class ResumedPrediction : public ::testing::Test {
+ protected:
+  ResumedPrediction() {
+    write_scene(m_folder / "scene.tif", make_scene(300, 211, true), test::utm_grid(300, 211));
+    m_spec.receptive_radius_px = 40;
+    m_options.tile_px = 32;
+    m_options.halo_px = 7;
+    m_whole = run("whole", 0);
+    m_options.resume = true;
+  }
+
+  PredictReport run(const std::string& name, int fail_at, int threads = 1) {
+    m_calls = 0;
+    m_options.entropy_path = (m_folder / (name + "_entropy.tif")).string();
+    return predict(m_folder / "scene.tif", m_folder / (name + ".tif"), m_spec, failing_at(fail_at, m_calls),
+                   m_options, threads);
+  }
+  void interrupt(int fail_at) { EXPECT_THROW(run("out", fail_at), geo::Cancelled); }
+  void expect_whole(const PredictReport& report, const std::string& what) {
+    EXPECT_EQ(test::bytes_of(m_folder / "out.tif"), test::bytes_of(m_folder / "whole.tif")) << what;
+    EXPECT_EQ(test::bytes_of(m_folder / "out_entropy.tif"), test::bytes_of(m_folder / "whole_entropy.tif"))
+        << what;
+    EXPECT_EQ(report.empty_tiles, m_whole.empty_tiles) << what;
+    EXPECT_EQ(report.valid_pixels, m_whole.valid_pixels) << what;
+    forget_finished((m_folder / "out.tif").string());
+    EXPECT_FALSE(std::filesystem::exists(partial())) << what;
+  }
+  void clear() {
+    std::filesystem::remove(m_folder / "out.tif");
+    std::filesystem::remove(m_folder / "out_entropy.tif");
+  }
+  [[nodiscard]] std::filesystem::path partial() const { return m_folder / "out.tif.partial"; }
+
+  TemporaryFolder m_folder;
+  ModelSpec m_spec = local_spec();
+  PredictOptions m_options;
+  PredictReport m_whole;
+  std::atomic<int> m_calls = 0;
+};
+
+TEST_F(ResumedPrediction, GivesTheBytesOfAnUninterruptedOne) {
+  ASSERT_GT(m_whole.blend_px, 0);
+  const int all = m_calls;
+  for (const bool blend : {true, false}) {
+    m_options.blend = blend;
+    m_options.overwrite = true;
+    m_options.resume = false;
+    m_whole = run("whole", 0);
+    m_options.resume = true;
+    for (const int threads : {1, 4}) {
+      for (const int fail_at : {1, 12, 40, all}) {
+        clear();
+        interrupt(fail_at);
+        EXPECT_TRUE(std::filesystem::exists(partial() / "ledger"));
+        EXPECT_FALSE(std::filesystem::exists(m_folder / "out.tif"));
+        expect_whole(run("out", 0, threads), "stopped at " + std::to_string(fail_at));
+        // Rows of ten tiles: the unfinished one, and the one above it where blending needs its scores.
+        EXPECT_LE(m_calls, all - (fail_at - 1) + 20);
+      }
+    }
+  }
+}
+
+TEST_F(ResumedPrediction, GoesOnFromTheLastRowThatIsWhole) {
+  const auto tear = [](const std::filesystem::path& file, std::uintmax_t bytes) {
+    std::filesystem::resize_file(file, std::filesystem::file_size(file) - bytes);
+  };
+  int calls = 0;
+  for (const int damage : {0, 1, 2, 3, 4}) {
+    clear();
+    interrupt(60);
+    ASSERT_TRUE(std::filesystem::exists(partial() / "row-4.tif"));
+    if (damage == 1) tear(partial() / "ledger", 5);
+    if (damage == 2) tear(partial() / "row-4.tif", 1);
+    if (damage == 3) std::filesystem::remove(partial() / "row-0.tif");
+    if (damage == 4) std::filesystem::resize_file(partial() / "ledger", 40);  // within the head
+    expect_whole(run("out", 0), "damage " + std::to_string(damage));
+    EXPECT_GT(m_calls, damage == 0 ? 0 : calls) << "a damaged row is scored again";
+    if (damage == 0) calls = m_calls;
+  }
+}
+
+TEST_F(ResumedPrediction, RefusesAnotherRunAndSaysWhatDiffers) {
+  interrupt(40);
+  const auto refused = [&](const std::string& what) {
+    try {
+      run("out", 0);
+      ADD_FAILURE() << what;
+    } catch (const geo::InvalidArgument& error) {
+      EXPECT_THAT(error.what(),
+                  AllOf(HasSubstr("out.tif.partial"), HasSubstr("what differs: " + what + ";")));
+    }
+    EXPECT_EQ(m_calls, 0);
+  };
+  m_options.tile_px = 48;
+  refused("tile size");
+  m_options.tile_px = 32;
+  m_spec.weights_sha256 = "other";
+  refused("weights");
+  m_spec.weights_sha256.clear();
+  const auto time = std::filesystem::last_write_time(m_folder / "scene.tif");
+  std::filesystem::last_write_time(m_folder / "scene.tif", time + std::chrono::seconds(2));
+  refused("image file's time");
+  std::filesystem::last_write_time(m_folder / "scene.tif", time);
+  expect_whole(run("out", 0), "nothing was lost");
+}
+
+TEST_F(ResumedPrediction, FinishedOutputsOfTheSameRunAreKept) {
+  EXPECT_FALSE(run("out", 0).was_finished);
+  EXPECT_EQ(files_in(partial()), 1U) << "rows are no longer needed";
+  const PredictReport again = run("out", 0);
+  EXPECT_TRUE(again.was_finished);
+  EXPECT_EQ(m_calls, 0);
+  m_options.halo_px = 8;
+  EXPECT_THROW(run("out", 0), geo::IoError) << "made with other settings: needs --overwrite";
+  m_options.overwrite = true;
+  EXPECT_FALSE(run("out", 0).was_finished);
+  std::filesystem::last_write_time(m_folder / "scene.tif", std::filesystem::file_time_type::clock::now());
+  EXPECT_FALSE(run("out", 0).was_finished) << "the image changed";
+  std::filesystem::remove(m_folder / "out_entropy.tif");
+  EXPECT_FALSE(run("out", 0).was_finished) << "one output is missing";
+}
+
+TEST_F(ResumedPrediction, AnOlderOutputIsNotTakenForTheOneThatWasToReplaceIt) {
+  run("out", 0);
+  m_options.overwrite = true;
+  const auto noted = std::filesystem::last_write_time(partial() / "finished");
+  std::filesystem::last_write_time(m_folder / "out.tif", noted - std::chrono::seconds(1));
+  EXPECT_FALSE(run("out", 0).was_finished);
 }
 
 TEST(PredictScene, ChosenBandsComeInTheModelsOrder) {

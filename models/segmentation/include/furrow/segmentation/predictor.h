@@ -40,6 +40,11 @@ struct PredictOptions {
   double shift_quantile = 0.99;       ///< a scene beyond it gets a warning
   std::string entropy_path;  ///< also write the entropy raster (nats, uint8, scale 1/180); empty = no
   bool overwrite = false;
+  /// Keeps finished rows of tiles in the folder `<output>.partial` until the output is there, and goes on
+  /// from them. A note stays in it until forget_finished; by it a later run of the same settings knows the
+  /// output.
+  bool resume = false;
+  std::string precision;  ///< what `score` and `quicker` compute in; only compared by `resume`
   /// A quicker function that rounds, for example one in bf16. It scores the scene instead when both agree to
   /// 1/200 in all classes on 99.9 % of the pixels of sample windows. Scenes below 4 million pixels are not
   /// worth the comparison.
@@ -57,6 +62,7 @@ struct PredictReport {
   std::int64_t blend_px = 0;      ///< width of the blend on each side of a border between cores, as used
   bool used_quicker = false;      ///< PredictOptions::quicker was exact enough
   double agreement = 0.0;         ///< share of compared pixels on which it was; NaN when not compared
+  bool was_finished = false;      ///< by an earlier run: nothing was scored
   std::optional<SceneShift> shift = std::nullopt;  ///< nullopt: not asked for, or no window with enough data
 };
 
@@ -78,15 +84,20 @@ struct PredictReport {
 /// scale 1/180 (ln 3 = 198; more than 4 classes: ln n / 254), nodata 255. Results do not depend on threads,
 /// and on tile size only by what lies beyond the receptive field. Statistics for the normalisation come from
 /// the whole scene before the first tile. Memory: tiles in flight plus the blend band of one row of tiles,
-/// not the scene. Outputs appear whole or not at all. Not for concurrent calls with the same outputs.
+/// not the scene. Outputs appear whole or not at all; a resumed run gives the bytes of one that was not
+/// interrupted. Not for concurrent calls with the same outputs.
 /// @throws geo::IoError, geo::CrsError; geo::ModelError (bands or resolution differ, the network gave a score
 /// that is
-///         not a number); geo::InvalidArgument (tile_px < 1, halo_px < 0); geo::Cancelled
+///         not a number); geo::InvalidArgument (tile_px < 1, halo_px < 0; resume after something else
+///         than the outputs changed); geo::Cancelled
 PredictReport predict_scene(const std::string& image, const std::string& output, const ModelSpec& spec,
                             const PartScoreFunction& score, const PredictOptions& options,
                             geo::ExecContext& exec);
 PredictReport predict_scene(const std::string& image, const std::string& output, const ModelSpec& spec,
                             const ScoreFunction& score, const PredictOptions& options,
                             geo::ExecContext& exec);
+
+/// Takes away the note that `resume` leaves of a finished output. Never fails.
+void forget_finished(const std::string& output);
 
 }  // namespace furrow::segmentation
