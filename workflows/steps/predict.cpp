@@ -8,6 +8,7 @@
 
 #include <furrow/geo/core/error.h>
 #include <furrow/geo/core/text.h>
+#include <furrow/geo/raster/raster_list.h>
 #include <furrow/segmentation/network.h>
 #include <furrow/segmentation/predictor.h>
 #include <furrow/workflow/step.h>
@@ -46,7 +47,10 @@ class Predict final : public Step {
         .positional()
         .required()
         .input("raster")
-        .help("Images to score, with the model's bands");
+        .help(
+            "Images to score, with the model's bands: files, folders, patterns, lists (.txt, .csv), tile "
+            "indexes or "
+            "STAC");
     t.add("model", &m_model)
         .required()
         .input("model folder")
@@ -57,6 +61,9 @@ class Predict final : public Step {
         .may_exist()
         .short_name('o')
         .help("Score raster (.tif) for one image, or a folder; files in it are named as the images");
+    t.add("asset", &m_asset).help("STAC: key of the asset to read; default: the only raster asset");
+    t.add("path-column", &m_path_column)
+        .help("CSV: column with the images' paths; default: path, location, image and the like");
     t.add("bands", &m_bands)
         .range(1, 65535)
         .help("Bands of the images, counted from 1, in the model's order; default: all as they stand");
@@ -100,11 +107,20 @@ class Predict final : public Step {
   }
 
   void check() const override {
-    (void)output_names(m_out, "--out");
-    if (!m_entropy.empty()) (void)output_names(m_entropy, "--entropy");
+    // What a folder or a list holds is looked at when the command runs.
+    std::vector<geo::RasterInput> files;
+    for (const std::string& image : m_images) {
+      if (geo::has_raster_extension(image)) files.push_back({image, geo::raster_stem(image), ""});
+    }
+    (void)output_names(files, m_out, "--out");
+    if (!m_entropy.empty()) (void)output_names(files, m_entropy, "--entropy");
   }
 
   void run(StepContext& context) override {
+    const std::vector<geo::RasterInput> images = list_images();
+    const auto outputs = output_names(images, m_out, "--out");
+    const auto entropies = m_entropy.empty() ? std::vector<std::string>(images.size())
+                                             : output_names(images, m_entropy, "--entropy");
     const segmentation::TrainedNetwork network(m_model);
     const auto score = network.part_score_function(m_precision == "bf16" ? segmentation::Precision::kBf16
                                                                          : segmentation::Precision::kFp32);
@@ -118,18 +134,15 @@ class Predict final : public Step {
     m_options.precision = m_precision;
     for (const std::int64_t band : m_bands) m_options.bands.push_back(static_cast<int>(band) - 1);
     if (!m_image_crs.empty()) m_options.image_crs = geo::Crs::from_user_input(m_image_crs);
-    const auto outputs = output_names(m_out, "--out");
-    const auto entropies =
-        m_entropy.empty() ? std::vector<std::string>(m_images.size()) : output_names(m_entropy, "--entropy");
     segmentation::PredictReport total;
     ShiftRecord shifts(m_options.shift_quantile);
     std::int64_t done = 0;
     std::int64_t in_bf16 = 0;
     std::int64_t finished_before = 0;
-    for (std::size_t i = 0; i < m_images.size(); ++i) {
+    for (std::size_t i = 0; i < images.size(); ++i) {
       m_options.entropy_path = entropies[i];
       try {
-        const auto report = segmentation::predict_scene(m_images[i], outputs[i], network.spec(), score,
+        const auto report = segmentation::predict_scene(images[i].path, outputs[i], network.spec(), score,
                                                         m_options, context.exec());
         total.tiles += report.tiles;
         total.empty_tiles += report.empty_tiles;
@@ -142,12 +155,12 @@ class Predict final : public Step {
         throw;
       } catch (const geo::Error& error) {
         // Nothing at all came of it: that is a failure of the command, not of an input.
-        if (done == 0 && i + 1 == m_images.size()) throw;
-        context.fail(m_images[i], error.what());
+        if (done == 0 && i + 1 == images.size()) throw;
+        context.fail(images[i].path, error.what());
       }
     }
     // Where an image failed, the run can be repeated: those that are finished are known then.
-    if (m_options.resume && done == static_cast<std::int64_t>(m_images.size()))
+    if (m_options.resume && done == static_cast<std::int64_t>(images.size()))
       std::ranges::for_each(outputs, segmentation::forget_finished);
     context.record("images", done);
     context.record("images_in_bf16", in_bf16);
@@ -159,26 +172,35 @@ class Predict final : public Step {
   }
 
  private:
-  /// The file of each image: `out` itself, or <stem>.tif in the folder `out`.
+  [[nodiscard]] std::vector<geo::RasterInput> list_images() const {
+    geo::RasterListOptions listing;
+    listing.asset = m_asset;
+    listing.path_column = m_path_column;
+    listing.unique_names = false;  // output_names says it in terms of the outputs
+    return geo::list_rasters(m_images, listing);
+  }
+
+  /// The file of each image: `out` itself, or <name>.tif in the folder `out`.
   /// @throws geo::UsageError when several images would share a file
-  [[nodiscard]] std::vector<std::string> output_names(const std::string& out,
+  [[nodiscard]] std::vector<std::string> output_names(const std::vector<geo::RasterInput>& images,
+                                                      const std::string& out,
                                                       const std::string& option) const {
     const std::string extension = geo::to_lower(fs::path(out).extension().string());
     const bool is_file = extension == ".tif" || extension == ".tiff";
-    if (is_file && m_images.size() == 1) return {out};
+    if (is_file && images.size() <= 1) return {out};
     if (is_file) {
       throw geo::UsageError(
           geo::concat("several images need a folder: ", option, " ", geo::quoted(out), " is one raster"));
     }
     std::vector<std::string> names;
     std::map<std::string, std::string> image_of;
-    for (const std::string& image : m_images) {
-      names.push_back((fs::path(out) / (fs::path(image).stem().string() + ".tif")).string());
-      const auto [other, is_new] = image_of.emplace(names.back(), image);
+    for (const geo::RasterInput& image : images) {
+      names.push_back((fs::path(out) / (image.name + ".tif")).string());
+      const auto [other, is_new] = image_of.emplace(names.back(), image.path);
       if (!is_new) {
-        throw geo::UsageError(geo::concat("images ", geo::quoted(other->second), " and ", geo::quoted(image),
-                                          " would both go to ", geo::quoted(names.back()),
-                                          "; give them different names or run them apart"));
+        throw geo::UsageError(geo::concat(
+            "images ", geo::quoted(other->second), " and ", geo::quoted(image.path), " would both go to ",
+            geo::quoted(names.back()), "; give them different names or run them apart"));
       }
     }
     return names;
@@ -186,6 +208,8 @@ class Predict final : public Step {
 
   std::vector<std::string> m_images;
   std::string m_model;
+  std::string m_asset;
+  std::string m_path_column;
   std::string m_out;
   std::string m_entropy;
   std::string m_blend = "hann";
