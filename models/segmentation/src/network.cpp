@@ -106,15 +106,15 @@ struct TrainedNetwork::Impl {
   fs::path folder;
   ModelSpec spec;
   std::optional<FoldedUNet> unet;
-  std::optional<FoldedUNet> bf16;  ///< the same with weights in bf16
   std::optional<torch::jit::Module> script;
 
-  void score(Precision precision, std::span<const float> input, std::int64_t n, std::int64_t bands,
+  /// @param bf16  `unet` with weights in bf16, to use instead; nullptr = the network as it is
+  void score(const FoldedUNet* bf16, std::span<const float> input, std::int64_t n, std::int64_t bands,
              std::int64_t height, std::int64_t width, const geo::Window& part, std::span<float> output) const;
   void check_shapes(std::size_t input, std::int64_t n, std::int64_t bands, std::int64_t height,
                     std::int64_t width, const geo::Window& part, std::size_t output) const;
   /// Logits [n, classes, part.height, part.width] of x [n, bands, height, width], channels-last.
-  [[nodiscard]] torch::Tensor logits(Precision precision, const torch::Tensor& x,
+  [[nodiscard]] torch::Tensor logits(const FoldedUNet* bf16, const torch::Tensor& x,
                                      const geo::Window& part) const;
 };
 
@@ -134,9 +134,9 @@ void TrainedNetwork::Impl::check_shapes(std::size_t input, std::int64_t n, std::
                                shape_text({n, bands, height, width})));
 }
 
-torch::Tensor TrainedNetwork::Impl::logits(Precision precision, const torch::Tensor& x,
+torch::Tensor TrainedNetwork::Impl::logits(const FoldedUNet* bf16, const torch::Tensor& x,
                                            const geo::Window& part) const {
-  if (precision == Precision::kBf16) return bf16->forward(x.to(torch::kBFloat16), part).to(torch::kFloat);
+  if (bf16 != nullptr) return bf16->forward(x.to(torch::kBFloat16), part).to(torch::kFloat);
   if (unet) return unet->forward(x, part);
   // A script keeps a state while it runs; a copy per call shares the weights and nothing else.
   const torch::IValue answer = torch::jit::Module(*script).forward({x});
@@ -147,7 +147,7 @@ torch::Tensor TrainedNetwork::Impl::logits(Precision precision, const torch::Ten
       .to(torch::kFloat);
 }
 
-void TrainedNetwork::Impl::score(Precision precision, std::span<const float> input, std::int64_t n,
+void TrainedNetwork::Impl::score(const FoldedUNet* bf16, std::span<const float> input, std::int64_t n,
                                  std::int64_t bands, std::int64_t height, std::int64_t width,
                                  const geo::Window& part, std::span<float> output) const {
   check_shapes(input.size(), n, bands, height, width, part, output.size());
@@ -158,8 +158,7 @@ void TrainedNetwork::Impl::score(Precision precision, std::span<const float> inp
     const torch::Tensor plain =
         torch::from_blob(const_cast<float*>(input.data()), {n, bands, height, width}, torch::kFloat);
     const torch::Tensor x = plain.contiguous(torch::MemoryFormat::ChannelsLast);
-    const torch::Tensor scores =
-        torch::softmax(logits(precision, x, part) / spec.temperature, 1).contiguous();
+    const torch::Tensor scores = torch::softmax(logits(bf16, x, part) / spec.temperature, 1).contiguous();
     std::copy_n(scores.data_ptr<float>(), output.size(), output.begin());
   } catch (const geo::Error&) {
     throw;
@@ -176,8 +175,6 @@ TrainedNetwork::TrainedNetwork(const fs::path& folder) : m_impl(std::make_unique
   m_impl->spec = read_model_spec(folder);
   if (is_built_in(m_impl->spec)) {
     m_impl->unet.emplace(load_unet(m_impl->spec, folder));
-    m_impl->bf16 = m_impl->unet;
-    m_impl->bf16->convert(torch::kBFloat16);
   } else {
     m_impl->script.emplace(load_torchscript(m_impl->spec, folder));
   }
@@ -197,7 +194,7 @@ std::optional<ShiftCheck> TrainedNetwork::shift_check() const {
 ScoreFunction TrainedNetwork::score_function() const {
   return [impl = m_impl.get()](std::span<const float> input, std::int64_t n, std::int64_t bands,
                                std::int64_t height, std::int64_t width, std::span<float> output) {
-    impl->score(Precision::kFp32, input, n, bands, height, width, {0, 0, width, height}, output);
+    impl->score(nullptr, input, n, bands, height, width, {0, 0, width, height}, output);
   };
 }
 
@@ -207,15 +204,20 @@ PartScoreFunction TrainedNetwork::part_score_function(Precision precision) const
                                  quoted(m_impl->spec.architecture),
                                  ", which is not built in: it runs in the precision it was saved in"));
   }
-  return [impl = m_impl.get(), precision](std::span<const float> input, std::int64_t n, std::int64_t bands,
-                                          std::int64_t height, std::int64_t width, const geo::Window& part,
-                                          std::span<float> output) {
-    impl->score(precision, input, n, bands, height, width, part, output);
+  std::shared_ptr<FoldedUNet> bf16;
+  if (precision == Precision::kBf16) {
+    bf16 = std::make_shared<FoldedUNet>(*m_impl->unet);
+    bf16->convert(torch::kBFloat16);
+  }
+  return [impl = m_impl.get(), bf16](std::span<const float> input, std::int64_t n, std::int64_t bands,
+                                     std::int64_t height, std::int64_t width, const geo::Window& part,
+                                     std::span<float> output) {
+    impl->score(bf16.get(), input, n, bands, height, width, part, output);
   };
 }
 
 bool TrainedNetwork::has_bf16() const noexcept {
-  return m_impl->bf16.has_value();
+  return m_impl->unet.has_value();
 }
 
 }  // namespace furrow::segmentation

@@ -7,6 +7,7 @@
 
 #include "../augment.h"
 #include "../prediction/rounding.h"
+#include "../prediction/tile_job.h"
 #include "resample.h"
 
 namespace furrow::segmentation {
@@ -15,11 +16,6 @@ namespace {
 using geo::Raster;
 using geo::Window;
 using Family = PerturbationFamily;
-
-/// `window` counted from the corner of `from`.
-Window inside(const Window& window, const Window& from) {
-  return {window.col - from.col, window.row - from.row, window.width, window.height};
-}
 
 Raster<float> turned_raster(Raster<float> raster, int turn) {
   Patch patch;
@@ -58,7 +54,7 @@ Window shifted_window(const PredictionPlan& plan, const Window& core, std::int64
 }  // namespace
 
 Raster<float> NetworkView::input(const SceneWindow& window, const Window& seen) const {
-  const Window part = inside(seen, window.area);
+  const Window part = within(seen, window.area);
   Raster<float> pixels = cut(window.pixels, part);
   const Raster<std::uint8_t> valid = cut(window.valid, part);
   geo::normalise(pixels, spec.normalisation, statistics, valid.data());
@@ -76,7 +72,7 @@ Raster<float> NetworkView::answer(const Raster<float>& input) const {
 }
 
 Raster<float> NetworkView::scores_of(const SceneWindow& window, const Window& seen) const {
-  return cut(answer(input(window, seen)), inside(window.core, seen));
+  return cut(answer(input(window, seen)), within(window.core, seen));
 }
 
 Raster<float> NetworkView::scores(const SceneWindow& window) const {
@@ -86,7 +82,7 @@ Raster<float> NetworkView::scores(const SceneWindow& window) const {
 Raster<float> NetworkView::turned_scores(const SceneWindow& window, int turn) const {
   const Window seen = plan.input_window(window.core);
   const Raster<float> scores = answer(turned_raster(input(window, seen), turn));
-  return cut(turned_raster(scores, undone(turn)), inside(window.core, seen));
+  return cut(turned_raster(scores, undone(turn)), within(window.core, seen));
 }
 
 Raster<float> NetworkView::resampled_scores(const SceneWindow& window, double pixel_size) const {
