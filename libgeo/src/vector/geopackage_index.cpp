@@ -22,16 +22,6 @@ namespace {
 constexpr std::size_t kNodeHeaderBytes = 4;
 constexpr std::size_t kMemberBytes = 24;
 
-/// A name between the quotes that SQL wants around it.
-std::string sql_name(const std::string& name) {
-  std::string out = "\"";
-  for (const char c : name) {
-    if (c == '"') out += c;
-    out += c;
-  }
-  return out + '"';
-}
-
 class Database {
  public:
   Database(const std::filesystem::path& file, std::string origin) : m_origin(std::move(origin)) {
@@ -147,7 +137,7 @@ std::vector<std::uint8_t> node_bytes(const PackedNode& node, int depth, std::siz
 }
 
 void write_nodes(Database& database, const std::string& index, std::vector<IndexedBox> boxes) {
-  const auto table = [&](const char* suffix) { return sql_name(index + suffix); };
+  const auto table = [&](const char* suffix) { return sql_quoted(index + suffix, '"'); };
   const auto size = static_cast<std::size_t>(
       Statement(database, concat("SELECT length(data) FROM ", table("_node"), " WHERE nodeno = 1")).number());
   std::vector<std::pair<std::int64_t, std::int64_t>> leaf_of;
@@ -180,7 +170,8 @@ void write_nodes(Database& database, const std::string& index, std::vector<Index
 void add_spatial_index(Database& database, UnindexedLayer& layer) {
   const IndexDefinition definition = index_definition(layer);
   const std::string index = concat("rtree_", layer.table, "_", layer.geometry_column);
-  database.run(concat("CREATE VIRTUAL TABLE ", sql_name(index), " USING rtree(id, minx, maxx, miny, maxy)"));
+  database.run(
+      concat("CREATE VIRTUAL TABLE ", sql_quoted(index, '"'), " USING rtree(id, minx, maxx, miny, maxy)"));
   write_nodes(database, index, std::move(layer.boxes));
   for (const std::string& trigger : definition.triggers) database.run(trigger);
   Statement extension(database, "INSERT INTO gpkg_extensions VALUES (?, ?, 'gpkg_rtree_index', ?, ?)");
@@ -192,6 +183,15 @@ void add_spatial_index(Database& database, UnindexedLayer& layer) {
 }
 
 }  // namespace
+
+std::string sql_quoted(const std::string& text, char quote) {
+  std::string out(1, quote);
+  for (const char c : text) {
+    if (c == quote) out += c;
+    out += c;
+  }
+  return out + quote;
+}
 
 void add_spatial_indexes(const std::filesystem::path& file, const std::string& origin,
                          std::vector<UnindexedLayer> layers) {

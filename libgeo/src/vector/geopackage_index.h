@@ -15,6 +15,9 @@ inline constexpr const char* kCreateGpkgExtensions =
     "definition TEXT NOT NULL, scope TEXT NOT NULL, "
     "CONSTRAINT ge_tce UNIQUE (table_name, column_name, extension_name))";
 
+/// Text between the quotes that SQL wants around it: ' for values, " for names.
+[[nodiscard]] std::string sql_quoted(const std::string& text, char quote);
+
 /// A layer of a GeoPackage that was written without a spatial index.
 struct UnindexedLayer {
   std::string table;

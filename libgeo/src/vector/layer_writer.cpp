@@ -278,14 +278,7 @@ class DatasetWriter {
     if (m_errors != nullptr && m_errors->failed()) fail();
   }
 
-  static std::string sql_text(const std::string& text) {
-    std::string out = "'";
-    for (const char c : text) {
-      if (c == '\'') out += c;
-      out += c;
-    }
-    return out + "'";
-  }
+  static std::string sql_text(const std::string& text) { return sql_quoted(text, '\''); }
 
   void write_one(OGRLayer& out, const Layer& layer, const Feature& feature,
                  std::unique_ptr<OGRGeometry> geometry) const {
