@@ -14,6 +14,7 @@
 #include "pickled_weights.h"
 #include "script_rewrite.h"
 #include "shift/shift_check.h"
+#include "tensor_memory.h"
 #include "torch_threads.h"
 
 namespace furrow::segmentation {
@@ -103,6 +104,7 @@ torch::Tensor logits_in(const torch::IValue& answer, const std::vector<std::int6
 }  // namespace
 
 struct TrainedNetwork::Impl {
+  const TensorMemory memory;
   fs::path folder;
   ModelSpec spec;
   std::optional<FoldedUNet> unet;

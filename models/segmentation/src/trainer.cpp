@@ -29,6 +29,7 @@
 #include "objective.h"
 #include "shift/training_features.h"
 #include "tensor_batch.h"
+#include "tensor_memory.h"
 #include "torch_threads.h"
 #include "unet.h"
 #include "validation.h"
@@ -475,6 +476,7 @@ TrainReport train_model(const TrainingData& data, const TrainOptions& options, c
                         geo::ExecContext& exec) {
   check_options(data, options);
   const TorchThreads threads(exec.threads());
+  const TensorMemory memory;
   at::globalContext().setDeterministicAlgorithms(true, true);
   const std::string advice = concat("training ran out of memory; use smaller batches (now ",
                                     options.batch_size, "), smaller windows (now ", data.options().chip_px,
