@@ -185,8 +185,8 @@ const std::vector<Line>& lines() {
       {"predictions",
        "predict",
        "../data/scene.tif ../one/chips/scene_1_0.tif --model ../one/model --tile-px 128 "
-       "--entropy "
-       "{out}/entropy --out {out}/scores",
+       "--dropout-passes 2 --entropy {out}/entropy --mutual-information {out}/doubt "
+       "--disagreement {out}/seams --out {out}/scores",
        {"model", "chips"}},
       {"delineated",
        "delineate",

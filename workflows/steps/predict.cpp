@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <optional>
@@ -9,8 +10,10 @@
 #include <furrow/geo/core/error.h>
 #include <furrow/geo/core/text.h>
 #include <furrow/geo/raster/raster_list.h>
+#include <furrow/segmentation/ensemble.h>
 #include <furrow/segmentation/network.h>
 #include <furrow/segmentation/predictor.h>
+#include <furrow/segmentation/score_passes.h>
 #include <furrow/workflow/step.h>
 
 #include "shift_record.h"
@@ -38,6 +41,9 @@ class Predict final : public Step {
         {{"Score map and entropy of one image",
           "furrow predict sample_data/scene.tif --model out/model --out out/scores.tif --entropy "
           "out/entropy.tif"},
+         {"Where turned images are scored otherwise, the model does not know",
+          "furrow predict sample_data/scene.tif --model out/model --turns --out out/scores.tif "
+          "--mutual-information out/doubt.tif"},
          {"Larger tiles, into a folder",
           "furrow predict sample_data/scene.tif --model out/model --tile-px 512 --out out/scores"}}};
   }
@@ -51,10 +57,10 @@ class Predict final : public Step {
             "Images to score, with the model's bands: files, folders, patterns, lists (.txt, .csv), tile "
             "indexes or "
             "STAC");
-    t.add("model", &m_model)
+    t.add("model", &m_models)
         .required()
         .input("model folder")
-        .help("Model folder with model.json and weights");
+        .help("Model folder with model.json and weights; several score as an ensemble, by their mean");
     t.add("out", &m_out)
         .required()
         .output("raster or folder")
@@ -71,6 +77,28 @@ class Predict final : public Step {
         .output("raster or folder")
         .may_exist()
         .help("Also write the entropy of the scores (nats); a raster or a folder, as --out");
+    t.add("mutual-information", &m_mutual_information)
+        .output("raster or folder")
+        .may_exist()
+        .group("Uncertainty")
+        .help(
+            "Also write how much the passes differ (nats): what the model does not know; needs several "
+            "passes");
+    t.add("disagreement", &m_disagreement)
+        .output("raster or folder")
+        .may_exist()
+        .group("Uncertainty")
+        .help("Also write how much overlapping tiles differ along their seams");
+    t.add("turns", &m_turns)
+        .group("Uncertainty")
+        .help("Score eight times, turned and mirrored, and take the mean (test-time augmentation)");
+    t.add("dropout-passes", &m_dropout_passes)
+        .range(0, 1000)
+        .group("Uncertainty")
+        .help(
+            "Score so many times with channels dropped at random, as in training, and take the mean (Monte "
+            "Carlo dropout); 0 = no");
+    t.add("seed", &m_seed).range(0, 9007199254740992).group("Uncertainty").help("Seed of the dropout");
     t.add("resume", &m_options.resume)
         .help(
             "Keep finished rows of tiles in OUT.partial until OUT is there, and go on from them after an "
@@ -113,25 +141,30 @@ class Predict final : public Step {
       if (geo::has_raster_extension(image)) files.push_back({image, geo::raster_stem(image), ""});
     }
     (void)output_names(files, m_out, "--out");
-    if (!m_entropy.empty()) (void)output_names(files, m_entropy, "--entropy");
+    (void)quality_outputs(files);
+    if (!m_mutual_information.empty() && !m_turns && m_dropout_passes < 2 && m_models.size() < 2) {
+      throw geo::UsageError(
+          "--mutual-information compares several passes: give --turns, --dropout-passes or several models");
+    }
   }
 
   void run(StepContext& context) override {
     const std::vector<geo::RasterInput> images = list_images();
     const auto outputs = output_names(images, m_out, "--out");
-    const auto entropies = m_entropy.empty() ? std::vector<std::string>(images.size())
-                                             : output_names(images, m_entropy, "--entropy");
-    const segmentation::TrainedNetwork network(m_model);
-    const auto score = network.part_score_function(m_precision == "bf16" ? segmentation::Precision::kBf16
-                                                                         : segmentation::Precision::kFp32);
-    if (m_precision == "auto" && network.has_bf16() && segmentation::processor_has_bf16())
-      m_options.quicker = network.part_score_function(segmentation::Precision::kBf16);
-    const auto shift =
-        m_options.shift_quantile > 0.0 ? network.shift_check() : std::optional<segmentation::ShiftCheck>();
+    const auto quality = quality_outputs(images);
+    load_models();
+    const segmentation::ModelSpec spec = common_spec();
+    const auto passes =
+        make_passes(m_precision == "bf16" ? segmentation::Precision::kBf16 : segmentation::Precision::kFp32);
+    if (m_precision == "auto" && have_bf16()) m_options.quicker = make_passes(segmentation::Precision::kBf16);
+    const auto shift = m_options.shift_quantile > 0.0 ? m_networks.front().shift_check()
+                                                      : std::optional<segmentation::ShiftCheck>();
     m_options.shift = shift ? &*shift : nullptr;
     m_options.blend = m_blend == "hann";
     m_options.overwrite = context.overwrite();
     m_options.precision = m_precision;
+    m_options.passes = geo::concat(m_turns ? "turned; " : "", m_dropout_passes, " with dropout of seed ",
+                                   m_dropout_passes > 0 ? m_seed : 0);
     for (const std::int64_t band : m_bands) m_options.bands.push_back(static_cast<int>(band) - 1);
     if (!m_image_crs.empty()) m_options.image_crs = geo::Crs::from_user_input(m_image_crs);
     segmentation::PredictReport total;
@@ -140,10 +173,10 @@ class Predict final : public Step {
     std::int64_t in_bf16 = 0;
     std::int64_t finished_before = 0;
     for (std::size_t i = 0; i < images.size(); ++i) {
-      m_options.entropy_path = entropies[i];
+      m_options.quality = quality[i];
       try {
-        const auto report = segmentation::predict_scene(images[i].path, outputs[i], network.spec(), score,
-                                                        m_options, context.exec());
+        const auto report =
+            segmentation::predict_scene(images[i].path, outputs[i], spec, passes, m_options, context.exec());
         total.tiles += report.tiles;
         total.empty_tiles += report.empty_tiles;
         total.valid_pixels += report.valid_pixels;
@@ -163,6 +196,7 @@ class Predict final : public Step {
     if (m_options.resume && done == static_cast<std::int64_t>(images.size()))
       std::ranges::for_each(outputs, segmentation::forget_finished);
     context.record("images", done);
+    context.record("passes", static_cast<std::int64_t>(passes.size()));
     context.record("images_in_bf16", in_bf16);
     context.record("images_finished_before", finished_before);
     context.record("tiles", total.tiles);
@@ -178,6 +212,57 @@ class Predict final : public Step {
     listing.path_column = m_path_column;
     listing.unique_names = false;  // output_names says it in terms of the outputs
     return geo::list_rasters(m_images, listing);
+  }
+
+  void load_models() {
+    for (const std::string& model : m_models) m_networks.emplace_back(model);
+  }
+
+  [[nodiscard]] segmentation::ModelSpec common_spec() const {
+    std::vector<segmentation::ModelSpec> specs;
+    for (const auto& network : m_networks) specs.push_back(network.spec());
+    return segmentation::ensemble_spec(specs);
+  }
+
+  [[nodiscard]] bool have_bf16() const {
+    return segmentation::processor_has_bf16() &&
+           std::ranges::all_of(m_networks, &segmentation::TrainedNetwork::has_bf16);
+  }
+
+  /// Every model, with dropout as often as asked, turned when asked.
+  [[nodiscard]] std::vector<segmentation::PartScoreFunction> make_passes(
+      segmentation::Precision precision) const {
+    std::vector<segmentation::PartScoreFunction> passes;
+    for (const auto& network : m_networks) {
+      const auto functions = m_dropout_passes > 0
+                                 ? network.dropout_passes(static_cast<int>(m_dropout_passes),
+                                                          static_cast<std::uint64_t>(m_seed), precision)
+                                 : std::vector{network.part_score_function(precision)};
+      for (const auto& function : functions) {
+        if (m_turns) {
+          std::ranges::move(segmentation::turned_passes(function), std::back_inserter(passes));
+        } else {
+          passes.push_back(function);
+        }
+      }
+    }
+    return passes;
+  }
+
+  /// The layers asked for, of each image.
+  [[nodiscard]] std::vector<std::vector<segmentation::QualityOutput>> quality_outputs(
+      const std::vector<geo::RasterInput>& images) const {
+    using segmentation::QualityLayer;
+    std::vector<std::vector<segmentation::QualityOutput>> outputs(images.size());
+    const auto add = [&](QualityLayer layer, const std::string& out, const std::string& option) {
+      if (out.empty()) return;
+      const std::vector<std::string> names = output_names(images, out, option);
+      for (std::size_t i = 0; i < images.size(); ++i) outputs[i].push_back({layer, names[i]});
+    };
+    add(QualityLayer::kEntropy, m_entropy, "--entropy");
+    add(QualityLayer::kMutualInformation, m_mutual_information, "--mutual-information");
+    add(QualityLayer::kDisagreement, m_disagreement, "--disagreement");
+    return outputs;
   }
 
   /// The file of each image: `out` itself, or <name>.tif in the folder `out`.
@@ -207,11 +292,17 @@ class Predict final : public Step {
   }
 
   std::vector<std::string> m_images;
-  std::string m_model;
+  std::vector<std::string> m_models;
+  std::vector<segmentation::TrainedNetwork> m_networks;
   std::string m_asset;
   std::string m_path_column;
   std::string m_out;
   std::string m_entropy;
+  std::string m_mutual_information;
+  std::string m_disagreement;
+  bool m_turns = false;
+  std::int64_t m_dropout_passes = 0;
+  std::int64_t m_seed = 1;
   std::string m_blend = "hann";
   std::string m_precision = "auto";
   std::vector<std::int64_t> m_bands;

@@ -11,6 +11,7 @@ namespace {
 
 constexpr const char* kGroupNorm = "group_norm";
 constexpr const char* kMultiTask = "multi_task";
+constexpr const char* kDropout = "dropout";
 
 double parameter(const ModelSpec& spec, const std::string& name) {
   const auto found = spec.architecture_parameters.find(name);
@@ -32,7 +33,7 @@ void describe_network(const UNetOptions& options, ModelSpec& spec) {
   spec.architecture = kNetworkNames[static_cast<std::size_t>(options.network)];
   spec.architecture_parameters = {{"base_width", static_cast<double>(options.base_width)},
                                   {"levels", static_cast<double>(options.levels)},
-                                  {"dropout", options.dropout}};
+                                  {kDropout, options.dropout}};
   if (options.norm == NormKind::kGroup) spec.architecture_parameters[kGroupNorm] = 1.0;
   if (options.head == HeadKind::kMultiTask) spec.architecture_parameters[kMultiTask] = 1.0;
 }
@@ -46,6 +47,7 @@ UNetOptions network_options(const ModelSpec& spec) {
   options.bands = static_cast<std::int64_t>(spec.bands.size());
   options.base_width = std::llround(parameter(spec, "base_width"));
   options.levels = std::llround(parameter(spec, "levels"));
+  options.dropout = has(spec, kDropout) ? parameter(spec, kDropout) : 0.0;
   options.classes = static_cast<std::int64_t>(spec.classes.size());
   const auto at = std::ranges::find(kNetworkNames, spec.architecture) - kNetworkNames.begin();
   options.network = static_cast<NetworkKind>(at);

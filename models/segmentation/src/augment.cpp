@@ -10,7 +10,7 @@ namespace furrow::segmentation {
 namespace {
 
 template <class T>
-geo::Raster<T> turned(const geo::Raster<T>& from, int turn) {
+geo::Raster<T> turned_raster(const geo::Raster<T>& from, int turn) {
   const std::int64_t width = from.width();
   const std::int64_t height = from.height();
   const bool swaps = turn % 2 == 1;
@@ -202,14 +202,18 @@ void swap_halves(Patch& patch) {
                    values.begin() + std::ssize(values) / 2);
 }
 
+geo::Raster<float> turned(const geo::Raster<float>& raster, int turn) {
+  return turned_raster(raster, turn);
+}
+
 Patch turned(const Patch& patch, int turn) {
   Patch result;
-  result.pixels = turned(patch.pixels, turn);
-  result.valid = turned(patch.valid, turn);
-  result.labels = turned(patch.labels, turn);
-  result.weights = turned(patch.weights, turn);
-  result.targets = turned(patch.targets, turn);
-  if (!patch.numbers.empty()) result.numbers = turned(patch.numbers, turn);
+  result.pixels = turned_raster(patch.pixels, turn);
+  result.valid = turned_raster(patch.valid, turn);
+  result.labels = turned_raster(patch.labels, turn);
+  result.weights = turned_raster(patch.weights, turn);
+  result.targets = turned_raster(patch.targets, turn);
+  if (!patch.numbers.empty()) result.numbers = turned_raster(patch.numbers, turn);
   return result;
 }
 

@@ -48,6 +48,13 @@ void swap_halves(Patch& patch);
 /// pixel grid.
 [[nodiscard]] Patch turned(const Patch& patch, int turn);
 
+[[nodiscard]] geo::Raster<float> turned(const geo::Raster<float>& raster, int turn);
+
+/// The turn that undoes another one: mirrored ones undo themselves.
+[[nodiscard]] inline int undone_turn(int turn) {
+  return turn < 4 ? (4 - turn) % 4 : turn;
+}
+
 /// Random turn, then, each with probability 1/2: gain x0.67..1.5, gamma 0.5..2 (only when `unit_range`:
 /// pixels in 0..1, which they keep), Gaussian noise with sd up to 0.03. Invalid pixels stay 0. The patch must
 /// be square.

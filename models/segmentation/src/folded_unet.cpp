@@ -1,5 +1,7 @@
 #include "folded_unet.h"
 
+#include <furrow/geo/core/random.h>
+
 #include "unet_regions.h"
 
 namespace furrow::segmentation {
@@ -156,6 +158,42 @@ torch::Tensor FoldedUNet::deepest(const torch::Tensor& input) const {
   torch::Tensor x = input;
   for (const Block& block : m_encoder) x = run(x, block);
   return x;
+}
+
+void FoldedUNet::Conv::scale(const torch::Tensor& factors) {
+  weight = channels_last(weight * factors.reshape({-1, 1, 1, 1}));
+  if (bias.defined()) bias = bias * factors;
+}
+
+/// A factor that is not negative passes through a ReLU.
+void FoldedUNet::Block::scale(const torch::Tensor& factors) {
+  if (shortcut.weight.defined()) {
+    conv2.scale(factors);
+    shortcut.scale(factors);
+  } else if (activation2.groups > 0) {
+    activation2.weight = activation2.weight * factors;
+    activation2.bias = activation2.bias * factors;
+  } else {
+    conv2.scale(factors);
+  }
+}
+
+FoldedUNet FoldedUNet::with_dropped_channels(double share, std::uint64_t seed, std::uint64_t pass) const {
+  const torch::NoGradGuard no_grad;
+  FoldedUNet network = *this;
+  geo::Random random(seed, pass);
+  const auto drop = [&](Block& block) {
+    const std::int64_t channels = block.conv2.weight.size(0);
+    torch::Tensor factors = torch::empty({channels}, torch::kFloat);
+    for (std::int64_t c = 0; c < channels; ++c)
+      factors.data_ptr<float>()[c] = random.chance(share) ? 0.0F : static_cast<float>(1.0 / (1.0 - share));
+    block.scale(factors);
+  };
+  // As the network does in training: not behind the first block, which sees the image, and not behind the
+  // last, which the head sees.
+  for (std::size_t i = 1; i < network.m_encoder.size(); ++i) drop(network.m_encoder[i]);
+  for (std::size_t i = 0; i + 1 < network.m_decoder.size(); ++i) drop(network.m_decoder[i]);
+  return network;
 }
 
 void FoldedUNet::Conv::convert(torch::Dtype type) {

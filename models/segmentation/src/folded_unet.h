@@ -26,8 +26,14 @@ class FoldedUNet {
   /// What the deepest encoder level makes of the input: [N, base_width * 2^(levels - 1), H / stride, W /
   /// stride].
   [[nodiscard]] torch::Tensor deepest(const torch::Tensor& input) const;
+  /// A network in which the channels that training drops at random are dropped: each with probability
+  /// `share`, the others scaled by 1 / (1 - share). The channels follow from (seed, pass) and are the same
+  /// for every input, so that tiles of one scene fit together (Monte Carlo dropout, Gal and Ghahramani 2016,
+  /// with whole channels as in Tompson et al. 2015). The two share all weights that do not change.
+  [[nodiscard]] FoldedUNet with_dropped_channels(double share, std::uint64_t seed, std::uint64_t pass) const;
   /// Rounds weights to another type; input of forward() has to have it too.
   void convert(torch::Dtype type);
+  [[nodiscard]] torch::Dtype type() const { return m_head.weight.scalar_type(); }
 
  private:
   struct Conv {
@@ -37,6 +43,7 @@ class FoldedUNet {
     std::int64_t padding = 0;
     [[nodiscard]] torch::Tensor operator()(const torch::Tensor& x) const;
     void convert(torch::Dtype type);
+    void scale(const torch::Tensor& factors);
   };
   /// Normalisation and ReLU; without weight a ReLU alone, in place.
   struct Activation {
@@ -55,6 +62,8 @@ class FoldedUNet {
     Activation activation2;
     Conv conv2;
     Conv shortcut;  ///< of residual blocks
+    /// Multiplies what the block gives. factors [channels], none negative.
+    void scale(const torch::Tensor& factors);
   };
   static Conv plain(const torch::nn::Conv2d& conv);
   static Conv fold(const torch::nn::Conv2d& conv, const torch::nn::AnyModule& norm);

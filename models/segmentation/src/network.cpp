@@ -110,13 +110,15 @@ struct TrainedNetwork::Impl {
   std::optional<FoldedUNet> unet;
   std::optional<torch::jit::Module> script;
 
-  /// @param bf16  `unet` with weights in bf16, to use instead; nullptr = the network as it is
-  void score(const FoldedUNet* bf16, std::span<const float> input, std::int64_t n, std::int64_t bands,
+  /// Valid while this object lives.
+  [[nodiscard]] PartScoreFunction function_of(std::shared_ptr<const FoldedUNet> other) const;
+  /// @param other  to use instead of `unet`, for example in bf16; nullptr = the network as it is
+  void score(const FoldedUNet* other, std::span<const float> input, std::int64_t n, std::int64_t bands,
              std::int64_t height, std::int64_t width, const geo::Window& part, std::span<float> output) const;
   void check_shapes(std::size_t input, std::int64_t n, std::int64_t bands, std::int64_t height,
                     std::int64_t width, const geo::Window& part, std::size_t output) const;
   /// Logits [n, classes, part.height, part.width] of x [n, bands, height, width], channels-last.
-  [[nodiscard]] torch::Tensor logits(const FoldedUNet* bf16, const torch::Tensor& x,
+  [[nodiscard]] torch::Tensor logits(const FoldedUNet* other, const torch::Tensor& x,
                                      const geo::Window& part) const;
 };
 
@@ -136,9 +138,9 @@ void TrainedNetwork::Impl::check_shapes(std::size_t input, std::int64_t n, std::
                                shape_text({n, bands, height, width})));
 }
 
-torch::Tensor TrainedNetwork::Impl::logits(const FoldedUNet* bf16, const torch::Tensor& x,
+torch::Tensor TrainedNetwork::Impl::logits(const FoldedUNet* other, const torch::Tensor& x,
                                            const geo::Window& part) const {
-  if (bf16 != nullptr) return bf16->forward(x.to(torch::kBFloat16), part).to(torch::kFloat);
+  if (other != nullptr) return other->forward(x.to(other->type()), part).to(torch::kFloat);
   if (unet) return unet->forward(x, part);
   // A script keeps a state while it runs; a copy per call shares the weights and nothing else.
   const torch::IValue answer = torch::jit::Module(*script).forward({x});
@@ -149,7 +151,7 @@ torch::Tensor TrainedNetwork::Impl::logits(const FoldedUNet* bf16, const torch::
       .to(torch::kFloat);
 }
 
-void TrainedNetwork::Impl::score(const FoldedUNet* bf16, std::span<const float> input, std::int64_t n,
+void TrainedNetwork::Impl::score(const FoldedUNet* other, std::span<const float> input, std::int64_t n,
                                  std::int64_t bands, std::int64_t height, std::int64_t width,
                                  const geo::Window& part, std::span<float> output) const {
   check_shapes(input.size(), n, bands, height, width, part, output.size());
@@ -160,7 +162,7 @@ void TrainedNetwork::Impl::score(const FoldedUNet* bf16, std::span<const float> 
     const torch::Tensor plain =
         torch::from_blob(const_cast<float*>(input.data()), {n, bands, height, width}, torch::kFloat);
     const torch::Tensor x = plain.contiguous(torch::MemoryFormat::ChannelsLast);
-    const torch::Tensor scores = torch::softmax(logits(bf16, x, part) / spec.temperature, 1).contiguous();
+    const torch::Tensor scores = torch::softmax(logits(other, x, part) / spec.temperature, 1).contiguous();
     std::copy_n(scores.data_ptr<float>(), output.size(), output.begin());
   } catch (const geo::Error&) {
     throw;
@@ -200,22 +202,47 @@ ScoreFunction TrainedNetwork::score_function() const {
   };
 }
 
+PartScoreFunction TrainedNetwork::Impl::function_of(std::shared_ptr<const FoldedUNet> other) const {
+  return [this, other](std::span<const float> input, std::int64_t n, std::int64_t bands, std::int64_t height,
+                       std::int64_t width, const geo::Window& part, std::span<float> output) {
+    score(other.get(), input, n, bands, height, width, part, output);
+  };
+}
+
 PartScoreFunction TrainedNetwork::part_score_function(Precision precision) const {
-  if (precision == Precision::kBf16 && !has_bf16()) {
+  if (precision == Precision::kFp32) return m_impl->function_of(nullptr);
+  if (!has_bf16()) {
     throw geo::ModelError(concat("model ", quoted(m_impl->spec.id), " has architecture ",
                                  quoted(m_impl->spec.architecture),
                                  ", which is not built in: it runs in the precision it was saved in"));
   }
-  std::shared_ptr<FoldedUNet> bf16;
-  if (precision == Precision::kBf16) {
-    bf16 = std::make_shared<FoldedUNet>(*m_impl->unet);
-    bf16->convert(torch::kBFloat16);
+  auto bf16 = std::make_shared<FoldedUNet>(*m_impl->unet);
+  bf16->convert(torch::kBFloat16);
+  return m_impl->function_of(std::move(bf16));
+}
+
+std::vector<PartScoreFunction> TrainedNetwork::dropout_passes(int passes, std::uint64_t seed,
+                                                              Precision precision) const {
+  const ModelSpec& spec = m_impl->spec;
+  if (!m_impl->unet) {
+    throw geo::ModelError(concat("model ", quoted(spec.id), " has architecture ", quoted(spec.architecture),
+                                 ", which is not built in: nothing is known of its dropout"));
   }
-  return [impl = m_impl.get(), bf16](std::span<const float> input, std::int64_t n, std::int64_t bands,
-                                     std::int64_t height, std::int64_t width, const geo::Window& part,
-                                     std::span<float> output) {
-    impl->score(bf16.get(), input, n, bands, height, width, part, output);
-  };
+  const double share = network_options(spec).dropout;
+  if (share <= 0.0) {
+    throw geo::ModelError(
+        concat("model ", quoted(spec.id),
+               " was trained without dropout, so passes with dropout say nothing of it; turn "
+               "the image or use several models"));
+  }
+  std::vector<PartScoreFunction> functions;
+  for (int pass = 0; pass < passes; ++pass) {
+    auto network = std::make_shared<FoldedUNet>(
+        m_impl->unet->with_dropped_channels(share, seed, static_cast<std::uint64_t>(pass)));
+    if (precision == Precision::kBf16) network->convert(torch::kBFloat16);
+    functions.push_back(m_impl->function_of(std::move(network)));
+  }
+  return functions;
 }
 
 bool TrainedNetwork::has_bf16() const noexcept {

@@ -69,17 +69,25 @@ std::optional<SceneShift> shift_of(const geo::RasterReader& reader, const geo::N
 RunFacts facts_of(const std::string& image, const PredictionPlan& plan, const ModelSpec& spec,
                   const PredictOptions& options) {
   RunFacts facts = settings_of(plan, spec, options);
-  facts.emplace_back("entropy", options.entropy_path.empty() ? "no" : "yes");
   std::ranges::move(file_facts(image), std::back_inserter(facts));
   return facts;
 }
 
 std::unique_ptr<TileLedger> open_ledger(const std::string& output, const PredictionPlan& plan, RunFacts facts,
-                                        std::span<const geo::BandStatistics> statistics, bool uses_quicker,
-                                        const PredictOptions& options) {
+                                        std::span<const geo::BandStatistics> statistics, bool uses_quicker) {
   std::ranges::move(statistics_facts(statistics), std::back_inserter(facts));
   facts.emplace_back("scores in bf16", uses_quicker ? "yes" : "no");
-  return std::make_unique<TileLedger>(output, plan, facts, !options.entropy_path.empty());
+  return std::make_unique<TileLedger>(output, plan, facts);
+}
+
+void check_passes(std::span<const PartScoreFunction> passes, const PredictOptions& options) {
+  if (passes.empty()) throw geo::InvalidArgument("prediction needs a network");
+  const bool asks =
+      std::ranges::count(options.quality, QualityLayer::kMutualInformation, &QualityOutput::layer) > 0;
+  if (asks && passes.size() < 2) {
+    throw geo::InvalidArgument(
+        "mutual information compares several passes; ask for some (turned images, dropout, more models)");
+  }
 }
 
 /// Valid pixels that this tile completes.
@@ -188,6 +196,17 @@ class Pipeline {
 
 }  // namespace
 
+std::string name_of(QualityLayer layer) {
+  switch (layer) {
+    case QualityLayer::kEntropy:
+      return "entropy";
+    case QualityLayer::kMutualInformation:
+      return "mutual information";
+    default:
+      return "disagreement";
+  }
+}
+
 PartScoreFunction part_of_whole(ScoreFunction score) {
   return [score = std::move(score)](std::span<const float> input, std::int64_t n, std::int64_t bands,
                                     std::int64_t height, std::int64_t width, const geo::Window& part,
@@ -213,36 +232,41 @@ PredictReport predict_scene(const std::string& image, const std::string& output,
 PredictReport predict_scene(const std::string& image, const std::string& output, const ModelSpec& spec,
                             const PartScoreFunction& score, const PredictOptions& options,
                             geo::ExecContext& exec) {
+  return predict_scene(image, output, spec, std::span(&score, 1), options, exec);
+}
+
+PredictReport predict_scene(const std::string& image, const std::string& output, const ModelSpec& spec,
+                            std::span<const PartScoreFunction> passes, const PredictOptions& options,
+                            geo::ExecContext& exec) {
+  check_passes(passes, options);
   geo::RasterReadOptions read_options;
   read_options.override_crs = options.image_crs;
   read_options.crs_switch = options.crs_switch;
   const geo::RasterReader reader(image, read_options);
   const geo::Point pixel_m = reader.grid().pixel_size_m();
   check_image(spec, image, chosen_bands(reader, options), std::sqrt(pixel_m.x * pixel_m.y));
-  check_outputs(image, output, options.entropy_path);
+  check_outputs(image, output, options.quality);
   const PredictionPlan plan = make_plan(reader.grid(), spec, options);
   const RunFacts facts = facts_of(image, plan, spec, options);
-  if (options.resume && is_finished(output, options.entropy_path, checksum_of(facts))) {
+  if (options.resume && is_finished(output, options.quality, checksum_of(facts))) {
     PredictReport report;
     report.was_finished = true;
     return report;
   }
-  for (const std::string& path : {output, options.entropy_path}) {
-    if (!path.empty()) geo::check_output_path(path, options.overwrite);
-  }
+  geo::check_output_path(output, options.overwrite);
+  for (const QualityOutput& layer : options.quality) geo::check_output_path(layer.path, options.overwrite);
   check_memory(plan, exec);
   mention_short_halo(plan, spec);
   warn_of_group_norm(spec);
   const auto statistics = statistics_for(reader, options.bands, spec.normalisation, exec);
   const auto shift = shift_of(reader, spec.normalisation, statistics, options, exec);
   const TileSource source(reader, plan, spec.normalisation, statistics);
-  const QuickerScores quicker = compare_quicker(plan, source, score, options.quicker, exec);
+  const QuickerScores quicker = compare_quicker(plan, source, passes, options.quicker, exec);
   const auto ledger =
-      options.resume ? open_ledger(output, plan, facts, statistics, quicker.are_used, options) : nullptr;
+      options.resume ? open_ledger(output, plan, facts, statistics, quicker.are_used) : nullptr;
   PredictionOutputs outputs(output, reader, spec, plan, shift_metadata(shift), options, exec.threads());
   const ScoreQuantiser quantiser(plan, image);
-  const TileScorer scorer(plan, quicker.are_used ? options.quicker : score, quantiser,
-                          !options.entropy_path.empty());
+  const TileScorer scorer(plan, quicker.are_used ? options.quicker : passes, quantiser);
   SeamBlender blender(plan, quantiser);
   PredictReport report = Pipeline(plan, source, scorer, blender, outputs, ledger.get(), exec).run();
   report.used_quicker = quicker.are_used;

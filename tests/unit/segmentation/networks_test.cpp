@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <furrow/geo/core/error.h>
+#include <furrow/geo/core/random.h>
 
 #include "architecture_spec.h"
 #include "autocast.h"
@@ -76,6 +77,47 @@ TEST_P(Networks, PartOfTheAnswerIsThatOfTheWhole) {
     ASSERT_EQ(part.sizes().vec(), (std::vector<std::int64_t>{1, 3, w.height, w.width}));
     EXPECT_LT(largest_difference(part, whole.narrow(2, w.row, w.height).narrow(3, w.col, w.width)), 1e-5);
   }
+}
+
+/// The network, block by block, with whole channels of features dropped by hand where training drops them.
+torch::Tensor forward_with_dropped(UNet& network, const torch::Tensor& input, double share,
+                                   geo::Random random) {
+  const auto drop = [&](torch::Tensor x) {
+    for (std::int64_t c = 0; c < x.size(1); ++c)
+      x.select(1, c).mul_(random.chance(share) ? 0.0 : 1.0 / (1.0 - share));
+    return x;
+  };
+  std::vector<torch::Tensor> skips;
+  torch::Tensor x = network->encoder[0]->as<BlockImpl>()->forward(input);
+  for (std::size_t level = 1; level < network->encoder->size(); ++level) {
+    skips.push_back(x);
+    x = drop(network->encoder[level]->as<BlockImpl>()->forward(x.clone()));
+  }
+  for (std::size_t i = 0; i < network->decoder->size(); ++i) {
+    x = network->decoder[i]->as<BlockImpl>()->join(x, skips.back());
+    skips.pop_back();
+    if (!skips.empty()) x = drop(x);
+  }
+  return network->head.is_empty() ? network->multi_task_head->logits(x) : network->head(x);
+}
+
+TEST_P(Networks, DropChannelsWhereTrainingDoes) {
+  const torch::NoGradGuard no_grad;
+  UNet network = settled(m_options);
+  const FoldedUNet folded(network);
+  const torch::Tensor x = torch::randn({1, 2, 24, 32});
+  const torch::Tensor plain = folded.forward(x);
+  EXPECT_LT(largest_difference(folded.with_dropped_channels(0.0, 1, 0).forward(x), plain), 1e-5);
+  for (const std::uint64_t pass : {0U, 1U}) {
+    const torch::Tensor dropped = folded.with_dropped_channels(0.4, 7, pass).forward(x);
+    EXPECT_GT(largest_difference(dropped, plain), 1e-3);
+    EXPECT_LT(largest_difference(dropped, forward_with_dropped(network, x, 0.4, geo::Random(7, pass))), 1e-5);
+  }
+  EXPECT_TRUE(torch::equal(folded.forward(x), plain)) << "the network itself must not change";
+  FoldedUNet rounded = folded.with_dropped_channels(0.4, 7, 0);
+  rounded.convert(torch::kBFloat16);
+  EXPECT_EQ(rounded.type(), torch::kBFloat16);
+  EXPECT_EQ(folded.type(), torch::kFloat);
 }
 
 TEST_P(Networks, ComeBackFromWeightsAndModelJson) {

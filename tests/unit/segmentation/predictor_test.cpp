@@ -269,7 +269,7 @@ TEST(PredictScene, BytesDoNotDependOnThreads) {
   options.halo_px = 3;
   for (const int threads : {1, 4}) {
     const std::string suffix = std::to_string(threads) + ".tif";
-    options.entropy_path = (folder / ("entropy" + suffix)).string();
+    options.quality = {{QualityLayer::kEntropy, (folder / ("entropy" + suffix)).string()}};
     const auto report =
         predict(folder / "scene.tif", folder / ("scores" + suffix), spec, local_filter, options, threads);
     EXPECT_EQ(report.blend_px, 1);
@@ -302,7 +302,8 @@ class ResumedPrediction : public ::testing::Test {
 
   PredictReport run(const std::string& name, int fail_at, int threads = 1) {
     m_calls = 0;
-    m_options.entropy_path = (m_folder / (name + "_entropy.tif")).string();
+    m_options.quality = {{QualityLayer::kEntropy, (m_folder / (name + "_entropy.tif")).string()},
+                         {QualityLayer::kDisagreement, (m_folder / (name + "_seams.tif")).string()}};
     return predict(m_folder / "scene.tif", m_folder / (name + ".tif"), m_spec, failing_at(fail_at, m_calls),
                    m_options, threads);
   }
@@ -310,6 +311,8 @@ class ResumedPrediction : public ::testing::Test {
   void expect_whole(const PredictReport& report, const std::string& what) {
     EXPECT_EQ(test::bytes_of(m_folder / "out.tif"), test::bytes_of(m_folder / "whole.tif")) << what;
     EXPECT_EQ(test::bytes_of(m_folder / "out_entropy.tif"), test::bytes_of(m_folder / "whole_entropy.tif"))
+        << what;
+    EXPECT_EQ(test::bytes_of(m_folder / "out_seams.tif"), test::bytes_of(m_folder / "whole_seams.tif"))
         << what;
     EXPECT_EQ(report.empty_tiles, m_whole.empty_tiles) << what;
     EXPECT_EQ(report.valid_pixels, m_whole.valid_pixels) << what;
@@ -319,6 +322,7 @@ class ResumedPrediction : public ::testing::Test {
   void clear() {
     std::filesystem::remove(m_folder / "out.tif");
     std::filesystem::remove(m_folder / "out_entropy.tif");
+    std::filesystem::remove(m_folder / "out_seams.tif");
   }
   [[nodiscard]] std::filesystem::path partial() const { return m_folder / "out.tif.partial"; }
 
@@ -550,7 +554,7 @@ TEST(PredictScene, NodataNanAndInfinityAreNeverScoredAndSpoilNothing) {
   write_scene(folder / "scene.tif", scene, test::utm_grid(60, 45));
   PredictOptions options;
   options.tile_px = 32;
-  options.entropy_path = (folder / "entropy.tif").string();
+  options.quality = {{QualityLayer::kEntropy, (folder / "entropy.tif").string()}};
   predict(folder / "scene.tif", folder / "out.tif", local_spec(), local_filter, options);
   const auto scores = read_all(folder / "out.tif");
   EXPECT_EQ(scores.data(), reference_scores(scene).data());
@@ -650,11 +654,11 @@ PredictReport report_with_quicker(std::int64_t side, float difference, int every
   std::atomic<int> calls = 0;
   PredictOptions options;
   options.tile_px = 1000;
-  options.quicker = part_of_whole([&calls, difference, every](auto input, auto n, auto bands, auto height,
-                                                              auto width, std::span<float> output) {
+  options.quicker = {part_of_whole([&calls, difference, every](auto input, auto n, auto bands, auto height,
+                                                               auto width, std::span<float> output) {
     const float shift = calls++ % every == 0 ? difference : 0.0F;
     constant_scores({0.5F - shift, 0.3F + shift, 0.2F})(input, n, bands, height, width, output);
-  });
+  })};
   const PredictReport report = predict(folder / "scene.tif", folder / "out.tif", local_spec(),
                                        constant_scores({0.5F, 0.3F, 0.2F}), options);
   scores = read_all(folder / "out.tif");
@@ -686,7 +690,7 @@ std::vector<int> stored_for(const std::vector<float>& scores) {
   for (std::size_t k = 0; k < scores.size(); ++k) spec.classes.push_back({static_cast<int>(k), "class"});
   PredictOptions options;
   options.tile_px = 20;
-  options.entropy_path = (folder / "entropy.tif").string();
+  options.quality = {{QualityLayer::kEntropy, (folder / "entropy.tif").string()}};
   predict(folder / "scene.tif", folder / "out.tif", spec, constant_scores(scores), options);
   const auto raster = read_all(folder / "out.tif");
   std::vector<int> stored;
@@ -713,7 +717,7 @@ TEST(PredictScene, OutputsDescribeThemselves) {
   const geo::Grid grid = test::utm_grid(30, 20);
   write_scene(folder / "scene.tif", make_scene(30, 20, false), grid);
   PredictOptions options;
-  options.entropy_path = (folder / "entropy.tif").string();
+  options.quality = {{QualityLayer::kEntropy, (folder / "entropy.tif").string()}};
   predict(folder / "scene.tif", folder / "out.tif", local_spec(), local_filter, options);
   const geo::RasterReader scores((folder / "out.tif").string());
   ASSERT_EQ(scores.bands(), 3);
@@ -740,7 +744,7 @@ TEST(PredictScene, OutputsDescribeThemselves) {
 template <class ErrorType>
 std::string failure(const TemporaryFolder& folder, const ModelSpec& spec, const ScoreFunction& score,
                     PredictOptions options = {}, const std::string& output = "out.tif") {
-  options.entropy_path = (folder / "entropy.tif").string();
+  options.quality = {{QualityLayer::kEntropy, (folder / "entropy.tif").string()}};
   std::string message = "no error";
   try {
     predict(folder / "scene.tif", folder / output, spec, score, options);

@@ -568,6 +568,42 @@ TEST(TrainedNetwork, ScoresPartsAlone) {
   EXPECT_THROW((void)script.part_score_function(Precision::kBf16), geo::ModelError);
 }
 
+TEST(TrainedNetwork, DropsChannelsOnlyWhereTrainingDid) {
+  const TemporaryFolder folder;
+  TrainOptions options = tiny_training(2);
+  options.dropout = 0.3;
+  train(write_scene(folder, 128, 96), data_options(), options, folder / "model");
+  const std::vector<float> input(2 * 32 * 32, 0.25F);
+  const auto scores_of = [&](const PartScoreFunction& score) {
+    std::vector<float> scores(3 * 32 * 32);
+    score(input, 1, 2, 32, 32, {0, 0, 32, 32}, scores);
+    return scores;
+  };
+  const TrainedNetwork network(folder / "model");
+  const auto passes = network.dropout_passes(3, 5);
+  ASSERT_EQ(passes.size(), 3U);
+  const auto first = scores_of(passes[0]);
+  EXPECT_NE(first, scores_of(passes[1]));
+  EXPECT_NE(first, scores_of(network.part_score_function()));
+  EXPECT_EQ(first, scores_of(network.dropout_passes(1, 5)[0])) << "the seed and the pass decide";
+  EXPECT_NE(first, scores_of(network.dropout_passes(1, 6)[0]));
+
+  const auto refuses = [&](auto change, const char* why) {
+    ModelSpec spec = network.spec();
+    change(spec);
+    write_model_spec(spec, folder / "model");
+    const TrainedNetwork other(folder / "model");
+    try {
+      (void)other.dropout_passes(2, 1);
+      ADD_FAILURE() << why;
+    } catch (const geo::ModelError& error) {
+      EXPECT_THAT(error.what(), HasSubstr(why));
+    }
+  };
+  refuses([](ModelSpec& spec) { spec.architecture_parameters["dropout"] = 0.0; }, "trained without dropout");
+  refuses([](ModelSpec& spec) { spec.architecture = "somebody's network"; }, "not built in");
+}
+
 TEST(TrainedNetwork, RunsTheTorchScriptOfAnUnknownArchitecture) {
   const TemporaryFolder folder;
   train(write_scene(folder, 128, 96), data_options(), tiny_training(1), folder / "model");

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <map>
-#include <optional>
+#include <memory>
+#include <span>
 #include <string>
+#include <vector>
 
 #include <furrow/geo/raster/reader.h>
 #include <furrow/geo/raster/writer.h>
@@ -14,10 +16,11 @@
 
 namespace furrow::segmentation {
 
-/// @throws IoError when an output would replace the image it is made from, or both outputs are one file
-void check_outputs(const std::string& image, const std::string& output, const std::string& entropy);
+/// @throws IoError when an output would replace the image it is made from, or two outputs are one file
+void check_outputs(const std::string& image, const std::string& output,
+                   std::span<const QualityOutput> quality);
 
-/// Score map and entropy of one scene, written side by side.
+/// Score map and quality layers of one scene, written side by side.
 class PredictionOutputs {
  public:
   /// @param notes  more metadata of the score map
@@ -26,13 +29,13 @@ class PredictionOutputs {
                     const PredictOptions& options, int threads);
   /// Pixels never written read as nodata.
   void write(const TileJob& job);
-  /// Both outputs appear, or none.
+  /// All outputs appear, or none.
   void finish();
 
  private:
-  std::string m_entropy_path;
+  std::vector<QualityOutput> m_quality;
   geo::RasterWriter m_scores;
-  std::optional<geo::RasterWriter> m_entropy;
+  std::vector<std::unique_ptr<geo::RasterWriter>> m_layers;  ///< of m_quality
 };
 
 }  // namespace furrow::segmentation

@@ -21,6 +21,16 @@ constexpr std::int64_t kMostBlendPx = 32;
 /// Intermediate tensors of a network, per input pixel; only the pipeline's budget depends on it.
 constexpr std::size_t kNetworkBytesPerPixel = 1024;
 
+/// What tiles have to say of a pixel so that the layers can be made of their weighted sum.
+void plan_channels(PredictionPlan& plan, const PredictOptions& options) {
+  plan.channels = plan.classes;
+  for (const QualityOutput& output : options.quality) {
+    plan.layers.push_back(output.layer);
+    if (output.layer == QualityLayer::kMutualInformation) plan.mean_entropy_channel = plan.channels++;
+    if (output.layer == QualityLayer::kDisagreement) plan.square_channel = plan.channels++;
+  }
+}
+
 }  // namespace
 
 Window PredictionPlan::input_window(const Window& core) const {
@@ -40,8 +50,8 @@ Window PredictionPlan::final_window(const Window& core) const {
 
 std::size_t PredictionPlan::tile_bytes() const {
   const Window input = input_window({0, 0, std::min(tile_px, grid.width), std::min(tile_px, grid.height)});
-  const auto channels = static_cast<std::size_t>(bands + classes);
-  return static_cast<std::size_t>(input.pixels()) * (2 * sizeof(float) * channels + kNetworkBytesPerPixel);
+  const auto planes = static_cast<std::size_t>(bands + channels);
+  return static_cast<std::size_t>(input.pixels()) * (2 * sizeof(float) * planes + kNetworkBytesPerPixel);
 }
 
 PredictionPlan make_plan(const geo::Grid& grid, const ModelSpec& spec, const PredictOptions& options) {
@@ -52,6 +62,7 @@ PredictionPlan make_plan(const geo::Grid& grid, const ModelSpec& spec, const Pre
   plan.bands = static_cast<int>(spec.bands.size());
   plan.source_bands = options.bands;
   plan.classes = static_cast<int>(spec.classes.size());
+  plan_channels(plan, options);
   const std::int64_t radius = spec.receptive_radius_px;
   plan.halo_px = options.halo_px.value_or(round_up(std::max(radius, kLeastHaloPx), plan.stride_px));
   plan.tiles = geo::make_tiles(grid, options.tile_px, plan.halo_px);

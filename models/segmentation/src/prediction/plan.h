@@ -21,7 +21,11 @@ struct PredictionPlan {
   int bands = 0;
   std::vector<int> source_bands;  ///< of the image, in the model's order; empty = all
   int classes = 0;
-  double entropy_steps = 180.0;  ///< stored value of an entropy of 1 nat
+  std::vector<QualityLayer> layers;  ///< asked for
+  int channels = 0;                  ///< of what a tile says of a pixel: its scores, then, where needed:
+  int mean_entropy_channel = -1;     ///< mean of the passes' entropies, in nats; -1 = not needed
+  int square_channel = -1;           ///< sum of the squared scores; -1 = not needed
+  double entropy_steps = 180.0;      ///< stored value of an entropy of 1 nat
 
   /// What the network sees for a tile: core and halo, begun and ended at multiples of the stride. May leave
   /// the grid.

@@ -11,6 +11,7 @@
 #include <furrow/geo/core/log.h>
 #include <furrow/geo/core/text.h>
 
+#include "pass_sums.h"
 #include "score_quantiser.h"
 
 namespace furrow::segmentation {
@@ -21,22 +22,15 @@ constexpr std::int64_t kWindowPx = 128;
 constexpr std::int64_t kWindowsASide = 3;
 constexpr double kLeastAgreement = 0.999;
 
-geo::Raster<float> scores_of(const PartScoreFunction& score, const TileJob& job, const PredictionPlan& plan) {
-  geo::Raster<float> scores(job.core.width, job.core.height, plan.classes);
-  score(job.pixels.data(), 1, plan.bands, job.input.height, job.input.width, within(job.core, job.input),
-        scores.data());
-  return scores;
-}
-
 /// Valid pixels of a window, and those of them on which all classes agree.
 std::pair<std::int64_t, std::int64_t> count(const TileJob& job, const geo::Raster<float>& a,
-                                            const geo::Raster<float>& b) {
+                                            const geo::Raster<float>& b, int classes) {
   std::int64_t valid = 0, agreeing = 0;
   for (std::int64_t row = 0; row < job.core.height; ++row) {
     for (std::int64_t col = 0; col < job.core.width; ++col) {
       if (job.valid.at(job.core.col - job.share.col + col, job.core.row - job.share.row + row) == 0) continue;
       bool agrees = true;
-      for (int k = 0; k < a.bands(); ++k) {
+      for (int k = 0; k < classes; ++k) {
         const auto difference =
             static_cast<double>(a.at(col, row, k)) - static_cast<double>(b.at(col, row, k));
         agrees = agrees && std::abs(difference) * kScoreSteps <= 1.0;
@@ -58,10 +52,10 @@ geo::Window sample_window(const geo::Grid& grid, std::int64_t i) {
 }  // namespace
 
 QuickerScores compare_quicker(const PredictionPlan& plan, const TileSource& source,
-                              const PartScoreFunction& exact, const PartScoreFunction& quicker,
-                              geo::ExecContext& exec) {
+                              std::span<const PartScoreFunction> exact,
+                              std::span<const PartScoreFunction> quicker, geo::ExecContext& exec) {
   QuickerScores result{false, std::numeric_limits<double>::quiet_NaN()};
-  if (!quicker || plan.grid.width * plan.grid.height < kLeastScenePixels) return result;
+  if (quicker.empty() || plan.grid.width * plan.grid.height < kLeastScenePixels) return result;
   std::atomic<std::int64_t> valid = 0, agreeing = 0;
   tbb::parallel_for(std::int64_t{0}, kWindowsASide * kWindowsASide, [&](std::int64_t i) {
     exec.check_cancelled();
@@ -70,7 +64,9 @@ QuickerScores compare_quicker(const PredictionPlan& plan, const TileSource& sour
     if (job.core.empty()) return;
     source.load(job);
     if (job.empty) return;
-    const auto [all, same] = count(job, scores_of(exact, job, plan), scores_of(quicker, job, plan));
+    const geo::Window part = within(job.core, job.input);
+    const auto [all, same] = count(job, score_in_passes(exact, plan, job, part),
+                                   score_in_passes(quicker, plan, job, part), plan.classes);
     valid += all;
     agreeing += same;
   });

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <span>
+
 #include <furrow/geo/core/exec_context.h>
 #include <furrow/segmentation/predictor.h>
 
@@ -14,10 +16,11 @@ struct QuickerScores {
   double agreement = 0.0;  ///< share of the compared pixels on which they agree; NaN: not compared
 };
 
-/// Scores some windows of the scene with both functions, see PredictOptions::quicker. The windows depend on
-/// the scene's size alone, so the answer depends neither on threads nor on tiles.
+/// Scores some windows of the scene with both sets of passes, see PredictOptions::quicker. The windows depend
+/// on the scene's size alone, so the answer depends neither on threads nor on tiles.
 [[nodiscard]] QuickerScores compare_quicker(const PredictionPlan& plan, const TileSource& source,
-                                            const PartScoreFunction& exact, const PartScoreFunction& quicker,
+                                            std::span<const PartScoreFunction> exact,
+                                            std::span<const PartScoreFunction> quicker,
                                             geo::ExecContext& exec);
 
 }  // namespace furrow::segmentation

@@ -31,11 +31,15 @@ std::string text_of(std::span<const geo::BandStatistics> statistics) {
 RunFacts settings_of(const PredictionPlan& plan, const ModelSpec& spec, const PredictOptions& options) {
   std::string bands;
   for (const int band : options.bands) bands += std::to_string(band + 1) + " ";
+  std::string layers;
+  for (const QualityLayer layer : plan.layers) layers += name_of(layer) + " ";
   return {{"Furrow's version", geo::furrow_version()},
           {"model", spec.id},
           {"weights", spec.weights_sha256},
           {"temperature", geo::shortest(spec.temperature)},
           {"precision", options.precision},
+          {"passes", options.passes},
+          {"quality layers", layers},
           {"image size", geo::concat(plan.grid.width, " x ", plan.grid.height)},
           {"image position", text_of(plan.grid.transform)},
           {"image CRS", geo::sha256_of(plan.grid.crs.wkt())},

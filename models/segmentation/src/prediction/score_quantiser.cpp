@@ -9,28 +9,51 @@
 
 namespace furrow::segmentation {
 
-ScoreQuantiser::ScoreQuantiser(const PredictionPlan& plan, std::string image)
-    : m_plan(plan), m_image(std::move(image)) {}
+namespace {
 
-void ScoreQuantiser::store(TileJob& job, std::int64_t col, std::int64_t row,
-                           std::span<const double> scores) const {
-  const std::int64_t x = col - job.final.col;
-  const std::int64_t y = row - job.final.row;
-  for (int k = 0; k < m_plan.classes; ++k) {
-    const double p = scores[static_cast<std::size_t>(k)];
-    if (std::isnan(p)) fail(col, row);
-    job.bytes.at(x, y, k) = static_cast<std::uint8_t>(std::clamp(p, 0.0, 1.0) * kScoreSteps + 0.5);
-  }
-  if (!job.entropy.empty()) job.entropy.at(x, y) = entropy_byte(scores);
+std::uint8_t below_nodata(double steps) {
+  return static_cast<std::uint8_t>(std::min(steps + 0.5, 254.0));
 }
 
-std::uint8_t ScoreQuantiser::entropy_byte(std::span<const double> scores) const {
+}  // namespace
+
+double entropy_of(std::span<const double> scores) {
   double entropy = 0.0;
   for (const double p : scores) {
     if (p > 0.0) entropy -= p * std::log(p);
   }
-  const double stored = std::max(0.0, entropy) * m_plan.entropy_steps + 0.5;
-  return static_cast<std::uint8_t>(std::min(stored, 254.0));
+  return entropy;
+}
+
+ScoreQuantiser::ScoreQuantiser(const PredictionPlan& plan, std::string image)
+    : m_plan(plan), m_image(std::move(image)) {}
+
+void ScoreQuantiser::store(TileJob& job, std::int64_t col, std::int64_t row, std::span<const double> said,
+                           bool is_shared) const {
+  const std::int64_t x = col - job.final.col;
+  const std::int64_t y = row - job.final.row;
+  for (int k = 0; k < m_plan.classes; ++k) {
+    const double p = said[static_cast<std::size_t>(k)];
+    if (std::isnan(p)) fail(col, row);
+    job.bytes.at(x, y, k) = static_cast<std::uint8_t>(std::clamp(p, 0.0, 1.0) * kScoreSteps + 0.5);
+  }
+  for (std::size_t i = 0; i < m_plan.layers.size(); ++i)
+    job.quality.at(x, y, static_cast<int>(i)) = quality_byte(m_plan.layers[i], said, is_shared);
+}
+
+std::uint8_t ScoreQuantiser::quality_byte(QualityLayer layer, std::span<const double> said,
+                                          bool is_shared) const {
+  const auto scores = said.first(static_cast<std::size_t>(m_plan.classes));
+  if (layer == QualityLayer::kDisagreement) {
+    if (!is_shared) return kNodata;
+    double variances = said[static_cast<std::size_t>(m_plan.square_channel)];
+    for (const double p : scores) variances -= p * p;
+    return below_nodata(std::sqrt(std::max(0.0, variances) / 2.0) * kScoreSteps);
+  }
+  double entropy = entropy_of(scores);
+  if (layer == QualityLayer::kMutualInformation)
+    entropy -= said[static_cast<std::size_t>(m_plan.mean_entropy_channel)];
+  return below_nodata(std::max(0.0, entropy) * m_plan.entropy_steps);
 }
 
 void ScoreQuantiser::fail(std::int64_t col, std::int64_t row) const {

@@ -17,10 +17,10 @@ std::size_t index(std::int64_t value) {
 SeamBlender::SeamBlender(const PredictionPlan& plan, const ScoreQuantiser& quantiser)
     : m_plan(plan),
       m_quantiser(quantiser),
-      m_above(plan.blend_px > 0 ? plan.grid.width : 0, 2 * plan.blend_px, plan.classes),
+      m_above(plan.blend_px > 0 ? plan.grid.width : 0, 2 * plan.blend_px, plan.channels),
       m_below(m_above),
-      m_left(2 * plan.blend_px, plan.tile_px + plan.blend_px, plan.classes),
-      m_scores(static_cast<std::size_t>(plan.classes)) {}
+      m_left(2 * plan.blend_px, plan.tile_px + plan.blend_px, plan.channels),
+      m_scores(static_cast<std::size_t>(plan.channels)) {}
 
 void SeamBlender::add(TileJob& job) {
   if (m_plan.blend_px == 0) return;
@@ -51,7 +51,7 @@ void SeamBlender::add(TileJob& job) {
 }
 
 void SeamBlender::weigh(const TileJob& job, std::int64_t col, std::int64_t row, float weight) {
-  for (int k = 0; k < m_plan.classes; ++k) {
+  for (int k = 0; k < m_plan.channels; ++k) {
     const float score = job.scores.at(col - job.share.col, row - job.share.row, k);
     m_scores[static_cast<std::size_t>(k)] = static_cast<double>(weight) * static_cast<double>(score);
   }
@@ -61,7 +61,7 @@ void SeamBlender::place(TileJob& job, std::int64_t col, std::int64_t row, bool i
                         bool in_top_band) {
   const bool for_below = row >= job.final.end_row();
   const bool for_right = col >= job.final.end_col();
-  for (int k = 0; k < m_plan.classes; ++k) {
+  for (int k = 0; k < m_plan.channels; ++k) {
     double& sum = m_scores[static_cast<std::size_t>(k)];
     if (for_below) {
       m_below.at(col, row - job.final.end_row(), k) += sum;
@@ -75,7 +75,7 @@ void SeamBlender::place(TileJob& job, std::int64_t col, std::int64_t row, bool i
     if (in_top_band) sum += m_above.at(col, row - job.final.row, k);
   }
   if (for_below || for_right || job.valid.at(col - job.share.col, row - job.share.row) == 0) return;
-  m_quantiser.store(job, col, row, m_scores);
+  m_quantiser.store(job, col, row, m_scores, in_left_band || in_top_band);
 }
 
 }  // namespace furrow::segmentation

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 
@@ -33,15 +34,23 @@ struct TileJob {
   geo::Window final;                  ///< written when this tile is blended
   geo::Raster<float> pixels;          ///< [bands, input]
   geo::Raster<std::uint8_t> valid;    ///< [1, share]
-  geo::Raster<float> scores;          ///< [classes, share]
+  geo::Raster<float> scores;          ///< [channels, share]
   geo::Raster<std::uint8_t> bytes;    ///< [classes, final]
-  geo::Raster<std::uint8_t> entropy;  ///< [1, final], or empty
+  geo::Raster<std::uint8_t> quality;  ///< [layers, final]; empty without layers
   bool empty = false;                 ///< no valid pixel in its share
 };
 
 /// `window` as seen from the first pixel of `frame`.
 [[nodiscard]] inline geo::Window within(const geo::Window& window, const geo::Window& frame) {
   return {window.col - frame.col, window.row - frame.row, window.width, window.height};
+}
+
+/// Some bands of a raster.
+[[nodiscard]] inline geo::Raster<std::uint8_t> bands_of(const geo::Raster<std::uint8_t>& stack, int first,
+                                                        int count) {
+  geo::Raster<std::uint8_t> part(stack.width(), stack.height(), count);
+  for (int b = 0; b < count; ++b) std::ranges::copy(stack.band(first + b), part.band(b).begin());
+  return part;
 }
 
 }  // namespace furrow::segmentation

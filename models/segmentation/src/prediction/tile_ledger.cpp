@@ -1,7 +1,6 @@
 #include "tile_ledger.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <map>
 #include <string_view>
@@ -66,22 +65,18 @@ bool is_nodata(const geo::Raster<std::uint8_t>& pixels) {
   return std::ranges::all_of(pixels.data(), [](std::uint8_t v) { return v == kNodata; });
 }
 
-geo::Raster<std::uint8_t> bands_of(const geo::Raster<std::uint8_t>& stack, int first, int count) {
-  geo::Raster<std::uint8_t> part(stack.width(), stack.height(), count);
-  for (int b = 0; b < count; ++b) std::ranges::copy(stack.band(first + b), part.band(b).begin());
-  return part;
-}
-
 }  // namespace
 
-bool is_finished(const std::string& output, const std::string& entropy, const std::string& checksum) {
+bool is_finished(const std::string& output, std::span<const QualityOutput> quality,
+                 const std::string& checksum) {
   const fs::path note = folder_of(output) / kNote;
   std::error_code ec;
   if (!fs::is_regular_file(note, ec) || geo::read_text_file(note) != checksum) return false;
   const auto noted = fs::last_write_time(note, ec);
-  return std::ranges::all_of(std::array{output, entropy}, [&](const std::string& path) {
-    return path.empty() || (fs::is_regular_file(path, ec) && fs::last_write_time(path, ec) >= noted);
-  });
+  const auto is_there = [&](const std::string& path) {
+    return fs::is_regular_file(path, ec) && fs::last_write_time(path, ec) >= noted;
+  };
+  return is_there(output) && std::ranges::all_of(quality, is_there, &QualityOutput::path);
 }
 
 void forget_finished(const std::string& output) {
@@ -90,11 +85,9 @@ void forget_finished(const std::string& output) {
   fs::remove(folder_of(output), ec);
 }
 
-TileLedger::TileLedger(const std::string& output, const PredictionPlan& plan, const RunFacts& facts,
-                       bool with_entropy)
+TileLedger::TileLedger(const std::string& output, const PredictionPlan& plan, const RunFacts& facts)
     : m_folder(folder_of(output)),
       m_plan(plan),
-      m_with_entropy(with_entropy),
       m_columns(static_cast<std::size_t>((plan.grid.width + plan.tile_px - 1) / plan.tile_px)),
       m_head(head_of(facts)) {
   const fs::path ledger = m_folder / "ledger";
@@ -152,7 +145,7 @@ void TileLedger::replay(PredictionOutputs& outputs, PredictReport& report) const
       const auto stack = reader.read<std::uint8_t>({job.final.col, 0, job.final.width, job.final.height});
       if (is_nodata(stack)) continue;
       job.bytes = bands_of(stack, 0, m_plan.classes);
-      if (m_with_entropy) job.entropy = bands_of(stack, m_plan.classes, 1);
+      job.quality = bands_of(stack, m_plan.classes, static_cast<int>(m_plan.layers.size()));
       outputs.write(job);
     }
     report.empty_tiles += m_rows[r].empty_tiles;
@@ -163,7 +156,7 @@ void TileLedger::replay(PredictionOutputs& outputs, PredictReport& report) const
 void TileLedger::add(const TileJob& job, std::int64_t valid_pixels) {
   if (!m_piece) {
     geo::RasterSpec spec;
-    spec.bands = m_plan.classes + (m_with_entropy ? 1 : 0);
+    spec.bands = m_plan.classes + static_cast<int>(m_plan.layers.size());
     spec.nodata = kNodata;
     spec.cog = false;
     const geo::Window strip{0, job.final.row, m_plan.grid.width, job.final.height};
@@ -221,10 +214,12 @@ fs::path TileLedger::piece(std::size_t row) const {
 }
 
 geo::Raster<std::uint8_t> TileLedger::stacked(const TileJob& job) const {
-  if (!m_with_entropy) return job.bytes;
-  geo::Raster<std::uint8_t> stack(job.final.width, job.final.height, m_plan.classes + 1);
+  const int layers = job.quality.bands();
+  if (layers == 0) return job.bytes;
+  geo::Raster<std::uint8_t> stack(job.final.width, job.final.height, m_plan.classes + layers);
   for (int b = 0; b < m_plan.classes; ++b) std::ranges::copy(job.bytes.band(b), stack.band(b).begin());
-  std::ranges::copy(job.entropy.band(0), stack.band(m_plan.classes).begin());
+  for (int b = 0; b < layers; ++b)
+    std::ranges::copy(job.quality.band(b), stack.band(m_plan.classes + b).begin());
   return stack;
 }
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,10 +29,9 @@ namespace furrow::segmentation {
 class TileLedger {
  public:
   /// Opens or begins the ledger of `output`.
-  /// @param with_entropy  whether jobs have an entropy raster
   /// @throws geo::InvalidArgument  the ledger is of a run with other facts; the message names them
   /// @throws geo::IoError          the folder cannot be read or written
-  TileLedger(const std::string& output, const PredictionPlan& plan, const RunFacts& facts, bool with_entropy);
+  TileLedger(const std::string& output, const PredictionPlan& plan, const RunFacts& facts);
 
   /// The tile to go on with. The blend of the first row that is missing needs the scores of the row above it,
   /// which is therefore scored again.
@@ -66,7 +66,6 @@ class TileLedger {
 
   std::filesystem::path m_folder;
   const PredictionPlan& m_plan;
-  bool m_with_entropy;
   std::size_t m_columns;  ///< tiles in a row
   std::string m_head;
   std::vector<Row> m_rows;
@@ -75,7 +74,7 @@ class TileLedger {
 };
 
 /// True when the outputs are there and younger than the note of a run with this checksum.
-[[nodiscard]] bool is_finished(const std::string& output, const std::string& entropy,
+[[nodiscard]] bool is_finished(const std::string& output, std::span<const QualityOutput> quality,
                                const std::string& checksum);
 
 }  // namespace furrow::segmentation

@@ -3,37 +3,40 @@
 #include <cstdint>
 #include <vector>
 
+#include "pass_sums.h"
+
 namespace furrow::segmentation {
 
 using geo::Raster;
 
-TileScorer::TileScorer(const PredictionPlan& plan, const PartScoreFunction& score,
-                       const ScoreQuantiser& quantiser, bool with_entropy)
-    : m_plan(plan), m_score(score), m_quantiser(quantiser), m_with_entropy(with_entropy) {}
+TileScorer::TileScorer(const PredictionPlan& plan, std::span<const PartScoreFunction> passes,
+                       const ScoreQuantiser& quantiser)
+    : m_plan(plan), m_passes(passes), m_quantiser(quantiser) {}
 
 void TileScorer::run(TileJob& job) const {
   if (job.empty) return;
-  job.scores = Raster<float>(job.share.width, job.share.height, m_plan.classes);
-  m_score(job.pixels.data(), 1, m_plan.bands, job.input.height, job.input.width, within(job.share, job.input),
-          job.scores.data());
+  job.scores = score_in_passes(m_passes, m_plan, job, within(job.share, job.input));
   job.pixels = {};
   job.bytes = Raster<std::uint8_t>(job.final.width, job.final.height, m_plan.classes, kNodata);
-  if (m_with_entropy) job.entropy = Raster<std::uint8_t>(job.final.width, job.final.height, 1, kNodata);
+  if (!m_plan.layers.empty()) {
+    const auto layers = static_cast<int>(m_plan.layers.size());
+    job.quality = Raster<std::uint8_t>(job.final.width, job.final.height, layers, kNodata);
+  }
   store_unshared(job);
 }
 
 void TileScorer::store_unshared(TileJob& job) const {
   const std::int64_t begin_col = job.core.col > 0 ? job.core.col + m_plan.blend_px : 0;
   const std::int64_t begin_row = job.core.row > 0 ? job.core.row + m_plan.blend_px : 0;
-  std::vector<double> scores(static_cast<std::size_t>(m_plan.classes));
+  std::vector<double> said(static_cast<std::size_t>(m_plan.channels));
   for (std::int64_t row = begin_row; row < job.final.end_row(); ++row) {
     for (std::int64_t col = begin_col; col < job.final.end_col(); ++col) {
       if (job.valid.at(col - job.share.col, row - job.share.row) == 0) continue;
-      for (int k = 0; k < m_plan.classes; ++k) {
+      for (int k = 0; k < m_plan.channels; ++k) {
         const float score = job.scores.at(col - job.share.col, row - job.share.row, k);
-        scores[static_cast<std::size_t>(k)] = static_cast<double>(score);
+        said[static_cast<std::size_t>(k)] = static_cast<double>(score);
       }
-      m_quantiser.store(job, col, row, scores);
+      m_quantiser.store(job, col, row, said, false);
     }
   }
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <span>
+
 #include <furrow/segmentation/predictor.h>
 
 #include "plan.h"
@@ -8,11 +10,12 @@
 
 namespace furrow::segmentation {
 
-/// Runs the network on a tile and stores the pixels that no other tile shares. Safe from several threads.
+/// Runs the network, or each of several passes, on a tile and stores the pixels that no other tile shares.
+/// Safe from several threads.
 class TileScorer {
  public:
-  TileScorer(const PredictionPlan& plan, const PartScoreFunction& score, const ScoreQuantiser& quantiser,
-             bool with_entropy);
+  TileScorer(const PredictionPlan& plan, std::span<const PartScoreFunction> passes,
+             const ScoreQuantiser& quantiser);
 
   void run(TileJob& job) const;
 
@@ -20,9 +23,8 @@ class TileScorer {
   void store_unshared(TileJob& job) const;
 
   const PredictionPlan& m_plan;
-  const PartScoreFunction& m_score;
+  std::span<const PartScoreFunction> m_passes;
   const ScoreQuantiser& m_quantiser;
-  bool m_with_entropy;
 };
 
 }  // namespace furrow::segmentation

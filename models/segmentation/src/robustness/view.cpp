@@ -17,17 +17,6 @@ using geo::Raster;
 using geo::Window;
 using Family = PerturbationFamily;
 
-Raster<float> turned_raster(Raster<float> raster, int turn) {
-  Patch patch;
-  patch.pixels = std::move(raster);
-  return turned(patch, turn).pixels;
-}
-
-/// The turn that undoes another one; mirrored ones undo themselves.
-int undone(int turn) {
-  return turn < 4 ? (4 - turn) % 4 : turn;
-}
-
 /// The core with its surroundings on two sides only.
 Window corner_window(const PredictionPlan& plan, const Window& core, int corner) {
   const Window all = plan.input_window(core);
@@ -81,8 +70,8 @@ Raster<float> NetworkView::scores(const SceneWindow& window) const {
 
 Raster<float> NetworkView::turned_scores(const SceneWindow& window, int turn) const {
   const Window seen = plan.input_window(window.core);
-  const Raster<float> scores = answer(turned_raster(input(window, seen), turn));
-  return cut(turned_raster(scores, undone(turn)), within(window.core, seen));
+  const Raster<float> scores = answer(turned(input(window, seen), turn));
+  return cut(turned(scores, undone_turn(turn)), within(window.core, seen));
 }
 
 Raster<float> NetworkView::resampled_scores(const SceneWindow& window, double pixel_size) const {

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include <furrow/segmentation/dataset_shift.h>
 #include <furrow/segmentation/model_spec.h>
@@ -30,6 +32,12 @@ class TrainedNetwork {
   [[nodiscard]] PartScoreFunction part_score_function(Precision precision = Precision::kFp32) const;
   /// Whether bf16 can be asked for.
   [[nodiscard]] bool has_bf16() const noexcept;
+  /// Passes in which channels of features are dropped at random as in training (Monte Carlo dropout):
+  /// networks that could have been. The same channels for every tile and every scene; they follow from
+  /// `seed`.
+  /// @throws geo::ModelError  the model was trained without dropout, or its architecture is not built in
+  [[nodiscard]] std::vector<PartScoreFunction> dropout_passes(int passes, std::uint64_t seed,
+                                                              Precision precision = Precision::kFp32) const;
   /// What measures how far a scene lies from the training; valid while this object lives.
   /// @return  nullopt, with a line in the log, when the model holds no features of its training windows
   /// @throws geo::IoError, geo::ModelError  the file of features is missing, changed or no such file

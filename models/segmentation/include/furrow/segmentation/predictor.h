@@ -30,25 +30,47 @@ using PartScoreFunction =
 /// Cuts parts out of whole answers. Thread-safe if `score` is.
 [[nodiscard]] PartScoreFunction part_of_whole(ScoreFunction score);
 
+/// Rasters beside the scores that say how far to trust them; uint8, nodata 255.
+enum class QualityLayer {
+  /// -sum p ln p of the scores, in nats, with scale 1/180 (ln 3 = 198; more than 4 classes: ln n / 254).
+  kEntropy,
+  /// Entropy of the scores less the mean entropy of the passes, in nats, scaled as the entropy: 0 where the
+  /// passes agree, however undecided each of them is (Depeweg et al. 2018). Needs two passes or more.
+  kMutualInformation,
+  /// sqrt(sum of variances / 2) of the scores of the tiles that overlap at a pixel, weighted as they are
+  /// blended: half the difference of the scores in the middle of a seam between two tiles. Scale 1/200;
+  /// nodata where only one tile scored.
+  kDisagreement
+};
+
+/// "entropy", "mutual information", "disagreement".
+[[nodiscard]] std::string name_of(QualityLayer layer);
+
+struct QualityOutput {
+  QualityLayer layer = QualityLayer::kEntropy;
+  std::string path;
+};
+
 struct PredictOptions {
   std::int64_t tile_px = 256;  ///< core of a tile
   /// Pixels that the network sees around each core. Default: the model's receptive radius (at least 16),
   /// rounded up to a multiple of its stride: then tiled and untiled prediction give the same scores.
   std::optional<std::int64_t> halo_px;
-  bool blend = true;                  ///< Hann-weighted overlap; false: crop to the core
-  const ShiftCheck* shift = nullptr;  ///< measures how far the scene lies from the training; nullptr = no
-  double shift_quantile = 0.99;       ///< a scene beyond it gets a warning
-  std::string entropy_path;  ///< also write the entropy raster (nats, uint8, scale 1/180); empty = no
+  bool blend = true;                   ///< Hann-weighted overlap; false: crop to the core
+  const ShiftCheck* shift = nullptr;   ///< measures how far the scene lies from the training; nullptr = no
+  double shift_quantile = 0.99;        ///< a scene beyond it gets a warning
+  std::vector<QualityOutput> quality;  ///< each layer at most once
   bool overwrite = false;
   /// Keeps finished rows of tiles in the folder `<output>.partial` until the output is there, and goes on
   /// from them. A note stays in it until forget_finished; by it a later run of the same settings knows the
   /// output.
   bool resume = false;
-  std::string precision;  ///< what `score` and `quicker` compute in; only compared by `resume`
-  /// A quicker function that rounds, for example one in bf16. It scores the scene instead when both agree to
-  /// 1/200 in all classes on 99.9 % of the pixels of sample windows. Scenes below 4 million pixels are not
-  /// worth the comparison.
-  PartScoreFunction quicker;
+  std::string precision;  ///< what the passes and `quicker` compute in; only compared by `resume`
+  std::string passes;     ///< what they are, in words; only compared by `resume`
+  /// As many quicker functions as there are passes, which round, for example in bf16. They score the scene
+  /// instead when the mean of all agrees to 1/200 in all classes on 99.9 % of the pixels of sample windows.
+  /// Scenes below 4 million pixels are not worth the comparison. Empty = none.
+  std::vector<PartScoreFunction> quicker;
   std::vector<int> bands;  ///< 0-based bands of the image in the model's order; empty = all as they stand
   geo::Crs image_crs;      ///< whatever the image says; empty = believe the image
   std::string crs_switch = "--image-crs";  ///< the command's option behind it, named in messages
@@ -80,16 +102,20 @@ struct PredictReport {
 /// of its stride, so that pooling cells lie the same in every tile. Blending (Hann, 2 x blend_px wide, at
 /// most 64 px) uses what the halo has beyond the receptive radius; a halo shorter than that radius gives half
 /// of itself to the blend, which then hides seams that cropping would show. Where all pixels in reach of a
-/// tile are nodata the network is not asked. Entropy: -sum p ln p of the blended scores, in nats, stored with
-/// scale 1/180 (ln 3 = 198; more than 4 classes: ln n / 254), nodata 255. Results do not depend on threads,
+/// tile are nodata the network is not asked. Results do not depend on threads,
 /// and on tile size only by what lies beyond the receptive field. Statistics for the normalisation come from
 /// the whole scene before the first tile. Memory: tiles in flight plus the blend band of one row of tiles,
 /// not the scene. Outputs appear whole or not at all; a resumed run gives the bytes of one that was not
 /// interrupted. Not for concurrent calls with the same outputs.
+/// @param passes  one network or several (score_passes.h): the scores are the mean of theirs
 /// @throws geo::IoError, geo::CrsError; geo::ModelError (bands or resolution differ, the network gave a score
 /// that is
-///         not a number); geo::InvalidArgument (tile_px < 1, halo_px < 0; resume after something else
+///         not a number); geo::InvalidArgument (tile_px < 1, halo_px < 0; no pass; mutual
+///         information of one pass; resume after something else
 ///         than the outputs changed); geo::Cancelled
+PredictReport predict_scene(const std::string& image, const std::string& output, const ModelSpec& spec,
+                            std::span<const PartScoreFunction> passes, const PredictOptions& options,
+                            geo::ExecContext& exec);
 PredictReport predict_scene(const std::string& image, const std::string& output, const ModelSpec& spec,
                             const PartScoreFunction& score, const PredictOptions& options,
                             geo::ExecContext& exec);
