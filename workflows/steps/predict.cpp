@@ -5,11 +5,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <furrow/geo/core/error.h>
+#include <furrow/geo/core/log.h>
 #include <furrow/geo/core/text.h>
 #include <furrow/geo/raster/raster_list.h>
+#include <furrow/geo/vector/layer.h>
 #include <furrow/segmentation/ensemble.h>
 #include <furrow/segmentation/network.h>
 #include <furrow/segmentation/predictor.h>
@@ -104,6 +107,24 @@ class Predict final : public Step {
             "Keep finished rows of tiles in OUT.partial until OUT is there, and go on from them after an "
             "interruption; "
             "finished images are skipped");
+    t.add("window", &m_window)
+        .count(4)
+        .unit("px")
+        .group("Part of the images")
+        .excludes("bbox")
+        .help("Score only this part: col,row,width,height in pixels of each image");
+    t.add("bbox", &m_bbox)
+        .count(4)
+        .group("Part of the images")
+        .help("Score only xmin,ymin,xmax,ymax, in the CRS of each image or --bbox-crs");
+    t.add("bbox-crs", &m_bbox_crs).group("Part of the images").help("CRS of --bbox, for example EPSG:4326");
+    t.add("cutline", &m_cutline)
+        .input("vector layer")
+        .group("Part of the images")
+        .help("Score only inside these polygons; the rest of their box becomes nodata");
+    t.add("cutline-layer", &m_cutline_layer)
+        .group("Part of the images")
+        .help("Layer of the cutline; default: its only polygon layer");
     t.add("tile-px", &m_options.tile_px)
         .unit("px")
         .range(16, 65536)
@@ -142,6 +163,13 @@ class Predict final : public Step {
     }
     (void)output_names(files, m_out, "--out");
     (void)quality_outputs(files);
+    if (!m_bbox.empty() && (m_bbox[0] >= m_bbox[2] || m_bbox[1] >= m_bbox[3]))
+      throw geo::UsageError("--bbox must be xmin,ymin,xmax,ymax with xmin < xmax and ymin < ymax");
+    if (!m_bbox_crs.empty() && m_bbox.empty()) throw geo::UsageError("--bbox-crs is for --bbox");
+    if (!m_cutline_layer.empty() && m_cutline.empty())
+      throw geo::UsageError("--cutline-layer is for --cutline");
+    if (!m_window.empty() && (m_window[0] < 0 || m_window[1] < 0 || m_window[2] < 1 || m_window[3] < 1))
+      throw geo::UsageError("--window must be col,row,width,height with a width and height of 1 or more");
     if (!m_mutual_information.empty() && !m_turns && m_dropout_passes < 2 && m_models.size() < 2) {
       throw geo::UsageError(
           "--mutual-information compares several passes: give --turns, --dropout-passes or several models");
@@ -160,6 +188,7 @@ class Predict final : public Step {
     const auto shift = m_options.shift_quantile > 0.0 ? m_networks.front().shift_check()
                                                       : std::optional<segmentation::ShiftCheck>();
     m_options.shift = shift ? &*shift : nullptr;
+    m_options.area = area();
     m_options.blend = m_blend == "hann";
     m_options.overwrite = context.overwrite();
     m_options.precision = m_precision;
@@ -172,11 +201,18 @@ class Predict final : public Step {
     std::int64_t done = 0;
     std::int64_t in_bf16 = 0;
     std::int64_t finished_before = 0;
+    std::int64_t outside = 0;
     for (std::size_t i = 0; i < images.size(); ++i) {
       m_options.quality = quality[i];
       try {
         const auto report =
             segmentation::predict_scene(images[i].path, outputs[i], spec, passes, m_options, context.exec());
+        if (report.is_outside) {
+          geo::log_info(
+              geo::concat("image ", geo::quoted(images[i].path), " lies outside the part to score: skipped"));
+          ++outside;
+          continue;
+        }
         total.tiles += report.tiles;
         total.empty_tiles += report.empty_tiles;
         total.valid_pixels += report.valid_pixels;
@@ -192,10 +228,15 @@ class Predict final : public Step {
         context.fail(images[i].path, error.what());
       }
     }
+    if (outside > 0 && outside == static_cast<std::int64_t>(images.size())) {
+      throw geo::IoError(
+          "no image reaches into the part to score; check --window, --bbox with its CRS, or --cutline");
+    }
     // Where an image failed, the run can be repeated: those that are finished are known then.
-    if (m_options.resume && done == static_cast<std::int64_t>(images.size()))
+    if (m_options.resume && done + outside == static_cast<std::int64_t>(images.size()))
       std::ranges::for_each(outputs, segmentation::forget_finished);
     context.record("images", done);
+    context.record("images_outside", outside);
     context.record("passes", static_cast<std::int64_t>(passes.size()));
     context.record("images_in_bf16", in_bf16);
     context.record("images_finished_before", finished_before);
@@ -227,6 +268,23 @@ class Predict final : public Step {
   [[nodiscard]] bool have_bf16() const {
     return segmentation::processor_has_bf16() &&
            std::ranges::all_of(m_networks, &segmentation::TrainedNetwork::has_bf16);
+  }
+
+  [[nodiscard]] segmentation::SceneArea area() const {
+    segmentation::SceneArea area;
+    if (!m_window.empty()) area.window = geo::Window{m_window[0], m_window[1], m_window[2], m_window[3]};
+    if (!m_bbox.empty()) area.bbox = geo::Box{m_bbox[0], m_bbox[1], m_bbox[2], m_bbox[3]};
+    if (!m_bbox_crs.empty()) area.bbox_crs = geo::Crs::from_user_input(m_bbox_crs);
+    if (m_cutline.empty()) return area;
+    geo::LayerReadOptions reading;
+    reading.layer = m_cutline_layer;
+    reading.invalid = geo::InvalidGeometry::kRepair;
+    geo::Layer layer = geo::read_layer(m_cutline, reading);
+    area.cutline_crs = layer.crs;
+    for (geo::Feature& feature : layer.features) {
+      if (!feature.geometry.empty()) area.cutline.push_back(std::move(feature.geometry));
+    }
+    return area;
   }
 
   /// Every model, with dropout as often as asked, turned when asked.
@@ -300,6 +358,11 @@ class Predict final : public Step {
   std::string m_entropy;
   std::string m_mutual_information;
   std::string m_disagreement;
+  std::vector<std::int64_t> m_window;
+  std::vector<double> m_bbox;
+  std::string m_bbox_crs;
+  std::string m_cutline;
+  std::string m_cutline_layer;
   bool m_turns = false;
   std::int64_t m_dropout_passes = 0;
   std::int64_t m_seed = 1;

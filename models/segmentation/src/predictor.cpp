@@ -246,7 +246,13 @@ PredictReport predict_scene(const std::string& image, const std::string& output,
   const geo::Point pixel_m = reader.grid().pixel_size_m();
   check_image(spec, image, chosen_bands(reader, options), std::sqrt(pixel_m.x * pixel_m.y));
   check_outputs(image, output, options.quality);
-  const PredictionPlan plan = make_plan(reader.grid(), spec, options);
+  const AreaOnGrid area = place_area(options.area, reader.grid());
+  if (area.window.empty()) {
+    PredictReport report;
+    report.is_outside = true;
+    return report;
+  }
+  const PredictionPlan plan = make_plan(reader.grid(), area, spec, options);
   const RunFacts facts = facts_of(image, plan, spec, options);
   if (options.resume && is_finished(output, options.quality, checksum_of(facts))) {
     PredictReport report;

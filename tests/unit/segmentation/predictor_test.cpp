@@ -258,6 +258,100 @@ TEST(PredictScene, PoolingCellsLieTheSameInEveryTile) {
   }
 }
 
+Raster<std::uint8_t> cut(const Raster<std::uint8_t>& whole, const geo::Window& window) {
+  Raster<std::uint8_t> part(window.width, window.height, whole.bands());
+  for (int b = 0; b < whole.bands(); ++b) {
+    for (std::int64_t row = 0; row < window.height; ++row) {
+      for (std::int64_t col = 0; col < window.width; ++col)
+        part.at(col, row, b) = whole.at(window.col + col, window.row + row, b);
+    }
+  }
+  return part;
+}
+
+TEST(PredictScene, APartOfTheImageIsScoredAsInTheWhole) {
+  const TemporaryFolder folder;
+  const geo::Grid grid = test::utm_grid(101, 75);
+  write_scene(folder / "scene.tif", make_scene(101, 75, true), grid);
+  ModelSpec spec = local_spec();
+  spec.normalisation = {};  // statistics of the whole image
+  spec.stride_px = 4;
+  spec.receptive_radius_px = 3;
+  PredictOptions options;
+  options.tile_px = 16;
+  options.overwrite = true;
+  predict(folder / "scene.tif", folder / "whole.tif", spec, pooling_filter, options);
+  const auto whole = read_all(folder / "whole.tif");
+  for (const geo::Window& window : {geo::Window{0, 0, 101, 75}, geo::Window{13, 9, 50, 41},
+                                    geo::Window{99, 70, 2, 5}, geo::Window{30, 0, 1, 1}}) {
+    options.area.window = window;
+    predict(folder / "scene.tif", folder / "part.tif", spec, pooling_filter, options);
+    EXPECT_EQ(read_all(folder / "part.tif").data(), cut(whole, window).data()) << window.col;
+    EXPECT_TRUE(geo::RasterReader((folder / "part.tif").string()).grid().same_as(grid.subgrid(window)));
+  }
+  options.area.window = {90, 60, 500, 500};  // cut with the image
+  predict(folder / "scene.tif", folder / "part.tif", spec, pooling_filter, options);
+  EXPECT_EQ(read_all(folder / "part.tif").data(), cut(whole, {90, 60, 11, 15}).data());
+}
+
+TEST(PredictScene, ABoxInAnotherCrsCoversItsPixels) {
+  const TemporaryFolder folder;
+  const geo::Grid grid = test::utm_grid(101, 75);
+  write_scene(folder / "scene.tif", make_scene(101, 75, false), grid);
+  PredictOptions options;
+  const geo::Box box = grid.bounds({20, 10, 30, 25});
+  geo::Box lonlat;
+  const geo::CoordinateTransform to_lonlat(grid.crs, geo::lonlat_crs());
+  for (const geo::Point corner : {geo::Point{box.min_x, box.min_y},
+                                  {box.min_x, box.max_y},
+                                  {box.max_x, box.min_y},
+                                  {box.max_x, box.max_y}}) {
+    lonlat.expand(to_lonlat.apply(corner));
+  }
+  options.area.bbox = lonlat;
+  options.area.bbox_crs = geo::lonlat_crs();
+  predict(folder / "scene.tif", folder / "part.tif", local_spec(), local_filter, options);
+  const geo::Grid found = geo::RasterReader((folder / "part.tif").string()).grid();
+  EXPECT_LE(found.bounds().min_x, box.min_x);
+  EXPECT_GE(found.bounds().max_y, box.max_y);
+  EXPECT_NEAR(static_cast<double>(found.width), 31.0, 2.0);
+  EXPECT_NEAR(static_cast<double>(found.height), 26.0, 2.0);
+
+  options.area.bbox = geo::Box{0.0, 0.0, 1.0, 1.0};
+  options.overwrite = true;
+  const auto report = predict(folder / "scene.tif", folder / "none.tif", local_spec(), local_filter, options);
+  EXPECT_TRUE(report.is_outside);
+  EXPECT_FALSE(std::filesystem::exists(folder / "none.tif"));
+}
+
+TEST(PredictScene, ACutlineKeepsThePixelsWhoseCentresLieInside) {
+  const TemporaryFolder folder;
+  const geo::Grid grid = test::utm_grid(60, 50);
+  write_scene(folder / "scene.tif", make_scene(60, 50, false), grid);
+  PredictOptions options;
+  options.tile_px = 16;
+  predict(folder / "scene.tif", folder / "whole.tif", local_spec(), local_filter, options);
+  const auto corner = [&](double col, double row) { return grid.transform.to_world({col, row}); };
+  const geo::Polygon triangle{{corner(5, 5), corner(5, 45), corner(45, 45), corner(5, 5)}, {}};
+  options.area.cutline = {{triangle}};
+  options.area.cutline_crs = grid.crs;
+  const auto report = predict(folder / "scene.tif", folder / "part.tif", local_spec(), local_filter, options);
+  const auto whole = read_all(folder / "whole.tif");
+  const auto part = read_all(folder / "part.tif");
+  ASSERT_EQ(part.width(), 40);
+  ASSERT_EQ(part.height(), 40);
+  std::int64_t inside = 0;
+  for (std::int64_t row = 0; row < 40; ++row) {
+    for (std::int64_t col = 0; col < 40; ++col) {
+      if (col == row) continue;  // centres on the outline
+      inside += col < row ? 1 : 0;
+      EXPECT_EQ(part.at(col, row, 1), col < row ? whole.at(col + 5, row + 5, 1) : 255) << col << " " << row;
+    }
+  }
+  EXPECT_NEAR(static_cast<double>(report.valid_pixels), static_cast<double>(inside), 40.0);
+  EXPECT_GT(report.empty_tiles, 0) << "tiles beyond the cutline never reach the network";
+}
+
 TEST(PredictScene, BytesDoNotDependOnThreads) {
   const TemporaryFolder folder;
   write_scene(folder / "scene.tif", make_scene(300, 211, true), test::utm_grid(300, 211));

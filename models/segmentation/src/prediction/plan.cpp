@@ -34,10 +34,15 @@ void plan_channels(PredictionPlan& plan, const PredictOptions& options) {
 }  // namespace
 
 Window PredictionPlan::input_window(const Window& core) const {
-  const Window halo = geo::grow(core, halo_px);
+  const Window halo = on_image(geo::grow(core, halo_px));
   const std::int64_t col = round_down(halo.col, stride_px);
   const std::int64_t row = round_down(halo.row, stride_px);
-  return {col, row, round_up(halo.end_col(), stride_px) - col, round_up(halo.end_row(), stride_px) - row};
+  return {col - area.col, row - area.row, round_up(halo.end_col(), stride_px) - col,
+          round_up(halo.end_row(), stride_px) - row};
+}
+
+Window PredictionPlan::on_image(const Window& window) const {
+  return {window.col + area.col, window.row + area.row, window.width, window.height};
 }
 
 Window PredictionPlan::final_window(const Window& core) const {
@@ -54,9 +59,14 @@ std::size_t PredictionPlan::tile_bytes() const {
   return static_cast<std::size_t>(input.pixels()) * (2 * sizeof(float) * planes + kNetworkBytesPerPixel);
 }
 
-PredictionPlan make_plan(const geo::Grid& grid, const ModelSpec& spec, const PredictOptions& options) {
+PredictionPlan make_plan(const geo::Grid& image, const AreaOnGrid& area, const ModelSpec& spec,
+                         const PredictOptions& options) {
   PredictionPlan plan;
-  plan.grid = grid;
+  plan.grid = image.subgrid(area.window);
+  plan.image_width = image.width;
+  plan.image_height = image.height;
+  plan.area = area.window;
+  plan.cutline = area.cutline;
   plan.tile_px = options.tile_px;
   plan.stride_px = std::max(1, spec.stride_px);
   plan.bands = static_cast<int>(spec.bands.size());
@@ -65,7 +75,7 @@ PredictionPlan make_plan(const geo::Grid& grid, const ModelSpec& spec, const Pre
   plan_channels(plan, options);
   const std::int64_t radius = spec.receptive_radius_px;
   plan.halo_px = options.halo_px.value_or(round_up(std::max(radius, kLeastHaloPx), plan.stride_px));
-  plan.tiles = geo::make_tiles(grid, options.tile_px, plan.halo_px);
+  plan.tiles = geo::make_tiles(plan.grid, options.tile_px, plan.halo_px);
   if (options.blend) {
     const std::int64_t spare = plan.halo_px >= radius ? plan.halo_px - radius : plan.halo_px / 2;
     plan.blend_px = std::min({spare, kMostBlendPx, options.tile_px / 2});

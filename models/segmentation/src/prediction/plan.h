@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include <furrow/geo/raster/grid.h>
@@ -12,7 +13,11 @@ namespace furrow::segmentation {
 
 /// Everything about a run that no tile changes.
 struct PredictionPlan {
-  geo::Grid grid;
+  geo::Grid grid;                              ///< of the outputs: the area's window of the image
+  std::int64_t image_width = 0;                ///< px
+  std::int64_t image_height = 0;               ///< px
+  geo::Window area;                            ///< of the image, as large as `grid`
+  std::span<const geo::MultiPolygon> cutline;  ///< in the image's CRS; empty = all
   std::vector<geo::Tile> tiles;
   std::int64_t tile_px = 0;
   std::int64_t halo_px = 0;
@@ -27,16 +32,20 @@ struct PredictionPlan {
   int square_channel = -1;           ///< sum of the squared scores; -1 = not needed
   double entropy_steps = 180.0;      ///< stored value of an entropy of 1 nat
 
-  /// What the network sees for a tile: core and halo, begun and ended at multiples of the stride. May leave
-  /// the grid.
+  /// What the network sees for a tile: core and halo, begun and ended at multiples of the stride from the
+  /// image's corner. May leave the grid and the image.
   [[nodiscard]] geo::Window input_window(const geo::Window& core) const;
   /// Pixels that are complete once this tile and those before it are blended.
   [[nodiscard]] geo::Window final_window(const geo::Window& core) const;
   /// Bytes of one tile in flight, when the network works on it.
   [[nodiscard]] std::size_t tile_bytes() const;
+  /// A window of `grid` in pixels of the image.
+  [[nodiscard]] geo::Window on_image(const geo::Window& window) const;
 };
 
-[[nodiscard]] PredictionPlan make_plan(const geo::Grid& grid, const ModelSpec& spec,
+/// @param image  the whole image's grid
+/// @param area   not empty; has to outlive the plan
+[[nodiscard]] PredictionPlan make_plan(const geo::Grid& image, const AreaOnGrid& area, const ModelSpec& spec,
                                        const PredictOptions& options);
 
 /// @throws InvalidArgument when one tile does not fit the memory budget

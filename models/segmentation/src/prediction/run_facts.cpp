@@ -17,6 +17,25 @@ std::string text_of(const geo::GeoTransform& t) {
   return text;
 }
 
+std::string text_of(const geo::Window& window) {
+  return geo::concat(window.col, " ", window.row, " ", window.width, " ", window.height);
+}
+
+std::string text_of(std::span<const geo::MultiPolygon> shapes) {
+  std::string text;
+  const auto add = [&](const geo::Ring& ring) {
+    for (const geo::Point& point : ring) text += geo::shortest(point.x) + " " + geo::shortest(point.y) + " ";
+    text += "; ";
+  };
+  for (const geo::MultiPolygon& shape : shapes) {
+    for (const geo::Polygon& polygon : shape) {
+      add(polygon.shell);
+      for (const geo::Ring& hole : polygon.holes) add(hole);
+    }
+  }
+  return text;
+}
+
 std::string text_of(std::span<const geo::BandStatistics> statistics) {
   std::string text;
   for (const auto& band : statistics) {
@@ -43,6 +62,8 @@ RunFacts settings_of(const PredictionPlan& plan, const ModelSpec& spec, const Pr
           {"image size", geo::concat(plan.grid.width, " x ", plan.grid.height)},
           {"image position", text_of(plan.grid.transform)},
           {"image CRS", geo::sha256_of(plan.grid.crs.wkt())},
+          {"part of the image", text_of(plan.area)},
+          {"cutline", geo::sha256_of(text_of(plan.cutline))},
           {"bands", bands},
           {"tile size", std::to_string(plan.tile_px)},
           {"halo", std::to_string(plan.halo_px)},

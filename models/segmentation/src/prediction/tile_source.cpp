@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <furrow/geo/raster/blend.h>
+#include <furrow/geo/raster/rasterize.h>
 
 #include "rounding.h"
 
@@ -33,6 +34,7 @@ Raster<std::uint8_t> cropped(const Raster<std::uint8_t>& from, const Window& at,
   }
   return part;
 }
+
 /// One infinite input would spoil every score within the receptive field.
 void invalidate_non_finite(const Raster<float>& pixels, Raster<std::uint8_t>& valid) {
   for (int b = 0; b < pixels.bands(); ++b) {
@@ -42,6 +44,7 @@ void invalidate_non_finite(const Raster<float>& pixels, Raster<std::uint8_t>& va
     }
   }
 }
+
 Raster<float> arranged(const Raster<float>& from, const Window& at, std::span<const std::int64_t> cols,
                        std::span<const std::int64_t> rows) {
   Raster<float> to(static_cast<std::int64_t>(cols.size()), static_cast<std::int64_t>(rows.size()),
@@ -69,25 +72,38 @@ TileSource::TileSource(const geo::RasterReader& reader, const PredictionPlan& pl
                        const geo::Normalisation& how, std::vector<geo::BandStatistics> statistics)
     : m_reader(reader), m_plan(plan), m_how(how), m_statistics(std::move(statistics)) {}
 
+void TileSource::apply_cutline(TileJob& job) const {
+  if (m_plan.cutline.empty()) return;
+  const auto inside = geo::rasterize_extent(m_plan.cutline, m_plan.grid.subgrid(job.share));
+  for (std::size_t i = 0; i < inside.data().size(); ++i)
+    if (inside.data()[i] == 0) job.valid.data()[i] = 0;
+}
+
 void TileSource::load(TileJob& job) const {
   job.input = m_plan.input_window(job.core);
   job.share = geo::blend_window(job.core, m_plan.grid, m_plan.blend_px);
   job.final = m_plan.final_window(job.core);
-  const auto cols = mirrored_range(job.input.col, job.input.width, m_plan.grid.width);
-  const auto rows = mirrored_range(job.input.row, job.input.height, m_plan.grid.height);
+  const Window input = m_plan.on_image(job.input);
+  const Window share = m_plan.on_image(job.share);
+  const auto cols = mirrored_range(input.col, input.width, m_plan.image_width);
+  const auto rows = mirrored_range(input.row, input.height, m_plan.image_height);
   const auto [left, right] = std::ranges::minmax(cols);
   const auto [top, bottom] = std::ranges::minmax(rows);
   const Window window{left, top, right - left + 1, bottom - top + 1};
 
   Raster<std::uint8_t> valid = m_reader.read_valid(window, m_plan.source_bands);
-  job.valid = cropped(valid, window, job.share);
-  job.empty = std::ranges::none_of(job.valid.data(), [](std::uint8_t v) { return v != 0; });
+  const auto cut_to_share = [&] {
+    job.valid = cropped(valid, window, share);
+    apply_cutline(job);
+    return std::ranges::any_of(job.valid.data(), [](std::uint8_t v) { return v != 0; });
+  };
+  job.empty = !cut_to_share();
   if (job.empty) return;
   Raster<float> pixels = m_reader.read<float>(window, m_plan.source_bands);
   invalidate_non_finite(pixels, valid);
-  job.valid = cropped(valid, window, job.share);
+  (void)cut_to_share();
   geo::normalise(pixels, m_how, m_statistics, valid.data());
-  job.pixels = window == job.input ? std::move(pixels) : arranged(pixels, window, cols, rows);
+  job.pixels = window == input ? std::move(pixels) : arranged(pixels, window, cols, rows);
 }
 
 }  // namespace furrow::segmentation

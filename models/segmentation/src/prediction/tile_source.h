@@ -27,6 +27,9 @@ class TileSource {
   void load(TileJob& job) const;
 
  private:
+  /// Takes the score from pixels outside of it.
+  void apply_cutline(TileJob& job) const;
+
   const geo::RasterReader& m_reader;
   const PredictionPlan& m_plan;
   const geo::Normalisation& m_how;

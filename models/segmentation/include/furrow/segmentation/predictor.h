@@ -12,6 +12,7 @@
 #include <furrow/geo/raster/grid.h>
 #include <furrow/segmentation/dataset_shift.h>
 #include <furrow/segmentation/model_spec.h>
+#include <furrow/segmentation/scene_area.h>
 
 namespace furrow::segmentation {
 
@@ -71,6 +72,7 @@ struct PredictOptions {
   /// instead when the mean of all agrees to 1/200 in all classes on 99.9 % of the pixels of sample windows.
   /// Scenes below 4 million pixels are not worth the comparison. Empty = none.
   std::vector<PartScoreFunction> quicker;
+  SceneArea area;          ///< the part to score; output covers its window. Default: the whole image
   std::vector<int> bands;  ///< 0-based bands of the image in the model's order; empty = all as they stand
   geo::Crs image_crs;      ///< whatever the image says; empty = believe the image
   std::string crs_switch = "--image-crs";  ///< the command's option behind it, named in messages
@@ -85,6 +87,7 @@ struct PredictReport {
   bool used_quicker = false;      ///< PredictOptions::quicker was exact enough
   double agreement = 0.0;         ///< share of compared pixels on which it was; NaN when not compared
   bool was_finished = false;      ///< by an earlier run: nothing was scored
+  bool is_outside = false;        ///< of PredictOptions::area: nothing was read or written
   std::optional<SceneShift> shift = std::nullopt;  ///< nullopt: not asked for, or no window with enough data
 };
 
@@ -104,9 +107,9 @@ struct PredictReport {
 /// of itself to the blend, which then hides seams that cropping would show. Where all pixels in reach of a
 /// tile are nodata the network is not asked. Results do not depend on threads,
 /// and on tile size only by what lies beyond the receptive field. Statistics for the normalisation come from
-/// the whole scene before the first tile. Memory: tiles in flight plus the blend band of one row of tiles,
-/// not the scene. Outputs appear whole or not at all; a resumed run gives the bytes of one that was not
-/// interrupted. Not for concurrent calls with the same outputs.
+/// the whole scene (not only the area scored) before the first tile. Memory: tiles in flight plus the blend
+/// band of one row of tiles, not the scene. Outputs appear whole or not at all; a resumed run gives the bytes
+/// of one that was not interrupted. Not for concurrent calls with the same outputs.
 /// @param passes  one network or several (score_passes.h): the scores are the mean of theirs
 /// @throws geo::IoError, geo::CrsError; geo::ModelError (bands or resolution differ, the network gave a score
 /// that is
