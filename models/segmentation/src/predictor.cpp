@@ -33,10 +33,8 @@
 namespace furrow::segmentation {
 namespace {
 
-/// Group normalisation sees the whole of what the network is shown.
 void warn_of_group_norm(const ModelSpec& spec) {
-  const auto found = spec.architecture_parameters.find("group_norm");
-  if (found == spec.architecture_parameters.end() || found->second == 0.0) return;
+  if (!has_group_norm(spec)) return;
   geo::log_warning(
       geo::concat("model ", geo::quoted(spec.id),
                   " has group normalisation: its scores depend on the tile that they are computed "
@@ -115,7 +113,10 @@ class Pipeline {
         m_jobs(exec.tokens(plan.tile_bytes())) {}
 
   PredictReport run() {
-    m_report = {static_cast<std::int64_t>(m_plan.tiles.size()), 0, 0, m_plan.halo_px, m_plan.blend_px};
+    m_report.tiles = static_cast<std::int64_t>(m_plan.tiles.size());
+    m_report.tile_px = m_plan.tile_px;
+    m_report.halo_px = m_plan.halo_px;
+    m_report.blend_px = m_plan.blend_px;
     if (m_ledger != nullptr) {
       m_ledger->replay(m_outputs, m_report);
       m_next = m_ledger->first_tile();
@@ -252,7 +253,7 @@ PredictReport predict_scene(const std::string& image, const std::string& output,
     report.is_outside = true;
     return report;
   }
-  const PredictionPlan plan = make_plan(reader.grid(), area, spec, options);
+  const PredictionPlan plan = make_plan(reader.grid(), area, spec, options, exec.memory_bytes());
   const RunFacts facts = facts_of(image, plan, spec, options);
   if (options.resume && is_finished(output, options.quality, checksum_of(facts))) {
     PredictReport report;

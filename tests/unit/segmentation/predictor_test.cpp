@@ -352,6 +352,34 @@ TEST(PredictScene, ACutlineKeepsThePixelsWhoseCentresLieInside) {
   EXPECT_GT(report.empty_tiles, 0) << "tiles beyond the cutline never reach the network";
 }
 
+TEST(PredictScene, TheDefaultTileFollowsTheMemoryAndNotTheThreads) {
+  const TemporaryFolder folder;
+  write_scene(folder / "scene.tif", make_scene(700, 20, false), test::utm_grid(700, 20));
+  ModelSpec spec = local_spec();
+  spec.receptive_radius_px = 144;
+  spec.architecture_parameters["base_width"] = 32;
+  PredictOptions options;
+  options.overwrite = true;
+  const auto tile_of = [&](std::size_t memory_bytes, int threads) {
+    geo::ExecContext exec({threads, memory_bytes});
+    PredictReport report;
+    exec.execute([&] {
+      report = predict_scene((folder / "scene.tif").string(), (folder / "out.tif").string(), spec,
+                             ScoreFunction(local_filter), options, exec);
+    });
+    return report.tile_px;
+  };
+  constexpr std::size_t kMiB = std::size_t{1} << 20;
+  for (const int threads : {1, 4}) {
+    EXPECT_EQ(tile_of(1000 * 1024 * kMiB, threads), 512);
+    EXPECT_EQ(tile_of(130 * kMiB, threads), 64);
+  }
+  spec.architecture_parameters["group_norm"] = 1.0;
+  EXPECT_EQ(tile_of(1000 * 1024 * kMiB, 1), 256);
+  options.tile_px = 33;
+  EXPECT_EQ(tile_of(1000 * 1024 * kMiB, 1), 33);
+}
+
 TEST(PredictScene, BytesDoNotDependOnThreads) {
   const TemporaryFolder folder;
   write_scene(folder / "scene.tif", make_scene(300, 211, true), test::utm_grid(300, 211));

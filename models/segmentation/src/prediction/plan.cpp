@@ -1,7 +1,10 @@
 #include "plan.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+
+#include <oneapi/tbb/info.h>
 
 #include <furrow/geo/core/error.h>
 #include <furrow/geo/core/log.h>
@@ -18,8 +21,31 @@ using geo::Window;
 constexpr std::int64_t kLeastHaloPx = 16;
 /// A wider blend costs memory (its band is as long as the scene is wide) and shows no more effect.
 constexpr std::int64_t kMostBlendPx = 32;
-/// Intermediate tensors of a network, per input pixel; only the pipeline's budget depends on it.
-constexpr std::size_t kNetworkBytesPerPixel = 1024;
+/// Sides of tiles to choose from. Larger ones than the first are hardly quicker and take four times the
+/// memory.
+constexpr std::array<std::int64_t, 4> kTileSides{512, 256, 128, 64};
+constexpr std::int64_t kGroupNormTilePx = 256;
+
+/// Intermediate tensors of a network for a pixel of its input, in float32: measured on U-Nets of two widths;
+/// a guess for other networks. Only the pipeline's budget and the default tile depend on it.
+std::size_t network_bytes_per_pixel(const ModelSpec& spec) {
+  constexpr double kBytesPerChannel = 32.0;
+  constexpr double kUnknownWidth = 32.0;
+  const auto found = spec.architecture_parameters.find("base_width");
+  const double width = found == spec.architecture_parameters.end() ? kUnknownWidth : found->second;
+  return static_cast<std::size_t>(kBytesPerChannel * std::clamp(width, 1.0, 4096.0));
+}
+
+/// The largest side of which the budget holds a tile for each processor.
+std::int64_t choose_tile_px(PredictionPlan plan, const ModelSpec& spec, std::size_t memory_bytes) {
+  if (has_group_norm(spec)) return kGroupNormTilePx;
+  const auto processors = static_cast<std::size_t>(tbb::info::default_concurrency());
+  for (const std::int64_t side : kTileSides) {
+    plan.tile_px = side;
+    if (plan.tile_bytes() * processors <= memory_bytes) return side;
+  }
+  return kTileSides.back();
+}
 
 /// What tiles have to say of a pixel so that the layers can be made of their weighted sum.
 void plan_channels(PredictionPlan& plan, const PredictOptions& options) {
@@ -56,18 +82,22 @@ Window PredictionPlan::final_window(const Window& core) const {
 std::size_t PredictionPlan::tile_bytes() const {
   const Window input = input_window({0, 0, std::min(tile_px, grid.width), std::min(tile_px, grid.height)});
   const auto planes = static_cast<std::size_t>(bands + channels);
-  return static_cast<std::size_t>(input.pixels()) * (2 * sizeof(float) * planes + kNetworkBytesPerPixel);
+  return static_cast<std::size_t>(input.pixels()) * (2 * sizeof(float) * planes + network_bytes);
+}
+
+bool has_group_norm(const ModelSpec& spec) {
+  const auto found = spec.architecture_parameters.find("group_norm");
+  return found != spec.architecture_parameters.end() && found->second != 0.0;
 }
 
 PredictionPlan make_plan(const geo::Grid& image, const AreaOnGrid& area, const ModelSpec& spec,
-                         const PredictOptions& options) {
+                         const PredictOptions& options, std::size_t memory_bytes) {
   PredictionPlan plan;
   plan.grid = image.subgrid(area.window);
   plan.image_width = image.width;
   plan.image_height = image.height;
   plan.area = area.window;
   plan.cutline = area.cutline;
-  plan.tile_px = options.tile_px;
   plan.stride_px = std::max(1, spec.stride_px);
   plan.bands = static_cast<int>(spec.bands.size());
   plan.source_bands = options.bands;
@@ -75,10 +105,12 @@ PredictionPlan make_plan(const geo::Grid& image, const AreaOnGrid& area, const M
   plan_channels(plan, options);
   const std::int64_t radius = spec.receptive_radius_px;
   plan.halo_px = options.halo_px.value_or(round_up(std::max(radius, kLeastHaloPx), plan.stride_px));
-  plan.tiles = geo::make_tiles(plan.grid, options.tile_px, plan.halo_px);
+  plan.network_bytes = network_bytes_per_pixel(spec);
+  plan.tile_px = options.tile_px ? *options.tile_px : choose_tile_px(plan, spec, memory_bytes);
+  plan.tiles = geo::make_tiles(plan.grid, plan.tile_px, plan.halo_px);
   if (options.blend) {
     const std::int64_t spare = plan.halo_px >= radius ? plan.halo_px - radius : plan.halo_px / 2;
-    plan.blend_px = std::min({spare, kMostBlendPx, options.tile_px / 2});
+    plan.blend_px = std::min({spare, kMostBlendPx, plan.tile_px / 2});
   }
   // ln 4 x 180 still fits below the nodata value.
   if (plan.classes > 4) plan.entropy_steps = 254.0 / std::log(static_cast<double>(plan.classes));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -30,6 +31,7 @@ struct PredictionPlan {
   int channels = 0;                  ///< of what a tile says of a pixel: its scores, then, where needed:
   int mean_entropy_channel = -1;     ///< mean of the passes' entropies, in nats; -1 = not needed
   int square_channel = -1;           ///< sum of the squared scores; -1 = not needed
+  std::size_t network_bytes = 0;     ///< that the network takes for a pixel of its input
   double entropy_steps = 180.0;      ///< stored value of an entropy of 1 nat
 
   /// What the network sees for a tile: core and halo, begun and ended at multiples of the stride from the
@@ -44,9 +46,13 @@ struct PredictionPlan {
 };
 
 /// @param image  the whole image's grid
-/// @param area   not empty; has to outlive the plan
+/// @param area          not empty; has to outlive the plan
+/// @param memory_bytes  decides on the tile's size where the options do not
 [[nodiscard]] PredictionPlan make_plan(const geo::Grid& image, const AreaOnGrid& area, const ModelSpec& spec,
-                                       const PredictOptions& options);
+                                       const PredictOptions& options, std::size_t memory_bytes);
+
+/// Group normalisation sees the whole of what the network is shown.
+[[nodiscard]] bool has_group_norm(const ModelSpec& spec);
 
 /// @throws InvalidArgument when one tile does not fit the memory budget
 void check_memory(const PredictionPlan& plan, const geo::ExecContext& exec);

@@ -72,7 +72,7 @@ class Assessment {
     PredictOptions predict;
     predict.tile_px = m_report.window_px;
     predict.bands = m_options.bands;
-    m_plan = make_plan(grid, {grid.window(), {}}, m_spec, predict);
+    m_plan = make_plan(grid, {grid.window(), {}}, m_spec, predict, m_exec.memory_bytes());
     m_report.halo_px = m_plan.halo_px;
     m_report.seed = m_options.seed;
     m_report.has_reference = !reference.empty();
