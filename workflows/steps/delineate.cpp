@@ -1,9 +1,11 @@
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -58,12 +60,19 @@ class Delineate : public Step {
 
   void check() const override {
     const std::string extension = geo::to_lower(std::filesystem::path(m_out).extension().string());
-    constexpr std::array kKnown{".gpkg", ".geojson", ".json", ".fgb", ".shp", ".csv"};
-    for (const char* known : kKnown) {
-      if (extension == known) return;
+    constexpr std::array<std::string_view, 6> kKnown{".gpkg", ".geojson", ".json", ".fgb", ".shp", ".csv"};
+    if (std::ranges::find(kKnown, extension) == kKnown.end()) {
+      throw geo::UsageError(geo::concat("cannot tell the format of --out ", geo::quoted(m_out),
+                                        " from its extension; use .gpkg, .geojson, .fgb, .shp or .csv"));
     }
-    throw geo::UsageError(geo::concat("cannot tell the format of --out ", geo::quoted(m_out),
-                                      " from its extension; use .gpkg, .geojson, .fgb, .shp or .csv"));
+    if (!m_options.keep_rejects) return;
+    if (!is_package()) {
+      throw geo::UsageError(geo::concat("--rejects is a second layer, which ", geo::quoted(m_out),
+                                        " cannot hold; use .gpkg for --out"));
+    }
+    if (geo::to_lower(m_options.layer_name) == "rejects") {
+      throw geo::UsageError("--rejects takes the name \"rejects\"; choose another --layer-name");
+    }
   }
 
   void run(StepContext& context) override {
@@ -90,7 +99,7 @@ class Delineate : public Step {
     }
     if (instances) instances->finish();
     try {
-      write_fields(std::move(result), source, context.overwrite());
+      write_layers(std::move(result), source, context.overwrite());
     } catch (...) {
       std::error_code ec;  // one output without the other is of no use
       if (!m_instances.empty()) std::filesystem::remove(m_instances, ec);
@@ -100,6 +109,10 @@ class Delineate : public Step {
   }
 
  private:
+  [[nodiscard]] bool is_package() const {
+    return geo::to_lower(std::filesystem::path(m_out).extension().string()) == ".gpkg";
+  }
+
   [[nodiscard]] std::vector<std::string> list_scores() const {
     geo::RasterListOptions listing;
     listing.unique_names = false;
@@ -147,6 +160,8 @@ class Delineate : public Step {
         .help("Fields to write (.gpkg, .geojson, .fgb, .shp; .csv for attributes only)");
     t.add("layer-name", &m_options.layer_name).help("Name of the layer");
     t.add("instances", &m_instances).output("raster").help("Also write the instance raster (GeoTIFF)");
+    t.add("rejects", &m_options.keep_rejects)
+        .help("Also write what became no field, with the reason, as the layer rejects of --out (.gpkg)");
   }
 
   void declare_splitting(OptionTable& t) {
@@ -221,17 +236,28 @@ class Delineate : public Step {
     return std::make_unique<geo::RasterWriter>(m_instances, grid, spec, overwrite);
   }
 
-  void write_fields(geo::DelineatedFields fields, const std::string& source, bool overwrite) const {
-    if (geo::to_lower(std::filesystem::path(m_out).extension().string()) != ".gpkg") {
-      for (geo::Feature feature; fields.features(feature);)
-        fields.layer.features.push_back(std::move(feature));
-      geo::write_layer(fields.layer, m_out, overwrite);
+  void write_layers(geo::DelineatedFields result, const std::string& source, bool overwrite) const {
+    if (!is_package()) {
+      for (geo::Feature feature; result.features(feature);)
+        result.layer.features.push_back(std::move(feature));
+      geo::write_layer(std::move(result.layer), m_out, overwrite);
       return;
     }
-    const std::string description = geo::concat("Fields delineated from ", source, " by furrow ",
-                                                geo::furrow_version(), "; areas and lengths are geodesic");
+    const std::string from =
+        geo::concat(source, " by furrow ", geo::furrow_version(), "; areas and lengths are geodesic");
     std::vector<geo::PackagedLayer> layers;
-    layers.push_back({std::move(fields.layer), description, false, {}, std::move(fields.features)});
+    layers.push_back({std::move(result.layer),
+                      geo::concat("Fields delineated from ", from),
+                      false,
+                      {},
+                      std::move(result.features)});
+    if (m_options.keep_rejects) {
+      layers.push_back({std::move(result.rejects_layer),
+                        geo::concat("What became no field, delineated from ", from),
+                        false,
+                        {},
+                        std::move(result.reject_features)});
+    }
     geo::write_geopackage(std::move(layers), m_out, overwrite);
   }
 

@@ -151,8 +151,9 @@ class Cleaner {
     fill_holes(rules.largest_hole);
     absorb(rules);
     // What was rejected inside a field left a hole.
-    if (m_result.rejected > 0) fill_holes(rules.largest_hole);
-    number();
+    if (m_result.rejects.size() > 1) fill_holes(rules.largest_hole);
+    number_fields();
+    number_rejects();
     return std::move(m_result);
   }
 
@@ -208,10 +209,10 @@ class Cleaner {
     const auto is_between_fields = [&](const SharedEdge& e) { return e.b <= m_graph.fields; };
     std::vector<SharedEdge> edges;
     std::ranges::copy_if(m_graph.edges, std::back_inserter(edges), is_between_fields);
-    const AbsorbResult small = absorb_small(stats, edges, rules.min_area, rules.weak_below);
+    AbsorbResult small = absorb_small(stats, edges, rules.min_area, rules.weak_below);
     m_result.absorbed = small.absorbed;
-    m_result.rejected = small.rejected;
-    m_result.rejected_pixels = small.rejected_pixels;
+    m_result.rejects = std::move(small.rejects);
+    for (const std::uint32_t owner : m_result.field) m_result.reject.push_back(small.reject[owner]);
     for (std::uint32_t& owner : m_result.field) owner = small.target[owner];
   }
 
@@ -224,7 +225,7 @@ class Cleaner {
   }
 
   /// Numbers fields by first pixel, and says what is known of them.
-  void number() {
+  void number_fields() {
     const std::vector<RegionStats> stats = owned_stats(m_graph.fields);
     std::vector<std::uint32_t> order;
     for (std::uint32_t i = 1; i < stats.size(); ++i) {
@@ -240,6 +241,27 @@ class Cleaner {
     for (std::uint32_t& owner : m_result.field) owner = number[owner];
     m_result.edges = m_graph.edges;
     detail::merge_edges(m_result.edges, m_result.field);
+  }
+
+  /// Numbers by first pixel what was rejected and has not been filled as a hole since.
+  void number_rejects() {
+    std::vector<std::uint32_t> order;
+    std::vector<bool> stays(m_result.rejects.size(), false);
+    for (std::size_t i = 0; i < m_result.reject.size(); ++i) {
+      const std::uint32_t place = m_result.reject[i];
+      if (place == 0 || m_result.field[i] != 0 || stays[place]) continue;
+      stays[place] = true;
+      order.push_back(place);
+    }
+    std::ranges::sort(order, {}, [&](std::uint32_t i) { return m_result.rejects[i].stats.first_pixel; });
+    std::vector<std::uint32_t> number(m_result.rejects.size(), 0);
+    std::vector<Reject> rejects(1);
+    for (const std::uint32_t i : order) {
+      number[i] = static_cast<std::uint32_t>(rejects.size());
+      rejects.push_back(m_result.rejects[i]);
+    }
+    m_result.rejects = std::move(rejects);
+    for (std::uint32_t& place : m_result.reject) place = number[place];
   }
 
   const RegionGraph& m_graph;

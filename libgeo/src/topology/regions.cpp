@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <map>
+#include <numeric>
 #include <set>
 #include <tuple>
 #include <unordered_map>
@@ -141,16 +142,13 @@ namespace {
 class Absorber {
  public:
   Absorber(std::span<const RegionStats> stats, std::span<const SharedEdge> edges, std::int64_t min_area)
-      : m_min_area(min_area), m_neighbours(stats.size()) {
+      : m_min_area(min_area), m_stats(stats.begin(), stats.end()), m_neighbours(stats.size()) {
     m_result.target.resize(stats.size());
-    for (std::uint32_t i = 0; i < stats.size(); ++i) {
-      m_result.target[i] = i;
-      m_area.push_back(stats[i].area);
-      m_pixels.push_back(stats[i].pixels);
-    }
+    m_result.rejects.resize(1);
+    std::iota(m_result.target.begin(), m_result.target.end(), std::uint32_t{0});
     for (const auto& edge : edges) {
       // Who is not small never looks for a neighbour.
-      if (m_area[edge.a] >= min_area && m_area[edge.b] >= min_area) continue;
+      if (!is_small(edge.a) && !is_small(edge.b)) continue;
       m_neighbours[edge.a][edge.b] = edge;
       m_neighbours[edge.b][edge.a] = edge;
     }
@@ -158,32 +156,29 @@ class Absorber {
 
   AbsorbResult run(double weak_below) {
     std::set<std::pair<std::int64_t, std::uint32_t>> small;
-    for (std::uint32_t i = 1; i < m_area.size(); ++i) {
-      if (m_pixels[i] > 0 && m_area[i] < m_min_area) small.emplace(m_area[i], i);
+    for (std::uint32_t i = 1; i < m_stats.size(); ++i) {
+      if (m_stats[i].pixels > 0 && is_small(i)) small.emplace(m_stats[i].area, i);
     }
     while (!small.empty()) {
       const std::uint32_t label = small.begin()->second;
       small.erase(small.begin());
       const SharedEdge* edge = longest(label);
       if (edge == nullptr || !(edge->mean_score() < weak_below)) {
-        reject(label);
+        reject(label, edge);
         continue;
       }
       const std::uint32_t into = edge->a == label ? edge->b : edge->a;
-      small.erase({m_area[into], into});
+      small.erase({m_stats[into].area, into});
       absorb(label, into);
-      if (m_area[into] < m_min_area) small.emplace(m_area[into], into);
+      if (is_small(into)) small.emplace(m_stats[into].area, into);
     }
-    // A chain of absorptions ends at its last member.
-    for (std::uint32_t i = 1; i < m_result.target.size(); ++i) {
-      std::uint32_t last = i;
-      while (m_result.target[last] != last && m_result.target[last] != 0) last = m_result.target[last];
-      m_result.target[i] = m_result.target[last];
-    }
+    follow_chains();
     return std::move(m_result);
   }
 
  private:
+  [[nodiscard]] bool is_small(std::uint32_t label) const { return m_stats[label].area < m_min_area; }
+
   [[nodiscard]] const SharedEdge* longest(std::uint32_t label) const {
     const SharedEdge* best = nullptr;
     for (const auto& [other, edge] : m_neighbours[label]) {
@@ -191,12 +186,14 @@ class Absorber {
     }
     return best;
   }
-  void reject(std::uint32_t label) {
-    for (const auto& [other, edge] : m_neighbours[label]) m_neighbours[other].erase(label);
+  /// @param edge  the longest; none without neighbour
+  void reject(std::uint32_t label, const SharedEdge* edge) {
+    Reject rejected{RejectReason::kSmall, m_stats[label], {}};
+    if (edge != nullptr) rejected.edge_score = edge->mean_score();
+    m_rejected.emplace_back(label, static_cast<std::uint32_t>(m_result.rejects.size()));
+    m_result.rejects.push_back(rejected);
+    for (const auto& [other, common] : m_neighbours[label]) m_neighbours[other].erase(label);
     m_neighbours[label].clear();
-    m_result.target[label] = 0;
-    ++m_result.rejected;
-    m_result.rejected_pixels += m_pixels[label];
   }
   void absorb(std::uint32_t label, std::uint32_t into) {
     for (const auto& [other, edge] : m_neighbours[label]) {
@@ -208,16 +205,30 @@ class Absorber {
       m_neighbours[other][into] = joined;
     }
     m_neighbours[label].clear();
-    m_area[into] += m_area[label];
-    m_pixels[into] += m_pixels[label];
+    detail::add_stats(m_stats[into], m_stats[label]);
     m_result.target[label] = into;
     ++m_result.absorbed;
   }
+  /// A chain of absorptions ends at its last member, a field or a reject.
+  void follow_chains() {
+    m_result.reject.assign(m_stats.size(), 0);
+    for (const auto& [label, place] : m_rejected) m_result.reject[label] = place;
+    std::vector<std::uint32_t>& target = m_result.target;
+    for (std::uint32_t i = 1; i < target.size(); ++i) {
+      std::uint32_t last = i;
+      while (target[last] != last) last = target[last];
+      target[i] = last;
+      m_result.reject[i] = m_result.reject[last];
+    }
+    for (std::uint32_t i = 1; i < target.size(); ++i) {
+      if (m_result.reject[i] != 0) target[i] = 0;
+    }
+  }
 
   std::int64_t m_min_area;
+  std::vector<RegionStats> m_stats;
   std::vector<std::map<std::uint32_t, SharedEdge>> m_neighbours;
-  std::vector<std::int64_t> m_area;
-  std::vector<std::int64_t> m_pixels;
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> m_rejected;  ///< label and place
   AbsorbResult m_result;
 };
 

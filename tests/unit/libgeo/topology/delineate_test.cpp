@@ -388,18 +388,23 @@ Delineation by_strips(const ScoreMap& map, const DelineateOptions& options, std:
         exec);
     result.fields = std::move(found.layer);
     for (Feature feature; found.features(feature);) result.fields.features.push_back(std::move(feature));
+    result.rejects = std::move(found.rejects_layer);
+    while (found.reject_features) {
+      Feature feature;
+      if (!found.reject_features(feature)) break;
+      result.rejects.features.push_back(std::move(feature));
+    }
     result.report = found.report;
   });
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
   return result;
 }
 
-void expect_same(const Delineation& a, const Delineation& b) {
-  ASSERT_EQ(a.instances.data(), b.instances.data());
-  ASSERT_EQ(a.fields.features.size(), b.fields.features.size());
-  for (std::size_t i = 0; i < a.fields.features.size(); ++i) {
-    const Feature& x = a.fields.features[i];
-    const Feature& y = b.fields.features[i];
+void expect_same_features(const Layer& a, const Layer& b) {
+  ASSERT_EQ(a.features.size(), b.features.size());
+  for (std::size_t i = 0; i < a.features.size(); ++i) {
+    const Feature& x = a.features[i];
+    const Feature& y = b.features[i];
     ASSERT_EQ(x.values, y.values) << i;
     ASSERT_EQ(x.geometry.size(), y.geometry.size()) << i;
     for (std::size_t k = 0; k < x.geometry.size(); ++k) {
@@ -407,6 +412,12 @@ void expect_same(const Delineation& a, const Delineation& b) {
       ASSERT_EQ(x.geometry[k].holes, y.geometry[k].holes) << i;
     }
   }
+}
+
+void expect_same(const Delineation& a, const Delineation& b) {
+  ASSERT_EQ(a.instances.data(), b.instances.data());
+  expect_same_features(a.fields, b.fields);
+  expect_same_features(a.rejects, b.rejects);
   const auto counts = [](const DelineateReport& r) {
     return std::vector<std::int64_t>{r.valid_pixels, r.field_pixels,        r.instances,
                                      r.absorbed,     r.rejected_small,      r.rejected_pixels,
@@ -425,6 +436,7 @@ TEST(Delineate, StripsOfAnyHeightAndAnyThreadsGiveTheSameFields) {
       options.min_area_m2 = 4000.0;
       options.absorb_below = 0.95;
       options.fill_holes_m2 = seed % 2 == 0 ? 500.0 : 4000.0;
+      options.keep_rejects = true;
       const Delineation whole = run(map, options);
       EXPECT_GT(whole.report.absorbed, mode == SplitMode::kWatershed ? 0 : -1);
       EXPECT_GT(whole.report.rejected_small, 0);
@@ -437,6 +449,81 @@ TEST(Delineate, StripsOfAnyHeightAndAnyThreadsGiveTheSameFields) {
       }
     }
   }
+}
+
+TEST(Delineate, RejectsAreWhatWasInAnInstanceAndIsInNoField) {
+  for (std::uint64_t seed = 21; seed <= 24; ++seed) {
+    const ScoreMap map = rough_scores(70, 60, seed);
+    DelineateOptions options;
+    options.min_area_m2 = 5000.0;
+    options.fill_holes_m2 = seed % 2 == 0 ? 500.0 : 4000.0;
+    const Delineation without = run(map, options);
+    EXPECT_TRUE(without.rejects.fields.empty());
+    options.keep_rejects = true;
+    const Delineation with = run(map, options);
+    expect_same_features(with.fields, without.fields);
+    ASSERT_EQ(static_cast<std::int64_t>(with.rejects.features.size()), with.report.rejected_small);
+    ASSERT_GT(with.report.rejected_small, 0);
+    // Pixels: what reached the extent, or was a hole in an instance, and has no field number.
+    Raster<std::uint8_t> rejected(70, 60);
+    std::int64_t pixels = 0;
+    const auto value = [&](const Feature& reject, const char* name) {
+      return reject.values[with.rejects.field(name)];
+    };
+    for (const Feature& reject : with.rejects.features) {
+      EXPECT_EQ(as_text(value(reject, "reason")), "small");
+      ASSERT_EQ(reject.geometry.size(), 1U);
+      EXPECT_TRUE(check_validity(reject.geometry).valid);
+      const auto n = as_integer(value(reject, "n_pixels"));
+      EXPECT_EQ(std::llround(area(reject.geometry) / 100.0), n);
+      EXPECT_NEAR(as_real(value(reject, "area_ha")) / (static_cast<double>(n) / 100.0), 1.0, 0.01);
+      EXPECT_LT(as_real(value(reject, "area_ha")) * 10000.0, 5000.0 * 1.001);
+      const double edge = as_real(value(reject, "edge_score"));
+      EXPECT_TRUE(std::isnan(edge) || (edge >= options.absorb_below && edge <= 1.0)) << edge;
+      pixels += n;
+      for (std::int64_t row = 0; row < 60; ++row) {
+        for (std::int64_t col = 0; col < 70; ++col) {
+          const Point centre =
+              map.grid.transform.to_world({static_cast<double>(col) + 0.5, static_cast<double>(row) + 0.5});
+          if (contains(reject.geometry, centre)) ++rejected.at(col, row);
+        }
+      }
+    }
+    EXPECT_EQ(pixels, with.report.rejected_pixels);
+    for (std::int64_t row = 0; row < 60; ++row) {
+      for (std::int64_t col = 0; col < 70; ++col) {
+        const bool in_extent = map.valid.at(col, row) != 0 && map.extent.at(col, row) >= 100;
+        const bool in_field = is_field(with.instances.at(col, row));
+        ASSERT_LE(rejected.at(col, row), in_field ? 0 : 1);
+        ASSERT_TRUE(!in_extent || in_field || rejected.at(col, row) == 1) << col << " " << row;
+      }
+    }
+  }
+}
+
+TEST(Delineate, ARejectThatIsFilledAsAHoleIsPartOfTheField) {
+  auto scores = scores_of(R"(
+    aaaaaaaa
+    aa222aaa
+    aa2a2aaa
+    aa222aaa
+    aaaaaaaa
+    aaaaaaaa
+  )");
+  DelineateOptions options = exact();
+  options.keep_rejects = true;
+  options.min_area_m2 = 9000.0;  // 10 px: more than the ring with its middle
+  options.fill_holes_m2 = 0.0;
+  const auto open = run(scores, options);
+  ASSERT_EQ(open.report.instances, 2);
+  ASSERT_EQ(open.rejects.features.size(), 1U);
+  EXPECT_EQ(open.report.holes_filled, 0);
+  options.fill_holes_m2 = 9000.0;
+  const auto filled = run(scores, options);
+  EXPECT_TRUE(filled.rejects.features.empty());
+  EXPECT_EQ(filled.report.rejected_small, 0);
+  EXPECT_EQ(filled.report.holes_filled, 1);
+  EXPECT_EQ(real(filled, 0, "n_pixels"), 48.0);
 }
 
 /// Cleaning as it is defined, on the raster: pieces of background are looked at one by one.
@@ -796,8 +883,29 @@ TEST(Regions, AbsorbsSmallestFirstIntoTheLongestEdge) {
   EXPECT_EQ(result.absorbed, 2);
   const auto never = absorb_small(stats, edges, 10, 0.0);
   EXPECT_EQ(never.target, (std::vector<std::uint32_t>{0, 1, 0, 0, 4}));
-  EXPECT_EQ(never.rejected, 2);
-  EXPECT_EQ(never.rejected_pixels, 7);
+  EXPECT_EQ(never.reject, (std::vector<std::uint32_t>{0, 0, 1, 2, 0}));
+  ASSERT_EQ(never.rejects.size(), 3U);
+  EXPECT_EQ(never.rejects[1].stats.pixels, 3);
+  EXPECT_EQ(never.rejects[2].stats.pixels, 4);
+  EXPECT_EQ(never.rejects[1].edge_score, 0.0);
+}
+
+TEST(Regions, ARejectHoldsWhatItHadAbsorbed) {
+  std::vector<RegionStats> stats(4);
+  for (std::size_t i = 1; i < 4; ++i) {
+    stats[i].pixels = stats[i].area = static_cast<std::int64_t>(i) + 1;
+    stats[i].first_pixel = 100 - static_cast<std::int64_t>(i);
+  }
+  // 1 joins 2 over a weak edge; together they are 5 px behind an edge of 0.9 and go. 3 stands alone.
+  const std::vector<SharedEdge> edges{{1, 2, 2, 20}};
+  const auto result = absorb_small(stats, edges, 10, 0.5);
+  EXPECT_EQ(result.target, (std::vector<std::uint32_t>{0, 0, 0, 0}));
+  ASSERT_EQ(result.rejects.size(), 3U);
+  EXPECT_EQ(result.reject, (std::vector<std::uint32_t>{0, 2, 2, 1}));
+  EXPECT_EQ(result.rejects[1].stats.pixels, 4);
+  EXPECT_EQ(result.rejects[2].stats.pixels, 5);
+  EXPECT_EQ(result.rejects[2].stats.first_pixel, 98);
+  EXPECT_FALSE(result.rejects[2].edge_score.has_value());
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -73,11 +74,24 @@ struct SharedEdge {
 [[nodiscard]] std::vector<SharedEdge> shared_edges(const Raster<std::uint32_t>& instances,
                                                    const Raster<std::uint8_t>& boundary, ExecContext& exec);
 
+/// Why an instance is no field.
+enum class RejectReason {
+  kSmall  ///< under the minimum area
+};
+
+/// An instance that was rejected, with all that it had absorbed before.
+struct Reject {
+  RejectReason reason = RejectReason::kSmall;
+  RegionStats stats;
+  std::optional<double> edge_score;  ///< mean boundary score (0..1) of its longest common edge, which was
+                                     ///< too strong; unset without neighbour
+};
+
 struct AbsorbResult {
   std::vector<std::uint32_t> target;  ///< by label: itself, the label that absorbed it, or 0 = rejected
+  std::vector<std::uint32_t> reject;  ///< by label: its place in `rejects`, or 0
+  std::vector<Reject> rejects;        ///< entry 0 is unused
   std::int64_t absorbed = 0;
-  std::int64_t rejected = 0;
-  std::int64_t rejected_pixels = 0;
 };
 
 /// Decides what becomes of instances under a minimum area: absorbed by the neighbour with the longest common
@@ -146,18 +160,19 @@ struct CleanRules {
 };
 
 struct CleanResult {
-  std::vector<std::uint32_t> field;  ///< by region of the graph: 1..n by first pixel, or 0
-  std::vector<RegionStats> stats;    ///< by field; entry 0 is unused
-  std::vector<SharedEdge> edges;     ///< between fields, ordered by (a, b)
+  std::vector<std::uint32_t> field;   ///< by region of the graph: 1..n by first pixel, or 0
+  std::vector<RegionStats> stats;     ///< by field; entry 0 is unused
+  std::vector<SharedEdge> edges;      ///< between fields, ordered by (a, b)
+  std::vector<std::uint32_t> reject;  ///< by region of the graph: 1..m by first pixel, or 0
+  std::vector<Reject> rejects;        ///< entry 0 is unused
   std::int64_t holes = 0;
   std::int64_t hole_pixels = 0;
   std::int64_t absorbed = 0;
-  std::int64_t rejected = 0;
-  std::int64_t rejected_pixels = 0;
 };
 
 /// Fills holes, absorbs or rejects small fields (absorb_small), fills the holes that rejected ones left, and
-/// numbers what remains by first pixel.
+/// numbers what remains by first pixel. What was rejected and then filled as a hole is part of the field
+/// around it: it counts as a hole, not as a reject.
 ///
 /// Background that reaches the raster's border or a pixel of kUnknownInstance is no hole: nobody knows how it
 /// goes on there.
