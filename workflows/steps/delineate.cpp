@@ -194,11 +194,17 @@ class Delineate : public Step {
         .unit("m2")
         .group(group)
         .help("Smaller fields are absorbed or rejected; never less than 5 pixels");
+    t.add("min-width-m", &m_options.min_width_m)
+        .at_least(0.0)
+        .unit("m")
+        .group(group)
+        .help("Narrower fields (slivers) are absorbed or rejected likewise; 0 = off");
     t.add("absorb-below", &m_options.absorb_below)
         .at_least(0.0)
         .group(group)
         .help(
-            "A small field joins the neighbour with the longest common edge when that edge's mean boundary "
+            "A small or narrow field joins the neighbour with the longest common edge when that edge's mean "
+            "boundary "
             "score is "
             "below this, else it is rejected");
     t.add("fill-holes-m2", &m_options.fill_holes_m2)
@@ -267,6 +273,7 @@ class Delineate : public Step {
     context.record("instances", report.instances);
     context.record("absorbed", report.absorbed);
     context.record("rejected_small", report.rejected_small);
+    context.record("rejected_narrow", report.rejected_narrow);
     context.record("rejected_pixels", report.rejected_pixels);
     context.record("holes_filled", report.holes_filled);
     context.record("holes_filled_pixels", report.holes_filled_pixels);

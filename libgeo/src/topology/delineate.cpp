@@ -48,6 +48,7 @@ void check_options(const DelineateOptions& o) {
       throw InvalidArgument(concat(name, " must be a number >= 0, got ", value));
   };
   not_negative(o.min_area_m2, "the minimum area");
+  not_negative(o.min_width_m, "the minimum width");
   not_negative(o.fill_holes_m2, "the size of holes to fill");
   not_negative(o.absorb_below, "the strength below which an edge is weak");
   not_negative(o.simplify_px, "the tolerance of simplification");
@@ -217,6 +218,7 @@ Layer empty_rejects_layer(const Crs& crs) {
   layer.fields = {{"id", FieldType::kString, "Reject id"},
                   {"reason", FieldType::kString, "Why it is no field"},
                   {"area_ha", FieldType::kReal, "Area (ha)"},
+                  {"width_m", FieldType::kReal, "Width (m)"},
                   {"n_pixels", FieldType::kInteger, "Pixels"},
                   {"touches_edge", FieldType::kBoolean, "Touches the raster's border"},
                   {"cut_by_nodata", FieldType::kBoolean, "Cut off by missing data"},
@@ -225,26 +227,28 @@ Layer empty_rejects_layer(const Crs& crs) {
 }
 
 const char* reason_name(RejectReason reason) {
-  switch (reason) {
-    case RejectReason::kSmall:
-      break;
-  }
-  return "small";
+  return reason == RejectReason::kSmall ? "small" : "narrow";
 }
 
-FeatureSource make_rejects(const Grid& grid, ArcSet arcs, std::vector<Reject> rejects) {
+FeatureSource make_rejects(const Grid& grid, const PixelAreas& areas, ArcSet arcs,
+                           std::vector<Reject> rejects) {
   const std::size_t count = rejects.size() - 1;
   std::vector<RegionStats> stats;
-  for (const Reject& reject : rejects) stats.push_back(reject.stats);
+  std::vector<double> width_m;
+  for (const Reject& reject : rejects) {
+    stats.push_back(reject.stats);
+    width_m.push_back(areas.length_to_m(equivalent_width(reject.stats)));
+  }
   std::vector<std::uint64_t> ids = make_ids(grid, stats);
   const auto maker = std::make_shared<FeatureMaker>(
       grid, std::move(arcs), count,
-      [rejects = std::move(rejects), ids = std::move(ids)](std::uint32_t label, const MultiPolygon& shape,
-                                                           const GeodesicMeasure& measure) {
+      [rejects = std::move(rejects), ids = std::move(ids), width_m = std::move(width_m)](
+          std::uint32_t label, const MultiPolygon& shape, const GeodesicMeasure& measure) {
         const Reject& reject = rejects[label];
         std::vector<Value> values{hexadecimal(ids[label]),
                                   std::string(reason_name(reject.reason)),
                                   measure.area_m2(shape) / 10000.0,
+                                  width_m[label],
                                   reject.stats.pixels,
                                   std::int64_t{reject.stats.touches_edge},
                                   std::int64_t{reject.stats.touches_unknown},
@@ -354,7 +358,7 @@ class StripDelineator {
     if (m_options.keep_rejects) {
       result.rejects_layer = empty_rejects_layer(m_grid.crs);
       result.reject_features =
-          make_rejects(m_grid, rejects.finish(m_grid, m_exec), std::move(m_cleaned.rejects));
+          make_rejects(m_grid, m_areas, rejects.finish(m_grid, m_exec), std::move(m_cleaned.rejects));
     }
     progress.advance();
     result.report = m_report;
@@ -419,15 +423,17 @@ class StripDelineator {
     const RegionGraph graph = regions.finish(region_of_piece);
     m_report.instances = graph.fields;
     m_report.min_area_m2 = std::max(m_options.min_area_m2, kMinPixels * m_areas.pixel_m2());
-    m_cleaned = clean_regions(graph, {m_areas.from_m2(m_report.min_area_m2), m_options.absorb_below,
-                                      m_areas.from_m2(m_options.fill_holes_m2)});
+    const SizeRules size{m_areas.from_m2(m_report.min_area_m2), m_areas.length_from_m(m_options.min_width_m),
+                         m_options.absorb_below};
+    m_cleaned = clean_regions(graph, {size, m_areas.from_m2(m_options.fill_holes_m2)});
     m_report.absorbed = m_cleaned.absorbed;
     m_report.holes_filled = m_cleaned.holes;
     m_report.holes_filled_pixels = m_cleaned.hole_pixels;
     m_report.fields = static_cast<std::int64_t>(m_cleaned.stats.size()) - 1;
     for (std::size_t i = 1; i < m_cleaned.rejects.size(); ++i) {
-      ++m_report.rejected_small;
-      m_report.rejected_pixels += m_cleaned.rejects[i].stats.pixels;
+      const Reject& reject = m_cleaned.rejects[i];
+      ++(reject.reason == RejectReason::kSmall ? m_report.rejected_small : m_report.rejected_narrow);
+      m_report.rejected_pixels += reject.stats.pixels;
     }
     return region_of_piece;
   }

@@ -55,7 +55,7 @@ Raster<std::uint32_t> RegionsByStrips::add(const Raster<std::uint32_t>& labels,
   });
   const auto stats = region_stats(pieces, found.count, m_areas, {m_next_row, m_height}, exec);
   m_stats.insert(m_stats.end(), stats.begin() + 1, stats.end());
-  for (SharedEdge edge : shared_edges(pieces, boundary, exec)) {
+  for (SharedEdge edge : shared_edges(pieces, boundary, m_areas, m_next_row, exec)) {
     edge.a += first;
     edge.b += first;
     m_edges.push_back(edge);
@@ -74,6 +74,7 @@ Raster<std::uint32_t> RegionsByStrips::add(const Raster<std::uint32_t>& labels,
 }
 
 void RegionsByStrips::join_rows(const Raster<std::uint32_t>& pieces, const Raster<std::uint8_t>& boundary) {
+  const std::int64_t side = m_areas.side_along_row(m_next_row);
   for (std::size_t col = 0; col < m_last_pieces.size(); ++col) {
     const std::uint32_t above = m_last_pieces[col];
     const std::uint32_t below = pieces.data()[col];
@@ -84,14 +85,14 @@ void RegionsByStrips::join_rows(const Raster<std::uint32_t>& pieces, const Raste
       const std::uint32_t a = detail::find(m_parent, above);
       const std::uint32_t b = detail::find(m_parent, below);
       m_parent[std::max(a, b)] = std::min(a, b);
+      m_stats[above].along_rows -= 2 * side;  // counted as outline of both
     } else {
       const std::int64_t strength = std::max(m_last_boundary[col], boundary.data()[col]);
       // Along a row the same two meet again and again.
       if (!m_edges.empty() && m_edges.back().a == above && m_edges.back().b == below) {
-        ++m_edges.back().sides;
-        m_edges.back().strength += strength;
+        detail::add_edge(m_edges.back(), {0, 0, 1, strength, side, 0});
       } else {
-        m_edges.push_back({above, below, 1, strength});
+        m_edges.push_back({above, below, 1, strength, side, 0});
       }
     }
   }
@@ -149,7 +150,7 @@ class Cleaner {
 
   CleanResult run(const CleanRules& rules) {
     fill_holes(rules.largest_hole);
-    absorb(rules);
+    absorb(rules.size);
     // What was rejected inside a field left a hole.
     if (m_result.rejects.size() > 1) fill_holes(rules.largest_hole);
     number_fields();
@@ -204,12 +205,12 @@ class Cleaner {
     }
   }
 
-  void absorb(const CleanRules& rules) {
+  void absorb(const SizeRules& rules) {
     const std::vector<RegionStats> stats = owned_stats(m_graph.fields);
     const auto is_between_fields = [&](const SharedEdge& e) { return e.b <= m_graph.fields; };
     std::vector<SharedEdge> edges;
     std::ranges::copy_if(m_graph.edges, std::back_inserter(edges), is_between_fields);
-    AbsorbResult small = absorb_small(stats, edges, rules.min_area, rules.weak_below);
+    AbsorbResult small = absorb_small(stats, edges, rules);
     m_result.absorbed = small.absorbed;
     m_result.rejects = std::move(small.rejects);
     for (const std::uint32_t owner : m_result.field) m_result.reject.push_back(small.reject[owner]);
@@ -220,6 +221,10 @@ class Cleaner {
     std::vector<RegionStats> stats(static_cast<std::size_t>(largest) + 1);
     for (std::size_t i = 1; i < m_result.field.size(); ++i) {
       if (m_result.field[i] != 0) detail::add_stats(stats[m_result.field[i]], m_graph.stats[i]);
+    }
+    for (const SharedEdge& edge : m_graph.edges) {
+      const std::uint32_t owner = m_result.field[edge.a];
+      if (owner != 0 && owner == m_result.field[edge.b]) detail::drop_edge(stats[owner], edge);
     }
     return stats;
   }

@@ -419,9 +419,10 @@ void expect_same(const Delineation& a, const Delineation& b) {
   expect_same_features(a.fields, b.fields);
   expect_same_features(a.rejects, b.rejects);
   const auto counts = [](const DelineateReport& r) {
-    return std::vector<std::int64_t>{r.valid_pixels, r.field_pixels,        r.instances,
-                                     r.absorbed,     r.rejected_small,      r.rejected_pixels,
-                                     r.holes_filled, r.holes_filled_pixels, r.fields};
+    return std::vector<std::int64_t>{r.valid_pixels,    r.field_pixels,   r.instances,
+                                     r.absorbed,        r.rejected_small, r.rejected_narrow,
+                                     r.rejected_pixels, r.holes_filled,   r.holes_filled_pixels,
+                                     r.fields};
   };
   EXPECT_EQ(counts(a.report), counts(b.report));
 }
@@ -437,6 +438,7 @@ TEST(Delineate, StripsOfAnyHeightAndAnyThreadsGiveTheSameFields) {
       options.absorb_below = 0.95;
       options.fill_holes_m2 = seed % 2 == 0 ? 500.0 : 4000.0;
       options.keep_rejects = true;
+      options.min_width_m = seed % 3 == 0 ? 60.0 : 0.0;
       const Delineation whole = run(map, options);
       EXPECT_GT(whole.report.absorbed, mode == SplitMode::kWatershed ? 0 : -1);
       EXPECT_GT(whole.report.rejected_small, 0);
@@ -457,27 +459,31 @@ TEST(Delineate, RejectsAreWhatWasInAnInstanceAndIsInNoField) {
     DelineateOptions options;
     options.min_area_m2 = 5000.0;
     options.fill_holes_m2 = seed % 2 == 0 ? 500.0 : 4000.0;
+    options.min_width_m = seed > 22 ? 80.0 : 0.0;
     const Delineation without = run(map, options);
     EXPECT_TRUE(without.rejects.fields.empty());
     options.keep_rejects = true;
     const Delineation with = run(map, options);
     expect_same_features(with.fields, without.fields);
-    ASSERT_EQ(static_cast<std::int64_t>(with.rejects.features.size()), with.report.rejected_small);
+    ASSERT_EQ(static_cast<std::int64_t>(with.rejects.features.size()),
+              with.report.rejected_small + with.report.rejected_narrow);
     ASSERT_GT(with.report.rejected_small, 0);
+    EXPECT_EQ(with.report.rejected_narrow > 0, options.min_width_m > 0.0);
     // Pixels: what reached the extent, or was a hole in an instance, and has no field number.
     Raster<std::uint8_t> rejected(70, 60);
+    Raster<std::uint32_t> number(70, 60);
     std::int64_t pixels = 0;
     const auto value = [&](const Feature& reject, const char* name) {
       return reject.values[with.rejects.field(name)];
     };
     for (const Feature& reject : with.rejects.features) {
-      EXPECT_EQ(as_text(value(reject, "reason")), "small");
+      const bool small = as_real(value(reject, "area_ha")) * 10000.0 < 5000.0 * 0.999;
+      EXPECT_EQ(as_text(value(reject, "reason")), small ? "small" : "narrow");
       ASSERT_EQ(reject.geometry.size(), 1U);
       EXPECT_TRUE(check_validity(reject.geometry).valid);
       const auto n = as_integer(value(reject, "n_pixels"));
       EXPECT_EQ(std::llround(area(reject.geometry) / 100.0), n);
       EXPECT_NEAR(as_real(value(reject, "area_ha")) / (static_cast<double>(n) / 100.0), 1.0, 0.01);
-      EXPECT_LT(as_real(value(reject, "area_ha")) * 10000.0, 5000.0 * 1.001);
       const double edge = as_real(value(reject, "edge_score"));
       EXPECT_TRUE(std::isnan(edge) || (edge >= options.absorb_below && edge <= 1.0)) << edge;
       pixels += n;
@@ -485,9 +491,20 @@ TEST(Delineate, RejectsAreWhatWasInAnInstanceAndIsInNoField) {
         for (std::int64_t col = 0; col < 70; ++col) {
           const Point centre =
               map.grid.transform.to_world({static_cast<double>(col) + 0.5, static_cast<double>(row) + 0.5});
-          if (contains(reject.geometry, centre)) ++rejected.at(col, row);
+          if (!contains(reject.geometry, centre)) continue;
+          ++rejected.at(col, row);
+          number.at(col, row) = static_cast<std::uint32_t>(&reject - with.rejects.features.data()) + 1;
         }
       }
+    }
+    // Widths that were put together while regions joined are those of the pixels.
+    ExecContext exec;
+    const PixelAreas areas(map.grid);
+    const auto count = static_cast<std::uint32_t>(with.rejects.features.size());
+    const auto stats = region_stats(number, count, areas, {0, 60}, exec);
+    for (std::uint32_t i = 1; i <= count; ++i) {
+      EXPECT_EQ(as_real(value(with.rejects.features[i - 1], "width_m")),
+                areas.length_to_m(equivalent_width(stats[i])));
     }
     EXPECT_EQ(pixels, with.report.rejected_pixels);
     for (std::int64_t row = 0; row < 60; ++row) {
@@ -568,6 +585,7 @@ TEST(Delineate, CleaningEqualsThatOnTheRaster) {
     options.min_area_m2 = seed % 2 == 0 ? 1500.0 : 6000.0;
     options.fill_holes_m2 = 3000.0;
     options.absorb_below = 0.8;
+    options.min_width_m = seed % 3 == 0 ? 50.0 : 0.0;
     const PixelAreas areas(map.grid);
     Raster<std::uint8_t> mask(60, 70);
     for (std::size_t i = 0; i < mask.data().size(); ++i) {
@@ -580,9 +598,10 @@ TEST(Delineate, CleaningEqualsThatOnTheRaster) {
     }
     const std::int64_t below = areas.from_m2(options.fill_holes_m2);
     std::int64_t filled = slow_fill_holes(labels, areas, below, exec);
-    const auto small = absorb_small(region_stats(labels, pieces.count, areas, {0, 70}, exec),
-                                    shared_edges(labels, map.boundary, exec),
-                                    areas.from_m2(options.min_area_m2), options.absorb_below);
+    const auto small = absorb_small(
+        region_stats(labels, pieces.count, areas, {0, 70}, exec),
+        shared_edges(labels, map.boundary, areas, 0, exec),
+        {areas.from_m2(options.min_area_m2), areas.length_from_m(options.min_width_m), options.absorb_below});
     for (auto& label : labels.data()) label = is_field(label) ? small.target[label] : label;
     filled += slow_fill_holes(labels, areas, below, exec);
     const auto count = renumber_by_first_pixel(labels, pieces.count);
@@ -594,7 +613,7 @@ TEST(Delineate, CleaningEqualsThatOnTheRaster) {
     EXPECT_EQ(found.report.absorbed, small.absorbed);
     const auto stats = region_stats(labels, count, areas, {0, 70}, exec);
     std::map<std::uint32_t, double> weakest;
-    for (const auto& edge : shared_edges(labels, map.boundary, exec)) {
+    for (const auto& edge : shared_edges(labels, map.boundary, areas, 0, exec)) {
       for (const auto label : {edge.a, edge.b}) {
         weakest[label] = std::min(weakest.try_emplace(label, 2.0).first->second, edge.mean_score());
       }
@@ -623,6 +642,9 @@ TEST(Delineate, RefusesWhatCannotBe) {
   EXPECT_THROW((void)delineate(scores, options, exec), InvalidArgument);
   options = {};
   options.simplify_m = -1.0;
+  EXPECT_THROW((void)delineate(scores, options, exec), InvalidArgument);
+  options = {};
+  options.min_width_m = -1.0;
   EXPECT_THROW((void)delineate(scores, options, exec), InvalidArgument);
   auto nowhere = scores;
   nowhere.grid.crs = {};
@@ -868,6 +890,113 @@ TEST(Regions, PixelAreasOfOneSize) {
   EXPECT_THROW(PixelAreas(3, 0.0), InvalidArgument);
 }
 
+/// Of label 1, in pixels.
+double width_px(const Raster<std::uint32_t>& labels) {
+  ExecContext exec;
+  const PixelAreas areas(labels.height(), 1.0);
+  return areas.length_to_m(equivalent_width(region_stats(labels, 1, areas, {0, labels.height()}, exec)[1]));
+}
+
+TEST(Regions, OutlinesAreCountedBySideHolesIncluded) {
+  ExecContext exec;
+  Raster<std::uint32_t> labels(5, 4);
+  for (const auto& [col, row] : {std::pair(0, 0), {1, 0}, {2, 0}, {0, 1}, {2, 1}, {0, 2}, {1, 2}, {2, 2}})
+    labels.at(col, row) = 1;
+  const PixelAreas areas(4, 1.0);
+  const auto stats = region_stats(labels, 1, areas, {0, 4}, exec);
+  EXPECT_EQ(stats[1].along_rows, 8 * areas.side_along_row(0));  // 3 + 3 around, 2 in the hole
+  EXPECT_EQ(stats[1].along_columns, 8 * areas.side_along_column(0));
+}
+
+TEST(Regions, WidthOfRectanglesWhateverWayTheyLie) {
+  for (const double width : {4.0, 9.0, 20.0}) {
+    for (const double length : {20.0, 60.0}) {
+      for (const double degrees : {0.0, 10.0, 26.565, 45.0, 70.0, 90.0, 133.0}) {
+        Raster<std::uint32_t> labels(80, 80);
+        const double c = std::cos(degrees * M_PI / 180.0);
+        const double s = std::sin(degrees * M_PI / 180.0);
+        for (std::int64_t row = 0; row < 80; ++row) {
+          for (std::int64_t col = 0; col < 80; ++col) {
+            const double x = static_cast<double>(col) + 0.5 - 40.03;
+            const double y = static_cast<double>(row) + 0.5 - 40.01;
+            const bool inside =
+                std::abs(c * x + s * y) < 0.5 * length && std::abs(c * y - s * x) < 0.5 * width;
+            labels.at(col, row) = inside ? 1 : 0;
+          }
+        }
+        EXPECT_NEAR(width_px(labels), width, std::max(0.5, (length < 3.0 * width ? 0.2 : 0.07) * width))
+            << length << " at " << degrees;
+      }
+    }
+  }
+}
+
+TEST(Regions, WidthOfOtherShapes) {
+  Raster<std::uint32_t> disc(50, 50);
+  Raster<std::uint32_t> bent(50, 50);  // an L of 4 px
+  for (std::int64_t row = 0; row < 50; ++row) {
+    for (std::int64_t col = 0; col < 50; ++col) {
+      disc.at(col, row) =
+          std::hypot(static_cast<double>(col) - 25, static_cast<double>(row) - 25) < 20.0 ? 1 : 0;
+      bent.at(col, row) = col < 4 || row < 4 ? 1 : 0;
+    }
+  }
+  EXPECT_NEAR(width_px(disc), std::sqrt(M_PI) * 20.0, 0.4);  // the square of its area
+  EXPECT_NEAR(width_px(bent), 4.0 * 1.42, 0.3);
+  Raster<std::uint32_t> pixel(1, 1, 1, 1);
+  EXPECT_NEAR(width_px(pixel), 1.0, 1e-6);
+  EXPECT_EQ(equivalent_width({}), 0.0);
+}
+
+TEST(Regions, WidthIsInMetresInDegreesAndOnOblongPixels) {
+  ExecContext exec;
+  Grid grid = test::utm_grid(60, 60);
+  grid.crs = Crs::from_user_input("EPSG:4326");
+  grid.transform = {9.0, 1e-4, 0.0, 60.0, 0.0, -1e-4};  // 5.58 m wide, 11.14 m high
+  const PixelAreas areas(grid);
+  Raster<std::uint32_t> labels(60, 60);
+  for (std::int64_t i = 0; i < 50; ++i) {
+    for (std::int64_t k = 0; k < 3; ++k) {
+      labels.at(k, i) = 1;
+      labels.at(10 + i, 55 + k) = 2;
+    }
+  }
+  const auto stats = region_stats(labels, 2, areas, {0, 60}, exec);
+  EXPECT_NEAR(areas.length_to_m(equivalent_width(stats[1])), 3 * 5.580, 0.01);
+  EXPECT_NEAR(areas.length_to_m(equivalent_width(stats[2])), 3 * 11.141, 0.02);
+}
+
+TEST(Delineate, SliversAreAbsorbedBehindAWeakEdgeElseRejectedAsNarrow) {
+  auto scores = scores_of(R"(
+    aaaaaaaaaaaa
+    aaaaaaaaaaaa
+    aaaaaaaaaaaa
+    222222222222
+    aaaaaaaaaaaa
+    222222222222
+    aaaaaaaaaaaa
+    aaaaaaaaaaaa
+    aaaaaaaaaaaa
+    aaaaaaaaaaaa
+  )");
+  DelineateOptions options = exact();
+  options.keep_rejects = true;
+  ASSERT_EQ(run(scores, options).fields.features.size(), 3U);
+  options.min_width_m = 85.0;  // 3 px of 30 m, with a boundary of 1 px, are wider
+  const auto strong = run(scores, options);
+  ASSERT_EQ(strong.fields.features.size(), 2U);
+  EXPECT_EQ(strong.report.rejected_narrow, 1);
+  EXPECT_EQ(strong.report.rejected_small, 0);
+  ASSERT_EQ(strong.rejects.features.size(), 1U);
+  EXPECT_EQ(as_text(strong.rejects.features[0].values[1]), "narrow");
+  EXPECT_NEAR(as_real(strong.rejects.features[0].values[strong.rejects.field("edge_score")]), 0.8, 1e-12);
+  options.absorb_below = 1.1;
+  const auto weak = run(scores, options);
+  ASSERT_EQ(weak.fields.features.size(), 2U);
+  EXPECT_EQ(weak.report.absorbed, 1);
+  EXPECT_EQ(real(weak, 0, "n_pixels") + real(weak, 1, "n_pixels"), 120.0);
+}
+
 TEST(Regions, AbsorbsSmallestFirstIntoTheLongestEdge) {
   std::vector<RegionStats> stats(5);
   const std::int64_t sizes[] = {0, 100, 3, 4, 50};
@@ -878,10 +1007,10 @@ TEST(Regions, AbsorbsSmallestFirstIntoTheLongestEdge) {
   // 2 (smallest) goes to 3, with which it has the longest edge; together they are 7, still under 10, and go
   // to 4.
   const std::vector<SharedEdge> edges{{1, 2, 1, 0}, {1, 3, 1, 0}, {2, 3, 3, 0}, {2, 4, 1, 0}, {3, 4, 2, 0}};
-  const auto result = absorb_small(stats, edges, 10, 0.5);
+  const auto result = absorb_small(stats, edges, {10, 0.0, 0.5});
   EXPECT_EQ(result.target, (std::vector<std::uint32_t>{0, 1, 4, 4, 4}));
   EXPECT_EQ(result.absorbed, 2);
-  const auto never = absorb_small(stats, edges, 10, 0.0);
+  const auto never = absorb_small(stats, edges, {10, 0.0, 0.0});
   EXPECT_EQ(never.target, (std::vector<std::uint32_t>{0, 1, 0, 0, 4}));
   EXPECT_EQ(never.reject, (std::vector<std::uint32_t>{0, 0, 1, 2, 0}));
   ASSERT_EQ(never.rejects.size(), 3U);
@@ -898,7 +1027,7 @@ TEST(Regions, ARejectHoldsWhatItHadAbsorbed) {
   }
   // 1 joins 2 over a weak edge; together they are 5 px behind an edge of 0.9 and go. 3 stands alone.
   const std::vector<SharedEdge> edges{{1, 2, 2, 20}};
-  const auto result = absorb_small(stats, edges, 10, 0.5);
+  const auto result = absorb_small(stats, edges, {10, 0.0, 0.5});
   EXPECT_EQ(result.target, (std::vector<std::uint32_t>{0, 0, 0, 0}));
   ASSERT_EQ(result.rejects.size(), 3U);
   EXPECT_EQ(result.reject, (std::vector<std::uint32_t>{0, 2, 2, 1}));

@@ -26,6 +26,7 @@ struct DelineateOptions {
   double cut = 0.2;                 ///< 0..1; least height of a ridge above the calmer side (kWatershed)
   double boundary_threshold = 0.5;  ///< 0..1; pixels from here up are boundary (kComponents)
   double min_area_m2 = 500.0;       ///< smaller fields are absorbed or rejected; at least 5 px in any case
+  double min_width_m = 0.0;         ///< so are narrower ones (equivalent_width); 0 = off
   double absorb_below = 0.5;  ///< mean boundary score under which a small field's longest common edge is weak
   double fill_holes_m2 = 500.0;      ///< smaller holes are filled
   double simplify_px = 1.0;          ///< tolerance of simplification; 0 = pixel outlines
@@ -37,11 +38,12 @@ struct DelineateOptions {
 /// What became of the instances on the way to fields.
 struct DelineateReport {
   std::int64_t valid_pixels = 0;
-  std::int64_t field_pixels = 0;    ///< at or above the extent threshold
-  std::int64_t instances = 0;       ///< after splitting
-  std::int64_t absorbed = 0;        ///< small, joined to the neighbour with the longest, weak common edge
-  std::int64_t rejected_small = 0;  ///< small, without neighbour or behind a strong edge; see the layer of
-                                    ///< rejects
+  std::int64_t field_pixels = 0;  ///< at or above the extent threshold
+  std::int64_t instances = 0;     ///< after splitting
+  std::int64_t absorbed = 0;  ///< small or narrow, joined to the neighbour with the longest, weak common edge
+  std::int64_t rejected_small = 0;   ///< small, without neighbour or behind a strong edge; see the layer of
+                                     ///< rejects
+  std::int64_t rejected_narrow = 0;  ///< likewise, large enough but under the minimum width
   std::int64_t rejected_pixels = 0;
   std::int64_t holes_filled = 0;
   std::int64_t holes_filled_pixels = 0;
@@ -109,9 +111,10 @@ using InstanceSink = std::function<void(const Window&, const Raster<std::uint32_
 /// Rejects (DelineateOptions::keep_rejects) are a layer of their own, "rejects": instances that became no
 /// field, each with what it had absorbed before, as the pixels lie (not simplified, so fields do not depend
 /// on whether it is wanted, and simplified fields may reach into it), ordered by their first pixel.
-/// Attributes: id (as for fields), reason ("small": under the minimum area), area_ha, n_pixels, touches_edge,
-/// cut_by_nodata, edge_score (mean boundary score of the longest common edge with a neighbour, which was too
-/// strong for joining; unset without neighbour). Rejects that were filled as holes of a field are part of it.
+/// Attributes: id (as for fields), reason ("small": under the minimum area; "narrow": under the minimum width
+/// only), width_m (equivalent_width), area_ha, n_pixels, touches_edge, cut_by_nodata, edge_score (mean
+/// boundary score of the longest common edge with a neighbour, which was too strong for joining; unset
+/// without neighbour). Rejects that were filled as holes of a field are part of it.
 ///
 /// @throws CrsError         the grid has no CRS
 /// @throws InvalidArgument  options out of range
