@@ -126,6 +126,7 @@ class Delineate : public Step {
     read.crs_switch = "--scores-crs";
     if (!m_scores_crs.empty()) read.override_crs = geo::Crs::from_user_input(m_scores_crs);
     m_options.mode = modes().at(m_mode);
+    if (m_simplify_method == "area") m_options.simplify_method = geo::SimplifyMethod::kArea;
     geo::ScoreBands bands{band_number(m_extent_band), band_number(m_boundary_band), m_scale};
     if (m_options.mode == geo::SplitMode::kInstances) bands.content = geo::ScoreContent::kInstances;
     return geo::open_scores(paths, bands, read);
@@ -223,6 +224,13 @@ class Delineate : public Step {
         .group(group)
         .excludes("simplify-px")
         .help("The same in metres");
+    t.add("simplify-method", &m_simplify_method)
+        .choices({"distance", "area"})
+        .group(group)
+        .help(
+            "Within the tolerance, distance keeps the fewest corners; area keeps every field's area, in "
+            "pixels, "
+            "exactly");
   }
 
   static const std::map<std::string, geo::SplitMode>& modes() {
@@ -289,6 +297,7 @@ class Delineate : public Step {
   std::string m_out;
   std::string m_instances;
   std::string m_mode = "watershed";
+  std::string m_simplify_method = "distance";
   geo::DelineateOptions m_options;
 };
 

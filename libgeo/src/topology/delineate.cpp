@@ -150,6 +150,7 @@ SimplifyOptions simplification(const Grid& grid, const DelineateOptions& options
     const Point size = grid.pixel_size_m();
     simplify = {*options.simplify_m, size.x, size.y};
   }
+  simplify.method = options.simplify_method;
   return simplify;
 }
 

@@ -162,7 +162,7 @@ class Cleaner {
   /// A piece of background and what surrounds it.
   struct Hole {
     std::int64_t area = 0;
-    std::int64_t pixels = 0;
+    std::int64_t pixels = 0;  ///< that were in no instance
     std::uint32_t field = 0;  ///< the first one met
     bool enclosed = true;     ///< by that field alone
   };
@@ -183,7 +183,8 @@ class Cleaner {
       Hole& hole = holes[detail::find(piece, i)];
       const RegionStats& stats = m_graph.stats[i];
       hole.area += stats.area;
-      hole.pixels += stats.pixels;
+      const bool is_rejected = !m_result.reject.empty() && m_result.reject[i] != 0;
+      if (!is_rejected) hole.pixels += stats.pixels;
       if (stats.touches_edge || stats.touches_unknown) hole.enclosed = false;
     }
     for (const SharedEdge& edge : m_graph.edges) {

@@ -507,6 +507,9 @@ TEST(Delineate, RejectsAreWhatWasInAnInstanceAndIsInNoField) {
                 areas.length_to_m(equivalent_width(stats[i])));
     }
     EXPECT_EQ(pixels, with.report.rejected_pixels);
+    std::int64_t in_fields = 0;
+    for (const auto label : with.instances.data()) in_fields += is_field(label) ? 1 : 0;
+    EXPECT_EQ(in_fields, with.report.field_pixels - pixels + with.report.holes_filled_pixels);
     for (std::int64_t row = 0; row < 60; ++row) {
       for (std::int64_t col = 0; col < 70; ++col) {
         const bool in_extent = map.valid.at(col, row) != 0 && map.extent.at(col, row) >= 100;
@@ -540,6 +543,7 @@ TEST(Delineate, ARejectThatIsFilledAsAHoleIsPartOfTheField) {
   EXPECT_TRUE(filled.rejects.features.empty());
   EXPECT_EQ(filled.report.rejected_small, 0);
   EXPECT_EQ(filled.report.holes_filled, 1);
+  EXPECT_EQ(filled.report.holes_filled_pixels, 0);  // none of background
   EXPECT_EQ(real(filled, 0, "n_pixels"), 48.0);
 }
 
@@ -649,6 +653,18 @@ TEST(Delineate, RefusesWhatCannotBe) {
   auto nowhere = scores;
   nowhere.grid.crs = {};
   EXPECT_THROW((void)delineate(nowhere, {}, exec), CrsError);
+}
+
+TEST(Delineate, SimplificationThatKeepsAreas) {
+  const ScoreMap map = rough_scores(80, 70, 31);
+  DelineateOptions options;
+  options.simplify_method = SimplifyMethod::kArea;
+  options.simplify_px = 1.5;
+  const Delineation whole = run(map, options);
+  ASSERT_GT(whole.fields.features.size(), 20U);
+  for (std::size_t i = 0; i < whole.fields.features.size(); ++i)
+    EXPECT_NEAR(area(whole.fields.features[i].geometry), 100.0 * real(whole, i, "n_pixels"), 1e-5);
+  for (const int threads : {1, 4}) expect_same(by_strips(map, options, 9, threads), whole);
 }
 
 class ReadScores : public testing::Test {

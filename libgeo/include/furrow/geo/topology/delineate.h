@@ -9,6 +9,7 @@
 #include <furrow/geo/core/exec_context.h>
 #include <furrow/geo/topology/regions.h>
 #include <furrow/geo/topology/score_map.h>
+#include <furrow/geo/topology/simplify.h>
 #include <furrow/geo/vector/layer.h>
 
 namespace furrow::geo {
@@ -31,6 +32,7 @@ struct DelineateOptions {
   double fill_holes_m2 = 500.0;      ///< smaller holes are filled
   double simplify_px = 1.0;          ///< tolerance of simplification; 0 = pixel outlines
   std::optional<double> simplify_m;  ///< the same in metres, instead
+  SimplifyMethod simplify_method = SimplifyMethod::kDistance;
   std::string layer_name = "fields";
   bool keep_rejects = false;  ///< make the layer of rejects
 };
@@ -46,7 +48,7 @@ struct DelineateReport {
   std::int64_t rejected_narrow = 0;  ///< likewise, large enough but under the minimum width
   std::int64_t rejected_pixels = 0;
   std::int64_t holes_filled = 0;
-  std::int64_t holes_filled_pixels = 0;
+  std::int64_t holes_filled_pixels = 0;  ///< of background
   std::int64_t fields = 0;
   double min_area_m2 = 0.0;  ///< as applied
 };

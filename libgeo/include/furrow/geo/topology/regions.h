@@ -210,7 +210,7 @@ struct CleanResult {
   std::vector<std::uint32_t> reject;  ///< by region of the graph: 1..m by first pixel, or 0
   std::vector<Reject> rejects;        ///< entry 0 is unused
   std::int64_t holes = 0;
-  std::int64_t hole_pixels = 0;
+  std::int64_t hole_pixels = 0;  ///< of background
   std::int64_t absorbed = 0;
 };
 
