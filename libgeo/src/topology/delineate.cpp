@@ -24,6 +24,7 @@
 #include <furrow/geo/topology/simplify.h>
 #include <furrow/geo/topology/watershed.h>
 
+#include "delineate_rules.h"
 #include "strip_store.h"
 #include "strips.h"
 
@@ -32,32 +33,6 @@ namespace {
 
 /// Of a strip, at most: about half of it with usual scores, more where scores are noise.
 constexpr double kBytesPerPixel = 40.0;
-constexpr double kMinPixels = 5.0;
-
-void check_options(const DelineateOptions& o) {
-  const auto within = [](double value, double low, double high, const char* name) {
-    if (!(value >= low && value <= high)) {
-      throw InvalidArgument(concat(name, " must be ", low, "..", high, ", got ", value));
-    }
-  };
-  within(o.extent_threshold, 0.0, 1.0, "the extent threshold");
-  within(o.cut, 1.0 / kScoreLevels, 1.0, "the cut");
-  within(o.boundary_threshold, 0.0, 1.0, "the boundary threshold");
-  const auto not_negative = [](double value, const char* name) {
-    if (!(value >= 0.0) || !std::isfinite(value))
-      throw InvalidArgument(concat(name, " must be a number >= 0, got ", value));
-  };
-  not_negative(o.min_area_m2, "the minimum area");
-  not_negative(o.min_width_m, "the minimum width");
-  not_negative(o.fill_holes_m2, "the size of holes to fill");
-  not_negative(o.absorb_below, "the strength below which an edge is weak");
-  not_negative(o.simplify_px, "the tolerance of simplification");
-  not_negative(o.simplify_m.value_or(0.0), "the tolerance of simplification");
-}
-
-int level(double score) {
-  return static_cast<int>(std::ceil(score * kScoreLevels - 1e-9));
-}
 
 /// World position of a pixel's centre, in sixteenths of a pixel, as text.
 std::string position_text(const Grid& grid, std::int64_t pixel) {
@@ -389,7 +364,7 @@ class StripDelineator {
   /// Pass 1: scores to parts of fields, kept in the store.
   void split(const ScoreRows& scores, std::vector<std::uint32_t>& field_of_node) {
     const bool watershed = m_options.mode == SplitMode::kWatershed;
-    WatershedByStrips splitter(m_grid.width, m_grid.height, level(m_options.cut));
+    WatershedByStrips splitter(m_grid.width, m_grid.height, detail::score_level(m_options.cut));
     for (Strip& strip : m_strips) {
       const Window rows = watershed ? with_margin(strip.rows) : strip.rows;
       const std::int64_t above = strip.rows.row - rows.row;
@@ -397,13 +372,13 @@ class StripDelineator {
       count_pixels(map, strip.rows, above);
       Raster<std::uint32_t> labels;
       if (watershed) {
-        labels = splitter.add(map.boundary, field_mask(map), strip.rows.height, m_exec);
+        labels = splitter.add(map.boundary, detail::field_mask(map, m_options), strip.rows.height, m_exec);
       } else if (m_options.mode == SplitMode::kComponents) {
-        labels = as_labels(field_mask(map));
+        labels = detail::as_labels(detail::field_mask(map, m_options));
       } else {
         labels = std::move(map.instances);
       }
-      mark_unknown(labels, map.valid, above);
+      detail::mark_unknown(labels, map.valid, above);
       strip.labels = m_store.put(std::move(labels));
       strip.boundary = m_store.put(cut_rows(std::move(map.boundary), above, strip.rows.height));
       advance();
@@ -423,10 +398,8 @@ class StripDelineator {
     std::vector<std::uint32_t> region_of_piece;
     const RegionGraph graph = regions.finish(region_of_piece);
     m_report.instances = graph.fields;
-    m_report.min_area_m2 = std::max(m_options.min_area_m2, kMinPixels * m_areas.pixel_m2());
-    const SizeRules size{m_areas.from_m2(m_report.min_area_m2), m_areas.length_from_m(m_options.min_width_m),
-                         m_options.absorb_below};
-    m_cleaned = clean_regions(graph, {size, m_areas.from_m2(m_options.fill_holes_m2)});
+    m_report.min_area_m2 = detail::min_area_m2(m_options, m_areas);
+    m_cleaned = clean_regions(graph, detail::clean_rules(m_options, m_areas));
     m_report.absorbed = m_cleaned.absorbed;
     m_report.holes_filled = m_cleaned.holes;
     m_report.holes_filled_pixels = m_cleaned.hole_pixels;
@@ -451,7 +424,7 @@ class StripDelineator {
         Raster<std::uint32_t> rejected = labels;
         relabel(rejected, reject);
         // Missing data is background here: it would only pin points along straight sides.
-        for_each_pixel(rejected, [&](std::size_t i) {
+        detail::for_each_pixel(rejected, [&](std::size_t i) {
           if (rejected.data()[i] == kUnknownInstance) rejected.data()[i] = 0;
         });
         rejects.add(std::move(rejected), m_exec);
@@ -477,41 +450,14 @@ class StripDelineator {
     return intersection(grow(rows, WatershedByStrips::kMargin), m_grid.window());
   }
 
-  /// 1 where a pixel may belong to a field.
-  [[nodiscard]] Raster<std::uint8_t> field_mask(const ScoreMap& scores) const {
-    Raster<std::uint8_t> mask(scores.extent.width(), scores.extent.height());
-    const int extent = level(m_options.extent_threshold);
-    const int boundary =
-        m_options.mode == SplitMode::kComponents ? level(m_options.boundary_threshold) : kScoreLevels + 1;
-    for_each_pixel(mask, [&](std::size_t i) {
-      const bool is_field = scores.valid.data()[i] != 0 && scores.extent.data()[i] >= extent;
-      mask.data()[i] = is_field && scores.boundary.data()[i] < boundary ? 1 : 0;
-    });
-    return mask;
-  }
-
   void count_pixels(const ScoreMap& scores, const Window& rows, std::int64_t above) {
-    const int extent = level(m_options.extent_threshold);
+    const int extent = detail::score_level(m_options.extent_threshold);
     for (auto i = static_cast<std::size_t>(above * rows.width);
          i < static_cast<std::size_t>((above + rows.height) * rows.width); ++i) {
       if (scores.valid.data()[i] == 0) continue;
       ++m_report.valid_pixels;
       if (scores.extent.data()[i] >= extent) ++m_report.field_pixels;
     }
-  }
-
-  static Raster<std::uint32_t> as_labels(const Raster<std::uint8_t>& mask) {
-    Raster<std::uint32_t> labels(mask.width(), mask.height());
-    std::ranges::copy(mask.data(), labels.data().begin());
-    return labels;
-  }
-
-  static void mark_unknown(Raster<std::uint32_t>& labels, const Raster<std::uint8_t>& valid,
-                           std::int64_t above) {
-    const auto offset = static_cast<std::size_t>(above * labels.width());
-    for_each_pixel(labels, [&](std::size_t i) {
-      if (valid.data()[i + offset] == 0) labels.data()[i] = kUnknownInstance;
-    });
   }
 
   static Raster<std::uint8_t> cut_rows(Raster<std::uint8_t> values, std::int64_t first, std::int64_t rows) {
@@ -522,17 +468,9 @@ class StripDelineator {
   }
 
   static void relabel(Raster<std::uint32_t>& labels, const std::vector<std::uint32_t>& number) {
-    for_each_pixel(labels, [&](std::size_t i) {
+    detail::for_each_pixel(labels, [&](std::size_t i) {
       std::uint32_t& label = labels.data()[i];
       if (label != kUnknownInstance) label = number[label];
-    });
-  }
-
-  template <class T, class Work>
-  static void for_each_pixel(const Raster<T>& raster, const Work& work) {
-    detail::for_each_strip(detail::make_strips(raster.height()), [&](const detail::Strip& strip) {
-      const auto end = static_cast<std::size_t>(strip.end * raster.width());
-      for (auto i = static_cast<std::size_t>(strip.begin * raster.width()); i < end; ++i) work(i);
     });
   }
 
@@ -564,7 +502,7 @@ std::int64_t delineate_strip_rows(const Grid& grid, const ExecContext& exec) {
 DelineatedFields delineate_by_strips(const Grid& grid, const ScoreRows& scores,
                                      const DelineateOptions& options, const StripOptions& strips,
                                      const InstanceSink& instances, ExecContext& exec) {
-  check_options(options);
+  detail::check_options(options);
   const std::int64_t rows = strips.rows > 0 ? strips.rows : delineate_strip_rows(grid, exec);
   const PixelAreas areas(grid);
   return StripDelineator(grid, areas, options, rows, strips.scratch, exec).run(scores, instances);
@@ -572,7 +510,7 @@ DelineatedFields delineate_by_strips(const Grid& grid, const ScoreRows& scores,
 
 Instances delineate_instances(const ScoreMap& scores, const PixelAreas& areas,
                               const DelineateOptions& options, ExecContext& exec) {
-  check_options(options);
+  detail::check_options(options);
   const std::int64_t rows = std::max<std::int64_t>(1, scores.grid.height);
   return StripDelineator(scores.grid, areas, options, rows, {}, exec)
       .instances([&](const Window&, ExecContext&) { return scores; });

@@ -16,6 +16,7 @@
 #include <furrow/geo/core/text.h>
 #include <furrow/geo/raster/writer.h>
 #include <furrow/geo/topology/components.h>
+#include <furrow/geo/topology/delineation_sweep.h>
 #include <furrow/geo/topology/regions.h>
 #include <furrow/geo/topology/watershed.h>
 #include <furrow/geo/vector/geos.h>
@@ -630,6 +631,35 @@ TEST(Delineate, CleaningEqualsThatOnTheRaster) {
       EXPECT_TRUE(weakest.contains(label) ? edge == weakest[label] : std::isnan(edge)) << label;
     }
   }
+}
+
+TEST(DelineationSweep, GivesTheFieldsOfEverySettingByItself) {
+  ExecContext exec;
+  const ScoreMap map = rough_scores(90, 75, 41);
+  const PixelAreas areas(map.grid);
+  DelineationSweep sweep(map, areas, 0.02);
+  for (const SplitMode mode : {SplitMode::kWatershed, SplitMode::kComponents}) {
+    for (const double extent : {0.5, 0.96}) {
+      for (const double split : {0.02, 0.3, 0.1, 1.0}) {
+        DelineateOptions options;
+        options.mode = mode;
+        options.extent_threshold = extent;
+        options.cut = options.boundary_threshold = split;
+        const SceneRegions regions = sweep.regions(options, exec);
+        for (const double min_area : {0.0, 4000.0}) {
+          options.min_area_m2 = min_area;
+          const auto field = sweep.fields(regions.graph, options);
+          auto labels = regions.region;
+          for (auto& label : labels.data()) label = label == kUnknownInstance ? label : field[label];
+          ASSERT_EQ(labels.data(), delineate_instances(map, areas, options, exec).labels.data())
+              << extent << " " << split << " " << min_area;
+        }
+      }
+    }
+  }
+  DelineateOptions options;
+  options.cut = 0.01;
+  EXPECT_THROW((void)sweep.regions(options, exec), InvalidArgument);
 }
 
 TEST(Delineate, RefusesWhatCannotBe) {
