@@ -218,6 +218,10 @@ const std::vector<Line>& lines() {
        "assess",
        "--labels ../one/votes/label.tif --reference ../data/truth.gpkg",
        {"votes"}},
+      {"tuned",
+       "tune",
+       "../one/votes/posterior.tif --reference ../data/truth.gpkg --out {out}/tried.csv",
+       {"votes"}},
       {"robustness",
        "assess robustness",
        "../data/scene.tif --model ../one/model --reference ../data/truth.gpkg --windows 2 --window-px 64 "
