@@ -207,11 +207,7 @@ class Cleaner {
   }
 
   void absorb(const SizeRules& rules) {
-    const std::vector<RegionStats> stats = owned_stats(m_graph.fields);
-    const auto is_between_fields = [&](const SharedEdge& e) { return e.b <= m_graph.fields; };
-    std::vector<SharedEdge> edges;
-    std::ranges::copy_if(m_graph.edges, std::back_inserter(edges), is_between_fields);
-    AbsorbResult small = absorb_small(stats, edges, rules);
+    AbsorbResult small = absorb_small(owned_stats(m_graph.fields), m_graph.edges, rules);
     m_result.absorbed = small.absorbed;
     m_result.rejects = std::move(small.rejects);
     for (const std::uint32_t owner : m_result.field) m_result.reject.push_back(small.reject[owner]);
@@ -245,8 +241,15 @@ class Cleaner {
       m_result.stats.push_back(stats[i]);
     }
     for (std::uint32_t& owner : m_result.field) owner = number[owner];
-    m_result.edges = m_graph.edges;
-    detail::merge_edges(m_result.edges, m_result.field);
+    // Most edges are inside a field or beside nothing by now: never a copy of all.
+    for (SharedEdge edge : m_graph.edges) {
+      const auto [a, b] = std::minmax(m_result.field[edge.a], m_result.field[edge.b]);
+      if (a == b || a == 0) continue;
+      edge.a = a;
+      edge.b = b;
+      m_result.edges.push_back(edge);
+    }
+    detail::merge_edges(m_result.edges);
   }
 
   /// Numbers by first pixel what was rejected and has not been filled as a hole since.

@@ -183,16 +183,22 @@ namespace {
 /// The neighbourhood of instances while they absorb each other.
 class Absorber {
  public:
-  Absorber(std::span<const RegionStats> stats, std::span<const SharedEdge> edges, const SizeRules& rules)
-      : m_rules(rules), m_stats(stats.begin(), stats.end()), m_neighbours(stats.size()) {
-    m_result.target.resize(stats.size());
+  Absorber(std::vector<RegionStats> stats, std::span<const SharedEdge> edges, const SizeRules& rules)
+      : m_rules(rules), m_stats(std::move(stats)), m_neighbours(m_stats.size()) {
+    m_result.target.resize(m_stats.size());
     m_result.rejects.resize(1);
     std::iota(m_result.target.begin(), m_result.target.end(), std::uint32_t{0});
+    // Who is large enough never looks for a neighbour.
+    const auto matters = [&](const SharedEdge& edge) {
+      return edge.b < m_stats.size() && (is_small(edge.a) || is_small(edge.b));
+    };
+    m_edges.reserve(static_cast<std::size_t>(std::ranges::count_if(edges, matters)));
+    if (m_edges.capacity() >= kOutsideInstance) throw InvalidArgument("too many small instances to clean up");
     for (const auto& edge : edges) {
-      // Who is large enough never looks for a neighbour.
-      if (!is_small(edge.a) && !is_small(edge.b)) continue;
-      m_neighbours[edge.a][edge.b] = edge;
-      m_neighbours[edge.b][edge.a] = edge;
+      if (!matters(edge)) continue;
+      const auto place = static_cast<std::uint32_t>(m_edges.size());
+      m_neighbours[edge.a][edge.b] = m_neighbours[edge.b][edge.a] = place;
+      m_edges.push_back(edge);
     }
   }
 
@@ -204,12 +210,11 @@ class Absorber {
     while (!small.empty()) {
       const std::uint32_t label = small.begin()->second;
       small.erase(small.begin());
-      const SharedEdge* edge = longest(label);
-      if (edge == nullptr || !(edge->mean_score() < m_rules.weak_below)) {
-        reject(label, edge);
+      const std::uint32_t into = longest_neighbour(label);
+      if (into == 0 || !(edge(label, into).mean_score() < m_rules.weak_below)) {
+        reject(label, into);
         continue;
       }
-      const std::uint32_t into = edge->a == label ? edge->b : edge->a;
       const bool was_small = small.erase({m_stats[into].area, into}) == 1;
       absorb(label, into);
       if (was_small && is_small(into)) small.emplace(m_stats[into].area, into);
@@ -225,34 +230,43 @@ class Absorber {
            (m_rules.min_width > 0.0 && equivalent_width(m_stats[label]) < m_rules.min_width);
   }
 
-  [[nodiscard]] const SharedEdge* longest(std::uint32_t label) const {
-    const SharedEdge* best = nullptr;
-    for (const auto& [other, edge] : m_neighbours[label]) {
-      if (best == nullptr || edge.sides > best->sides) best = &edge;
+  [[nodiscard]] const SharedEdge& edge(std::uint32_t label, std::uint32_t other) const {
+    return m_edges[m_neighbours[label].at(other)];
+  }
+  /// The one with the longest common edge; 0 without neighbour.
+  [[nodiscard]] std::uint32_t longest_neighbour(std::uint32_t label) const {
+    std::uint32_t best = 0;
+    std::int64_t sides = 0;
+    for (const auto& [other, place] : m_neighbours[label]) {
+      if (m_edges[place].sides > sides) {
+        best = other;
+        sides = m_edges[place].sides;
+      }
     }
     return best;
   }
-  /// @param edge  the longest; none without neighbour
-  void reject(std::uint32_t label, const SharedEdge* edge) {
+  /// @param beside  its longest_neighbour
+  void reject(std::uint32_t label, std::uint32_t beside) {
     const bool large = m_stats[label].area >= m_rules.min_area;
     Reject rejected{large ? RejectReason::kNarrow : RejectReason::kSmall, m_stats[label], {}};
-    if (edge != nullptr) rejected.edge_score = edge->mean_score();
+    if (beside != 0) rejected.edge_score = edge(label, beside).mean_score();
     m_rejected.emplace_back(label, static_cast<std::uint32_t>(m_result.rejects.size()));
     m_result.rejects.push_back(rejected);
-    for (const auto& [other, common] : m_neighbours[label]) m_neighbours[other].erase(label);
+    for (const auto& [other, place] : m_neighbours[label]) m_neighbours[other].erase(label);
     m_neighbours[label].clear();
   }
   void absorb(std::uint32_t label, std::uint32_t into) {
     detail::add_stats(m_stats[into], m_stats[label]);
-    detail::drop_edge(m_stats[into], m_neighbours[label].at(into));
-    for (const auto& [other, edge] : m_neighbours[label]) {
+    detail::drop_edge(m_stats[into], edge(label, into));
+    for (const auto& [other, place] : m_neighbours[label]) {
       m_neighbours[other].erase(label);
       if (other == into) continue;
-      SharedEdge& joined = m_neighbours[into][other];
-      joined.a = std::min(into, other);
-      joined.b = std::max(into, other);
-      detail::add_edge(joined, edge);
-      m_neighbours[other][into] = joined;
+      const auto [joined, is_new] = m_neighbours[into].try_emplace(other, place);
+      if (is_new) {
+        m_neighbours[other][into] = place;
+      } else {
+        detail::add_edge(m_edges[joined->second], m_edges[place]);
+      }
     }
     m_neighbours[label].clear();
     m_result.target[label] = into;
@@ -276,16 +290,17 @@ class Absorber {
 
   SizeRules m_rules;
   std::vector<RegionStats> m_stats;
-  std::vector<std::map<std::uint32_t, SharedEdge>> m_neighbours;
-  std::vector<std::pair<std::uint32_t, std::uint32_t>> m_rejected;  ///< label and place
+  std::vector<SharedEdge> m_edges;
+  std::vector<std::map<std::uint32_t, std::uint32_t>> m_neighbours;  ///< with the place of the common edge
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> m_rejected;   ///< label and place
   AbsorbResult m_result;
 };
 
 }  // namespace
 
-AbsorbResult absorb_small(std::span<const RegionStats> stats, std::span<const SharedEdge> edges,
+AbsorbResult absorb_small(std::vector<RegionStats> stats, std::span<const SharedEdge> edges,
                           const SizeRules& rules) {
-  return Absorber(stats, edges, rules).run();
+  return Absorber(std::move(stats), edges, rules).run();
 }
 
 }  // namespace furrow::geo

@@ -147,7 +147,9 @@ struct SizeRules {
 /// Smallest area first (ties: lower label); an instance that has grown past the minima by absorbing others
 /// stays, and one that was above them stays whatever shape it has taken by absorbing. Longest means most
 /// pixel sides; ties go to the lower label.
-[[nodiscard]] AbsorbResult absorb_small(std::span<const RegionStats> stats, std::span<const SharedEdge> edges,
+/// @param stats  by label; entry 0 is unused
+/// @param edges  those with labels beyond `stats` do not count
+[[nodiscard]] AbsorbResult absorb_small(std::vector<RegionStats> stats, std::span<const SharedEdge> edges,
                                         const SizeRules& rules);
 
 /// Regions of a raster and who lies beside whom (through sides of pixels). Fields and pieces of background
