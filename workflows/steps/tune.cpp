@@ -128,7 +128,7 @@ class Tune : public Step {
     t.add("refinements", &m_refinements)
         .range(0, 5)
         .group(group)
-        .help("Rounds of trying what lies halfway between the best values and their neighbours");
+        .help("Rounds of trying what lies between the best values and their neighbours, or beyond");
   }
 
   void declare_rules(OptionTable& t) {
@@ -303,7 +303,7 @@ class Tune : public Step {
   std::string m_model;
   std::string m_out;
   std::string m_mode = "watershed";
-  std::int64_t m_refinements = 2;
+  std::int64_t m_refinements = 3;
   std::int64_t m_seed = 1;
   assessment::TuneOptions m_options;
 };

@@ -133,13 +133,18 @@ class Tuner {
     return all;
   }
 
-  /// The best value, and what lies halfway to the next ones, which are added to the list.
-  std::vector<double> refine(Values& values, const TuneSetting& best) const {
+  /// The best value, and what lies halfway to the next ones, or beyond it at an end of the list; they are
+  /// added to the list.
+  static std::vector<double> refine(Values& values, const TuneSetting& best) {
     const double here = best.*values.value;
     const auto at = std::ranges::lower_bound(values.list, here);
+    const bool is_first = at == values.list.begin();
+    const bool is_last = at + 1 == values.list.end();
     std::vector<double> around{here};
-    if (at != values.list.begin()) around.push_back(halfway(values.value, *(at - 1), here));
-    if (at + 1 != values.list.end()) around.push_back(halfway(values.value, here, *(at + 1)));
+    if (!is_first) around.push_back(halfway(values.value, *(at - 1), here));
+    if (!is_last) around.push_back(halfway(values.value, here, *(at + 1)));
+    if (is_first && !is_last) around.push_back(beyond(values.value, *(at + 1), here));
+    if (is_last && !is_first) around.push_back(beyond(values.value, *(at - 1), here));
     sort_unique(around);
     values.list.insert(values.list.end(), around.begin(), around.end());
     sort_unique(values.list);
@@ -152,6 +157,15 @@ class Tuner {
     }
     const double middle = std::floor(0.5 * (low + high) * geo::kScoreLevels + 0.5) / geo::kScoreLevels;
     return middle < high ? middle : low;
+  }
+
+  /// As far on as it is from the neighbour, and half as far for areas by ratio.
+  static double beyond(Value value, double neighbour, double end) {
+    if (value == &TuneSetting::min_area_m2)
+      return end > neighbour ? std::round(2.0 * end) : std::round(0.5 * end);
+    const double least = value == &TuneSetting::cut ? 1.0 / geo::kScoreLevels : 0.0;
+    const double next = std::clamp(end + (end - neighbour), least, 1.0);
+    return std::floor(next * geo::kScoreLevels + 0.5) / geo::kScoreLevels;
   }
 
   [[nodiscard]] geo::DelineateOptions delineation(const TuneSetting& setting) const {

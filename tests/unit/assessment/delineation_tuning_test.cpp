@@ -100,6 +100,19 @@ TEST(DelineationTuning, WithoutRefinementOnlyTheGridIsTried) {
   }
 }
 
+TEST(DelineationTuning, GoesBeyondTheEndsOfAList) {
+  // Halves of fields join above a cut of 0.58: beyond the list.
+  TuneScene scene = checkered(4, 0.9, 0.6, 1);
+  for (std::size_t i = 0; i + 1 < scene.truth.size(); i += 2) scene.truth[i].clear();
+  std::erase_if(scene.truth, [](const geo::MultiPolygon& shape) { return shape.empty(); });
+  TuneOptions options;
+  options.grid.cuts = {0.4};
+  options.base.cut = 0.5;
+  const TuneResult result = tune({scene}, options);
+  EXPECT_GE(result.tried[result.best].setting.cut, 0.585);
+  EXPECT_EQ(result.tried[result.best].counts.found, 8);
+}
+
 TEST(DelineationTuning, TiesGoToTheBase) {
   TuneOptions options;
   options.base.cut = 0.06;
