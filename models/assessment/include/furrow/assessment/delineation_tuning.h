@@ -55,9 +55,9 @@ struct TuneOptions {
   /// Mode (not kInstances), what is not tuned, and the setting that others are compared with.
   geo::DelineateOptions base;
   TuneGrid grid;
-  int refinements = 3;  ///< rounds of trying what lies between the best values and their neighbours, or
-                        ///< beyond a best value at an end of its list
-  double min_iou = 0.5;        ///< a match needs more than this; 0.5 or more, so that matches are one to one
+  int refinements = 3;   ///< rounds of trying what lies between the best values and their neighbours, or
+                         ///< beyond a best value at an end of its list
+  double min_iou = 0.5;  ///< a match needs more than this; 0.5 or more, so that matches are one to one
   std::int64_t block_px = 64;  ///< side of the squares that intervals and held-out counts are made from
   std::int64_t draws = 1000;   ///< of the bootstrap
   std::uint64_t seed = 1;
