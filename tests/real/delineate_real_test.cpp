@@ -72,6 +72,20 @@ TEST_F(CroplandPatches, SimplifiedPatchesStillCoverTheWindowOnce) {
   }
 }
 
+TEST_F(CroplandPatches, PatchesSimplifiedByAreaHoldExactlyTheirPixels) {
+  const GeoTransform in_pixels{0.0, 1.0, 0.0, 0.0, 0.0, 1.0};
+  SimplifyOptions options;
+  options.tolerance = 3.0;
+  options.method = SimplifyMethod::kArea;
+  const auto shapes = assemble_polygons(simplify_arcs(trace_arcs(patches.labels, exec), options, exec),
+                                        patches.count, in_pixels, exec);
+  for (std::uint32_t label = 1; label <= patches.count; ++label) {
+    ASSERT_EQ(shapes[label].size(), 1U);
+    ASSERT_EQ(area(shapes[label]), static_cast<double>(pixels[label])) << label;
+  }
+  expect_valid_without_overlap(shapes);
+}
+
 TEST(RealScores, FieldsOfAnotherModelsOutput) {
   FURROW_NEEDS_SHARED_DATA();
   // Band 4 rises to 0.9 in the parcels and falls to 0 on the roads; band 2 is the edge score, 0.22 to 0.58.

@@ -1,9 +1,11 @@
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -12,20 +14,18 @@
 #include <furrow/geo/core/log.h>
 #include <furrow/geo/core/text.h>
 #include <furrow/geo/core/version.h>
-#include <furrow/geo/raster/raster_list.h>
 #include <furrow/geo/raster/reader.h>
 #include <furrow/geo/raster/writer.h>
 #include <furrow/geo/topology/components.h>
 #include <furrow/geo/topology/delineate.h>
 #include <furrow/geo/vector/layer_writer.h>
+#include <furrow/segmentation/model_spec.h>
 #include <furrow/workflow/step.h>
+
+#include "score_options.h"
 
 namespace furrow::workflow {
 namespace {
-
-std::optional<int> band_number(const std::optional<std::int64_t>& band) {
-  return band ? std::optional<int>(static_cast<int>(*band)) : std::nullopt;
-}
 
 class Delineate : public Step {
  public:
@@ -58,19 +58,31 @@ class Delineate : public Step {
 
   void check() const override {
     const std::string extension = geo::to_lower(std::filesystem::path(m_out).extension().string());
-    constexpr std::array kKnown{".gpkg", ".geojson", ".json", ".fgb", ".shp", ".csv"};
-    for (const char* known : kKnown) {
-      if (extension == known) return;
+    constexpr std::array<std::string_view, 6> kKnown{".gpkg", ".geojson", ".json", ".fgb", ".shp", ".csv"};
+    if (std::ranges::find(kKnown, extension) == kKnown.end()) {
+      throw geo::UsageError(geo::concat("cannot tell the format of --out ", geo::quoted(m_out),
+                                        " from its extension; use .gpkg, .geojson, .fgb, .shp or .csv"));
     }
-    throw geo::UsageError(geo::concat("cannot tell the format of --out ", geo::quoted(m_out),
-                                      " from its extension; use .gpkg, .geojson, .fgb, .shp or .csv"));
+    if (!m_options.keep_rejects) return;
+    if (!is_package()) {
+      throw geo::UsageError(geo::concat("--rejects is a second layer, which ", geo::quoted(m_out),
+                                        " cannot hold; use .gpkg for --out"));
+    }
+    if (geo::to_lower(m_options.layer_name) == "rejects") {
+      throw geo::UsageError("--rejects takes the name \"rejects\"; choose another --layer-name");
+    }
   }
 
   void run(StepContext& context) override {
     geo::check_output_path(m_out, context.overwrite());
     if (!m_instances.empty()) geo::check_output_path(m_instances, context.overwrite());
-    const std::vector<std::string> paths = list_scores();
-    const geo::ScoreScene scene = open_scene(paths);
+    m_options.mode = modes().at(m_mode);
+    if (m_simplify_method == "area") m_options.simplify_method = geo::SimplifyMethod::kArea;
+    take_from_model(context);
+    const std::vector<std::string> paths = m_scores.list();
+    const geo::ScoreScene scene =
+        m_scores.open(paths, m_options.mode == geo::SplitMode::kInstances ? geo::ScoreContent::kInstances
+                                                                          : geo::ScoreContent::kScores);
     const std::string source = paths.size() == 1 ? std::filesystem::path(paths.front()).filename().string()
                                                  : geo::concat(paths.size(), " score rasters");
     geo::StripOptions strips;
@@ -90,7 +102,7 @@ class Delineate : public Step {
     }
     if (instances) instances->finish();
     try {
-      write_fields(std::move(result), source, context.overwrite());
+      write_layers(std::move(result), source, context.overwrite());
     } catch (...) {
       std::error_code ec;  // one output without the other is of no use
       if (!m_instances.empty()) std::filesystem::remove(m_instances, ec);
@@ -100,46 +112,41 @@ class Delineate : public Step {
   }
 
  private:
-  [[nodiscard]] std::vector<std::string> list_scores() const {
-    geo::RasterListOptions listing;
-    listing.unique_names = false;
-    std::vector<std::string> paths;
-    for (auto& raster : geo::list_rasters(m_scores, listing)) paths.push_back(std::move(raster.path));
-    return paths;
+  [[nodiscard]] bool is_package() const {
+    return geo::to_lower(std::filesystem::path(m_out).extension().string()) == ".gpkg";
   }
 
-  [[nodiscard]] geo::ScoreScene open_scene(const std::vector<std::string>& paths) {
-    geo::RasterReadOptions read;
-    read.crs_switch = "--scores-crs";
-    if (!m_scores_crs.empty()) read.override_crs = geo::Crs::from_user_input(m_scores_crs);
-    m_options.mode = modes().at(m_mode);
-    geo::ScoreBands bands{band_number(m_extent_band), band_number(m_boundary_band), m_scale};
-    if (m_options.mode == geo::SplitMode::kInstances) bands.content = geo::ScoreContent::kInstances;
-    return geo::open_scores(paths, bands, read);
+  /// What was tuned for the model, where the command line says nothing.
+  void take_from_model(StepContext& context) {
+    if (m_model.empty()) return;
+    const segmentation::ModelSpec spec = segmentation::read_model_spec(m_model);
+    std::vector<std::string> taken;
+    const auto take = [&](const Option* option, double& target, const std::optional<double>& value) {
+      if (!value || option->was_set()) return;
+      target = *value;
+      taken.push_back(geo::concat(option->name(), " ", *value));
+    };
+    if (m_options.mode != geo::SplitMode::kInstances)
+      take(m_extent_option, m_options.extent_threshold, spec.extent_threshold);
+    if (m_options.mode == geo::SplitMode::kWatershed) take(m_cut_option, m_options.cut, spec.watershed_cut);
+    if (m_options.mode == geo::SplitMode::kComponents)
+      take(m_boundary_option, m_options.boundary_threshold, spec.boundary_threshold);
+    take(m_area_option, m_options.min_area_m2, spec.min_area_m2);
+    const std::string list = taken.empty() ? "nothing" : geo::join(taken, ", ");
+    geo::log_info(geo::concat("from model ", geo::quoted(m_model), ": ", list));
+    context.record("from_model", list);
   }
 
   void declare_files(OptionTable& t) {
-    t.add("scores", &m_scores)
-        .positional()
-        .required()
-        .input("raster")
+    m_scores.declare(
+        t,
+        "Score raster, or tiles of one scene: files, a folder, a pattern, a list (.txt, .csv), a "
+        "tile index or STAC");
+    t.add("model", &m_model)
+        .input("model folder")
         .help(
-            "Score raster, or tiles of one scene: files, a folder, a pattern, a list (.txt, .csv), a tile "
-            "index or "
-            "STAC");
-    t.add("scores-crs", &m_scores_crs)
-        .help("CRS of the raster whatever the file says, for example EPSG:32632");
-    t.add("extent-band", &m_extent_band)
-        .at_least(1)
-        .help(
-            "Band of the extent score; default: by the number of bands (1: extent; 2: extent, boundary; "
-            "3: background, interior, boundary)");
-    t.add("boundary-band", &m_boundary_band)
-        .at_least(1)
-        .help("Band of the boundary score; default with --extent-band: 1 - extent");
-    t.add("scale", &m_scale)
-        .range(1e-12, 1e12)
-        .help("Score = stored value x scale; default: from the raster's metadata");
+            "Model folder whose thresholds, as `furrow tune` stores them, are the defaults of "
+            "--extent-threshold, --cut, --boundary-threshold and --min-area-m2");
     t.add("out", &m_out)
         .required()
         .output("vector layer")
@@ -147,6 +154,8 @@ class Delineate : public Step {
         .help("Fields to write (.gpkg, .geojson, .fgb, .shp; .csv for attributes only)");
     t.add("layer-name", &m_options.layer_name).help("Name of the layer");
     t.add("instances", &m_instances).output("raster").help("Also write the instance raster (GeoTIFF)");
+    t.add("rejects", &m_options.keep_rejects)
+        .help("Also write what became no field, with the reason, as the layer rejects of --out (.gpkg)");
   }
 
   void declare_splitting(OptionTable& t) {
@@ -158,32 +167,39 @@ class Delineate : public Step {
             "watershed splits along boundary ridges and keeps boundary pixels; components takes connected "
             "pieces "
             "without boundary pixels; instances takes the fields of a raster of instance numbers");
-    t.add("extent-threshold", &m_options.extent_threshold)
-        .range(0.0, 1.0)
-        .group(group)
-        .help("Pixels with at least this extent score may belong to a field");
-    t.add("cut", &m_options.cut)
-        .range(0.005, 1.0)
-        .group(group)
-        .help("Least height of a boundary ridge above the calmer side that separates two fields");
-    t.add("boundary-threshold", &m_options.boundary_threshold)
-        .range(0.0, 1.0)
-        .group(group)
-        .help("With components: pixels from this boundary score up are boundary");
+    m_extent_option = &t.add("extent-threshold", &m_options.extent_threshold)
+                           .range(0.0, 1.0)
+                           .group(group)
+                           .help("Pixels with at least this extent score may belong to a field");
+    m_cut_option =
+        &t.add("cut", &m_options.cut)
+             .range(0.005, 1.0)
+             .group(group)
+             .help("Least height of a boundary ridge above the calmer side that separates two fields");
+    m_boundary_option = &t.add("boundary-threshold", &m_options.boundary_threshold)
+                             .range(0.0, 1.0)
+                             .group(group)
+                             .help("With components: pixels from this boundary score up are boundary");
   }
 
   void declare_shapes(OptionTable& t) {
     const char* group = "Cleaning and shapes";
-    t.add("min-area-m2", &m_options.min_area_m2)
+    m_area_option = &t.add("min-area-m2", &m_options.min_area_m2)
+                         .at_least(0.0)
+                         .unit("m2")
+                         .group(group)
+                         .help("Smaller fields are absorbed or rejected; never less than 5 pixels");
+    t.add("min-width-m", &m_options.min_width_m)
         .at_least(0.0)
-        .unit("m2")
+        .unit("m")
         .group(group)
-        .help("Smaller fields are absorbed or rejected; never less than 5 pixels");
+        .help("Narrower fields (slivers) are absorbed or rejected likewise; 0 = off");
     t.add("absorb-below", &m_options.absorb_below)
         .at_least(0.0)
         .group(group)
         .help(
-            "A small field joins the neighbour with the longest common edge when that edge's mean boundary "
+            "A small or narrow field joins the neighbour with the longest common edge when that edge's mean "
+            "boundary "
             "score is "
             "below this, else it is rejected");
     t.add("fill-holes-m2", &m_options.fill_holes_m2)
@@ -202,6 +218,13 @@ class Delineate : public Step {
         .group(group)
         .excludes("simplify-px")
         .help("The same in metres");
+    t.add("simplify-method", &m_simplify_method)
+        .choices({"distance", "area"})
+        .group(group)
+        .help(
+            "Within the tolerance, distance keeps the fewest corners; area keeps every field's area, in "
+            "pixels, "
+            "exactly");
   }
 
   static const std::map<std::string, geo::SplitMode>& modes() {
@@ -221,17 +244,28 @@ class Delineate : public Step {
     return std::make_unique<geo::RasterWriter>(m_instances, grid, spec, overwrite);
   }
 
-  void write_fields(geo::DelineatedFields fields, const std::string& source, bool overwrite) const {
-    if (geo::to_lower(std::filesystem::path(m_out).extension().string()) != ".gpkg") {
-      for (geo::Feature feature; fields.features(feature);)
-        fields.layer.features.push_back(std::move(feature));
-      geo::write_layer(fields.layer, m_out, overwrite);
+  void write_layers(geo::DelineatedFields result, const std::string& source, bool overwrite) const {
+    if (!is_package()) {
+      for (geo::Feature feature; result.features(feature);)
+        result.layer.features.push_back(std::move(feature));
+      geo::write_layer(std::move(result.layer), m_out, overwrite);
       return;
     }
-    const std::string description = geo::concat("Fields delineated from ", source, " by furrow ",
-                                                geo::furrow_version(), "; areas and lengths are geodesic");
+    const std::string from =
+        geo::concat(source, " by furrow ", geo::furrow_version(), "; areas and lengths are geodesic");
     std::vector<geo::PackagedLayer> layers;
-    layers.push_back({std::move(fields.layer), description, false, {}, std::move(fields.features)});
+    layers.push_back({std::move(result.layer),
+                      geo::concat("Fields delineated from ", from),
+                      false,
+                      {},
+                      std::move(result.features)});
+    if (m_options.keep_rejects) {
+      layers.push_back({std::move(result.rejects_layer),
+                        geo::concat("What became no field, delineated from ", from),
+                        false,
+                        {},
+                        std::move(result.reject_features)});
+    }
     geo::write_geopackage(std::move(layers), m_out, overwrite);
   }
 
@@ -241,6 +275,7 @@ class Delineate : public Step {
     context.record("instances", report.instances);
     context.record("absorbed", report.absorbed);
     context.record("rejected_small", report.rejected_small);
+    context.record("rejected_narrow", report.rejected_narrow);
     context.record("rejected_pixels", report.rejected_pixels);
     context.record("holes_filled", report.holes_filled);
     context.record("holes_filled_pixels", report.holes_filled_pixels);
@@ -248,15 +283,18 @@ class Delineate : public Step {
     context.record("fields", report.fields);
   }
 
-  std::vector<std::string> m_scores;
-  std::string m_scores_crs;
-  std::optional<std::int64_t> m_extent_band;
-  std::optional<std::int64_t> m_boundary_band;
-  std::optional<double> m_scale;
+  ScoreOptions m_scores;
+  std::string m_model;
   std::string m_out;
   std::string m_instances;
   std::string m_mode = "watershed";
+  std::string m_simplify_method = "distance";
   geo::DelineateOptions m_options;
+  // Whether a value was given: the model's counts where none was.
+  const Option* m_extent_option = nullptr;
+  const Option* m_cut_option = nullptr;
+  const Option* m_boundary_option = nullptr;
+  const Option* m_area_option = nullptr;
 };
 
 }  // namespace

@@ -149,6 +149,8 @@ Json model_json(const std::string& path) {
   json["classes"] = std::move(classes);
   json["extent_threshold"] = spec.extent_threshold;
   json["watershed_cut"] = spec.watershed_cut;
+  if (spec.boundary_threshold) json["boundary_threshold"] = *spec.boundary_threshold;
+  if (spec.min_area_m2) json["min_area_m2"] = *spec.min_area_m2;
   json["calibration"] = std::move(calibration);
   json["weights"] = spec.weights_file;
   json["weights_sha256"] = spec.weights_sha256;

@@ -387,34 +387,73 @@ void keep_needed_passes(BasinGraph& graph) {
 
 }  // namespace
 
-std::vector<Index> contract(BasinGraph& graph, int cut_level) {
+std::vector<Index> join_below(BasinGraph& graph, int cut_level) {
   std::vector<Index> group(graph.floor.size());
   std::iota(group.begin(), group.end(), Index{0});
   do {
     follow_groups(graph.passes, group);
   } while (join_round(graph, group, cut_level));
-  keep_needed_passes(graph);
   for (Index i = 0; i < group.size(); ++i) group[i] = find(group, i);
   return group;
+}
+
+std::vector<Index> contract(BasinGraph& graph, int cut_level) {
+  std::vector<Index> group = join_below(graph, cut_level);
+  keep_needed_passes(graph);
+  return group;
+}
+
+namespace {
+
+/// Basins with most of the shallow ones joined, and all passes between them. Stays where it is: `basins`
+/// looks at its neighbours.
+struct FoundBasins {
+  std::vector<Strip> strips;
+  std::vector<Height> height;
+  Basins basins;
+  BasinGraph graph;
+
+  FoundBasins(const Raster<std::uint8_t>& boundary, const Raster<std::uint8_t>& mask, const BlockRows& rows,
+              int cut_level, ExecContext& exec)
+      : strips(make_strips(rows.begin, rows.end)),
+        height(heights(boundary, mask,
+                       make_strips(rows.begin - (rows.is_first ? 0 : 1), rows.end + (rows.is_last ? 0 : 1)))),
+        basins(mask, height, strips) {
+    exec.check_cancelled();
+    // Each round leaves less than half of the shallow basins.
+    for (int round = 0; round < 2; ++round) {
+      join_shallow(basins, height, cut_level, rows, mask, strips);
+      exec.check_cancelled();
+    }
+    graph = {basins.lowest_level(), open_basins(basins, rows, mask.width()),
+             find_passes(basins.of_pixel(), height, mask.width(), mask.height(), strips)};
+    exec.check_cancelled();
+  }
+  FoundBasins(const FoundBasins&) = delete;
+  FoundBasins& operator=(const FoundBasins&) = delete;
+};
+
+}  // namespace
+
+WholeBasins whole_basins(const Raster<std::uint8_t>& boundary, const Raster<std::uint8_t>& mask,
+                         int cut_level, ExecContext& exec) {
+  FoundBasins found(boundary, mask, {0, mask.height(), 0, true, true}, cut_level, exec);
+  const std::vector<Index> number = found.basins.regroup(join_below(found.graph, cut_level));
+  for (auto& p : found.graph.passes) {
+    p.a = number[p.a];
+    p.b = number[p.b];
+  }
+  found.graph.floor = found.basins.lowest_level();
+  found.graph.open.assign(found.graph.floor.size(), 0);
+  return {std::move(found.basins.of_pixel()), std::move(found.graph)};
 }
 
 BlockBasins block_basins(const Raster<std::uint8_t>& boundary, const Raster<std::uint8_t>& mask,
                          const BlockRows& rows, int cut_level, ExecContext& exec) {
   const std::int64_t width = mask.width();
-  const auto strips = make_strips(rows.begin, rows.end);
-  const std::vector<Height> height = heights(
-      boundary, mask, make_strips(rows.begin - (rows.is_first ? 0 : 1), rows.end + (rows.is_last ? 0 : 1)));
-  exec.check_cancelled();
-  Basins basins(mask, height, strips);
-  exec.check_cancelled();
-  // Each round leaves less than half of the shallow basins.
-  for (int round = 0; round < 2; ++round) {
-    join_shallow(basins, height, cut_level, rows, mask, strips);
-    exec.check_cancelled();
-  }
-  BasinGraph graph{basins.lowest_level(), open_basins(basins, rows, width),
-                   find_passes(basins.of_pixel(), height, width, mask.height(), strips)};
-  exec.check_cancelled();
+  FoundBasins found(boundary, mask, rows, cut_level, exec);
+  Basins& basins = found.basins;
+  BasinGraph& graph = found.graph;
   const std::vector<Index> number = basins.regroup(contract(graph, cut_level));
   const auto offset = static_cast<std::uint64_t>(rows.first * width);
   for (auto& p : graph.passes) {
@@ -425,7 +464,7 @@ BlockBasins block_basins(const Raster<std::uint8_t>& boundary, const Raster<std:
   graph.floor = basins.lowest_level();
   graph.open = open_basins(basins, rows, width);
   const auto line = [&](std::int64_t row) {
-    return std::vector<Height>(height.begin() + row * width, height.begin() + (row + 1) * width);
+    return std::vector<Height>(found.height.begin() + row * width, found.height.begin() + (row + 1) * width);
   };
   return {std::move(basins.of_pixel()), std::move(graph), line(rows.begin), line(rows.end - 1)};
 }

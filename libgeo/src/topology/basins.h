@@ -57,6 +57,10 @@ struct BasinGraph {
 /// @return group of each basin: the smallest member, which holds floor and `open` of the group
 [[nodiscard]] std::vector<Index> contract(BasinGraph& graph, int cut_level);
 
+/// The same joins, keeping all passes between the groups, so that the graph can be joined again with a higher
+/// cut: what joins below a cut joins below any higher one.
+[[nodiscard]] std::vector<Index> join_below(BasinGraph& graph, int cut_level);
+
 /// Rows of a raster in memory: `begin`..`end` are to be worked on, the others are there to look at.
 struct BlockRows {
   std::int64_t begin = 0;
@@ -77,6 +81,14 @@ struct BlockBasins {
 /// @param boundary, mask  with WatershedByStrips::kMargin rows beside `rows` where the whole raster has them
 [[nodiscard]] BlockBasins block_basins(const Raster<std::uint8_t>& boundary, const Raster<std::uint8_t>& mask,
                                        const BlockRows& rows, int cut_level, ExecContext& exec);
+
+/// Basins of a whole raster, joined up to a cut, with all passes between them.
+struct WholeBasins {
+  std::vector<Index> of_pixel;  ///< kNone outside the mask
+  BasinGraph graph;             ///< none is open
+};
+[[nodiscard]] WholeBasins whole_basins(const Raster<std::uint8_t>& boundary, const Raster<std::uint8_t>& mask,
+                                       int cut_level, ExecContext& exec);
 
 /// Path halving; the root of a set is its smallest member.
 template <class Number>

@@ -24,6 +24,7 @@
 #include <furrow/geo/topology/simplify.h>
 #include <furrow/geo/topology/watershed.h>
 
+#include "delineate_rules.h"
 #include "strip_store.h"
 #include "strips.h"
 
@@ -32,31 +33,6 @@ namespace {
 
 /// Of a strip, at most: about half of it with usual scores, more where scores are noise.
 constexpr double kBytesPerPixel = 40.0;
-constexpr double kMinPixels = 5.0;
-
-void check_options(const DelineateOptions& o) {
-  const auto within = [](double value, double low, double high, const char* name) {
-    if (!(value >= low && value <= high)) {
-      throw InvalidArgument(concat(name, " must be ", low, "..", high, ", got ", value));
-    }
-  };
-  within(o.extent_threshold, 0.0, 1.0, "the extent threshold");
-  within(o.cut, 1.0 / kScoreLevels, 1.0, "the cut");
-  within(o.boundary_threshold, 0.0, 1.0, "the boundary threshold");
-  const auto not_negative = [](double value, const char* name) {
-    if (!(value >= 0.0) || !std::isfinite(value))
-      throw InvalidArgument(concat(name, " must be a number >= 0, got ", value));
-  };
-  not_negative(o.min_area_m2, "the minimum area");
-  not_negative(o.fill_holes_m2, "the size of holes to fill");
-  not_negative(o.absorb_below, "the strength below which an edge is weak");
-  not_negative(o.simplify_px, "the tolerance of simplification");
-  not_negative(o.simplify_m.value_or(0.0), "the tolerance of simplification");
-}
-
-int level(double score) {
-  return static_cast<int>(std::ceil(score * kScoreLevels - 1e-9));
-}
 
 /// World position of a pixel's centre, in sixteenths of a pixel, as text.
 std::string position_text(const Grid& grid, std::int64_t pixel) {
@@ -149,18 +125,21 @@ SimplifyOptions simplification(const Grid& grid, const DelineateOptions& options
     const Point size = grid.pixel_size_m();
     simplify = {*options.simplify_m, size.x, size.y};
   }
+  simplify.method = options.simplify_method;
   return simplify;
 }
 
-/// Makes fields from their outlines and what is known of their pixels.
-class FieldMaker {
+/// What is known of a label, with its polygon: the values of its feature. Called from several threads.
+using Attributes =
+    std::function<std::vector<Value>(std::uint32_t label, const MultiPolygon&, const GeodesicMeasure&)>;
+
+/// Makes features from the outlines of labels 1..count.
+class FeatureMaker {
  public:
-  FieldMaker(const Grid& grid, ArcSet arcs, std::vector<RegionStats> stats, std::vector<double> weakest)
-      : m_count(static_cast<std::uint32_t>(stats.size()) - 1),
+  FeatureMaker(const Grid& grid, ArcSet arcs, std::size_t count, Attributes attributes)
+      : m_count(static_cast<std::uint32_t>(count)),
         m_outlines(std::move(arcs), m_count, grid.transform),
-        m_stats(std::move(stats)),
-        m_weakest(std::move(weakest)),
-        m_ids(make_ids(grid, m_stats)),
+        m_attributes(std::move(attributes)),
         m_measures([crs = grid.crs] { return GeodesicMeasure(crs); }) {}
 
   bool next(Feature& feature) {
@@ -181,22 +160,80 @@ class FieldMaker {
     m_place = 0;
     tbb::parallel_for(std::size_t{0}, shapes.size(), [&](std::size_t i) {
       const auto label = static_cast<std::uint32_t>(first + i);
-      m_made[i].values = attributes(shapes[i], m_measures.local(), m_stats[label], label,
-                                    hexadecimal(m_ids[label]), m_weakest[label]);
+      m_made[i].values = m_attributes(label, shapes[i], m_measures.local());
       m_made[i].geometry = std::move(shapes[i]);
     });
   }
 
   std::uint32_t m_count;
   PolygonAssembler m_outlines;
-  std::vector<RegionStats> m_stats;
-  std::vector<double> m_weakest;
-  std::vector<std::uint64_t> m_ids;
+  Attributes m_attributes;
   tbb::enumerable_thread_specific<GeodesicMeasure> m_measures;
   std::uint32_t m_next = 1;
   std::vector<Feature> m_made;
   std::size_t m_place = 0;
 };
+
+FeatureSource make_fields(const Grid& grid, ArcSet arcs, std::vector<RegionStats> stats,
+                          std::vector<double> weakest) {
+  const std::size_t count = stats.size() - 1;
+  std::vector<std::uint64_t> ids = make_ids(grid, stats);
+  const auto maker = std::make_shared<FeatureMaker>(
+      grid, std::move(arcs), count,
+      [stats = std::move(stats), weakest = std::move(weakest), ids = std::move(ids)](
+          std::uint32_t label, const MultiPolygon& shape, const GeodesicMeasure& measure) {
+        return attributes(shape, measure, stats[label], label, hexadecimal(ids[label]), weakest[label]);
+      });
+  return [maker](Feature& feature) { return maker->next(feature); };
+}
+
+Layer empty_rejects_layer(const Crs& crs) {
+  Layer layer;
+  layer.name = "rejects";
+  layer.crs = crs;
+  layer.fields = {{"id", FieldType::kString, "Reject id"},
+                  {"reason", FieldType::kString, "Why it is no field"},
+                  {"area_ha", FieldType::kReal, "Area (ha)"},
+                  {"width_m", FieldType::kReal, "Width (m)"},
+                  {"n_pixels", FieldType::kInteger, "Pixels"},
+                  {"touches_edge", FieldType::kBoolean, "Touches the raster's border"},
+                  {"cut_by_nodata", FieldType::kBoolean, "Cut off by missing data"},
+                  {"edge_score", FieldType::kReal, "Boundary score of its longest common edge (0-1)"}};
+  return layer;
+}
+
+const char* reason_name(RejectReason reason) {
+  return reason == RejectReason::kSmall ? "small" : "narrow";
+}
+
+FeatureSource make_rejects(const Grid& grid, const PixelAreas& areas, ArcSet arcs,
+                           std::vector<Reject> rejects) {
+  const std::size_t count = rejects.size() - 1;
+  std::vector<RegionStats> stats;
+  std::vector<double> width_m;
+  for (const Reject& reject : rejects) {
+    stats.push_back(reject.stats);
+    width_m.push_back(areas.length_to_m(equivalent_width(reject.stats)));
+  }
+  std::vector<std::uint64_t> ids = make_ids(grid, stats);
+  const auto maker = std::make_shared<FeatureMaker>(
+      grid, std::move(arcs), count,
+      [rejects = std::move(rejects), ids = std::move(ids), width_m = std::move(width_m)](
+          std::uint32_t label, const MultiPolygon& shape, const GeodesicMeasure& measure) {
+        const Reject& reject = rejects[label];
+        std::vector<Value> values{hexadecimal(ids[label]),
+                                  std::string(reason_name(reject.reason)),
+                                  measure.area_m2(shape) / 10000.0,
+                                  width_m[label],
+                                  reject.stats.pixels,
+                                  std::int64_t{reject.stats.touches_edge},
+                                  std::int64_t{reject.stats.touches_unknown},
+                                  Value{}};
+        if (reject.edge_score) values.back() = *reject.edge_score;
+        return values;
+      });
+  return [maker](Feature& feature) { return maker->next(feature); };
+}
 
 /// Gives memory that was freed back to the system: what a pass made in small pieces would else be held beside
 /// what the next one makes.
@@ -205,6 +242,56 @@ void release_freed_memory() {
   ::malloc_trim(0);
 #endif
 }
+
+/// Traces the regions of a raster that comes strip after strip.
+class RegionTracer {
+ public:
+  RegionTracer(const Grid& grid, const SimplifyOptions& simplify)
+      : m_tracer(grid.width, grid.height), m_lines(simplify) {}
+
+  /// The next strip. It is traced once the row below it is known.
+  void add(Raster<std::uint32_t> labels, ExecContext& exec) {
+    if (!m_waiting.empty()) trace(labels, exec);
+    m_waiting = std::move(labels);
+  }
+
+  [[nodiscard]] ArcSet finish(const Grid& grid, ExecContext& exec) {
+    if (!m_waiting.empty()) {
+      trace({}, exec);
+      m_waiting = {};
+      m_lines.add(m_tracer.finish().arcs);
+    }
+    release_freed_memory();
+    return m_lines.finish(grid.width, grid.height, exec);
+  }
+
+ private:
+  void trace(const Raster<std::uint32_t>& next, ExecContext& exec) {
+    const std::int64_t rows = m_waiting.height();
+    if (m_above.empty() && next.empty()) {
+      m_tracer.add(m_waiting, rows, exec);
+    } else {
+      m_tracer.add(with_neighbours(next), rows, exec);
+    }
+    m_above.assign(m_waiting.data().end() - m_waiting.width(), m_waiting.data().end());
+    m_lines.add(m_tracer.take());
+  }
+
+  /// The waiting strip with the row above and the row below.
+  [[nodiscard]] Raster<std::uint32_t> with_neighbours(const Raster<std::uint32_t>& next) const {
+    const std::int64_t width = m_waiting.width();
+    Raster<std::uint32_t> out(width, m_waiting.height() + (m_above.empty() ? 0 : 1) + (next.empty() ? 0 : 1));
+    auto at = std::ranges::copy(m_above, out.data().begin()).out;
+    at = std::ranges::copy(m_waiting.data(), at).out;
+    if (!next.empty()) std::copy_n(next.data().begin(), width, at);
+    return out;
+  }
+
+  ArcTracer m_tracer;
+  PackedArcSimplifier m_lines;
+  Raster<std::uint32_t> m_waiting;
+  std::vector<std::uint32_t> m_above;  ///< the last row of the strip before
+};
 
 /// The passes of a delineation and what they hand on.
 class StripDelineator {
@@ -226,31 +313,44 @@ class StripDelineator {
     std::vector<std::uint32_t> field_of_node;
     m_progress = &progress;
     split(scores, field_of_node);
-    const std::vector<std::uint32_t> label_of_piece = clean(field_of_node);
+    std::vector<std::uint32_t> region_of_piece = clean(field_of_node);
     field_of_node = {};
     release_freed_memory();
-    PackedArcSimplifier lines(simplification(m_grid, m_options));
-    trace(label_of_piece, instances, lines);
-    release_freed_memory();
-    ArcSet arcs = lines.finish(m_grid.width, m_grid.height, m_exec);
+    DelineatedFields result;
+    RegionTracer fields(m_grid, simplification(m_grid, m_options));
+    SimplifyOptions as_traced;
+    as_traced.tolerance = 0.0;
+    RegionTracer rejects(m_grid, as_traced);
+    trace(std::move(region_of_piece), instances, fields, rejects);
+    m_cleaned.field = {};
+    m_cleaned.reject = {};
+    ArcSet arcs = fields.finish(m_grid, m_exec);
     progress.advance();
     if (m_options.mode == SplitMode::kInstances) m_cleaned.edges = {};  // no boundary scores
     release_freed_memory();
     auto weakest = weakest_edges(m_cleaned.edges, m_cleaned.stats.size());
-    const auto maker =
-        std::make_shared<FieldMaker>(m_grid, std::move(arcs), std::move(m_cleaned.stats), std::move(weakest));
+    result.layer = empty_layer(m_options.layer_name, m_grid.crs);
+    result.features = make_fields(m_grid, std::move(arcs), std::move(m_cleaned.stats), std::move(weakest));
+    if (m_options.keep_rejects) {
+      result.rejects_layer = empty_rejects_layer(m_grid.crs);
+      result.reject_features =
+          make_rejects(m_grid, m_areas, rejects.finish(m_grid, m_exec), std::move(m_cleaned.rejects));
+    }
     progress.advance();
-    return {empty_layer(m_options.layer_name, m_grid.crs),
-            [maker](Feature& feature) { return maker->next(feature); }, m_report};
+    result.report = m_report;
+    return result;
   }
 
   /// Passes 1 and 2 of a scene of one strip.
   Instances instances(const ScoreRows& scores) {
     std::vector<std::uint32_t> field_of_node;
     split(scores, field_of_node);
-    const std::vector<std::uint32_t> label_of_piece = clean(field_of_node);
+    const std::vector<std::uint32_t> region_of_piece = clean(field_of_node);
     Instances result{{}, static_cast<std::uint32_t>(m_report.fields), m_report};
-    if (!m_strips.empty()) result.labels = final_labels(0, label_of_piece);
+    if (!m_strips.empty()) {
+      result.labels = m_store.take_labels(m_strips[0].labels);
+      relabel(result.labels, by_piece(region_of_piece, m_cleaned.field));
+    }
     return result;
   }
 
@@ -264,7 +364,7 @@ class StripDelineator {
   /// Pass 1: scores to parts of fields, kept in the store.
   void split(const ScoreRows& scores, std::vector<std::uint32_t>& field_of_node) {
     const bool watershed = m_options.mode == SplitMode::kWatershed;
-    WatershedByStrips splitter(m_grid.width, m_grid.height, level(m_options.cut));
+    WatershedByStrips splitter(m_grid.width, m_grid.height, detail::score_level(m_options.cut));
     for (Strip& strip : m_strips) {
       const Window rows = watershed ? with_margin(strip.rows) : strip.rows;
       const std::int64_t above = strip.rows.row - rows.row;
@@ -272,13 +372,13 @@ class StripDelineator {
       count_pixels(map, strip.rows, above);
       Raster<std::uint32_t> labels;
       if (watershed) {
-        labels = splitter.add(map.boundary, field_mask(map), strip.rows.height, m_exec);
+        labels = splitter.add(map.boundary, detail::field_mask(map, m_options), strip.rows.height, m_exec);
       } else if (m_options.mode == SplitMode::kComponents) {
-        labels = as_labels(field_mask(map));
+        labels = detail::as_labels(detail::field_mask(map, m_options));
       } else {
         labels = std::move(map.instances);
       }
-      mark_unknown(labels, map.valid, above);
+      detail::mark_unknown(labels, map.valid, above);
       strip.labels = m_store.put(std::move(labels));
       strip.boundary = m_store.put(cut_rows(std::move(map.boundary), above, strip.rows.height));
       advance();
@@ -286,7 +386,7 @@ class StripDelineator {
     if (watershed) field_of_node = splitter.fields();
   }
 
-  /// Pass 2: regions and what becomes of them. Returns the field number of each piece.
+  /// Pass 2: regions and what becomes of them. Returns the region of each piece.
   std::vector<std::uint32_t> clean(const std::vector<std::uint32_t>& field_of_node) {
     RegionsByStrips regions(m_grid.width, m_grid.height, m_areas);
     for (Strip& strip : m_strips) {
@@ -295,44 +395,51 @@ class StripDelineator {
       strip.labels = m_store.put(regions.add(labels, m_store.take_bytes(strip.boundary), m_exec));
       advance();
     }
-    std::vector<std::uint32_t> label;
-    const RegionGraph graph = regions.finish(label);
+    std::vector<std::uint32_t> region_of_piece;
+    const RegionGraph graph = regions.finish(region_of_piece);
     m_report.instances = graph.fields;
-    m_report.min_area_m2 = std::max(m_options.min_area_m2, kMinPixels * m_areas.pixel_m2());
-    m_cleaned = clean_regions(graph, {m_areas.from_m2(m_report.min_area_m2), m_options.absorb_below,
-                                      m_areas.from_m2(m_options.fill_holes_m2)});
+    m_report.min_area_m2 = detail::min_area_m2(m_options, m_areas);
+    m_cleaned = clean_regions(graph, detail::clean_rules(m_options, m_areas));
     m_report.absorbed = m_cleaned.absorbed;
-    m_report.rejected_small = m_cleaned.rejected;
-    m_report.rejected_pixels = m_cleaned.rejected_pixels;
     m_report.holes_filled = m_cleaned.holes;
     m_report.holes_filled_pixels = m_cleaned.hole_pixels;
     m_report.fields = static_cast<std::int64_t>(m_cleaned.stats.size()) - 1;
-    for (std::uint32_t& region : label) region = m_cleaned.field[region];
-    m_cleaned.field = {};
-    return label;
+    for (std::size_t i = 1; i < m_cleaned.rejects.size(); ++i) {
+      const Reject& reject = m_cleaned.rejects[i];
+      ++(reject.reason == RejectReason::kSmall ? m_report.rejected_small : m_report.rejected_narrow);
+      m_report.rejected_pixels += reject.stats.pixels;
+    }
+    return region_of_piece;
   }
 
-  /// Pass 3: the instance raster and the lines in it.
-  void trace(const std::vector<std::uint32_t>& label_of_piece, const InstanceSink& instances,
-             PackedArcSimplifier& lines) {
-    if (m_strips.empty()) return;
-    ArcTracer tracer(m_grid.width, m_grid.height);
-    std::vector<std::uint32_t> above;  // the last row of the strip before
-    Raster<std::uint32_t> next = final_labels(0, label_of_piece);
-    for (std::size_t i = 0; i < m_strips.size(); ++i) {
-      Raster<std::uint32_t> labels = std::move(next);
-      if (instances) instances(m_strips[i].rows, labels);
-      if (m_strips.size() > 1) {
-        next = i + 1 < m_strips.size() ? final_labels(i + 1, label_of_piece) : Raster<std::uint32_t>();
-        std::vector<std::uint32_t> last(labels.data().end() - m_grid.width, labels.data().end());
-        labels = between(above, std::move(labels), next);
-        above = std::move(last);
+  /// Pass 3: the instance raster and the lines in it, and those of the rejects.
+  void trace(std::vector<std::uint32_t> region_of_piece, const InstanceSink& instances, RegionTracer& fields,
+             RegionTracer& rejects) {
+    std::vector<std::uint32_t> reject;
+    if (m_options.keep_rejects) reject = by_piece(region_of_piece, m_cleaned.reject);
+    const std::vector<std::uint32_t> field = by_piece(std::move(region_of_piece), m_cleaned.field);
+    for (const Strip& strip : m_strips) {
+      Raster<std::uint32_t> labels = m_store.take_labels(strip.labels);
+      if (m_options.keep_rejects) {
+        Raster<std::uint32_t> rejected = labels;
+        relabel(rejected, reject);
+        // Missing data is background here: it would only pin points along straight sides.
+        detail::for_each_pixel(rejected, [&](std::size_t i) {
+          if (rejected.data()[i] == kUnknownInstance) rejected.data()[i] = 0;
+        });
+        rejects.add(std::move(rejected), m_exec);
       }
-      tracer.add(labels, m_strips[i].rows.height, m_exec);
-      lines.add(tracer.take());
+      relabel(labels, field);
+      if (instances) instances(strip.rows, labels);
+      fields.add(std::move(labels), m_exec);
       advance();
     }
-    lines.add(tracer.finish().arcs);
+  }
+
+  static std::vector<std::uint32_t> by_piece(std::vector<std::uint32_t> region_of_piece,
+                                             const std::vector<std::uint32_t>& by_region) {
+    for (std::uint32_t& region : region_of_piece) region = by_region[region];
+    return region_of_piece;
   }
 
   void advance() {
@@ -343,41 +450,14 @@ class StripDelineator {
     return intersection(grow(rows, WatershedByStrips::kMargin), m_grid.window());
   }
 
-  /// 1 where a pixel may belong to a field.
-  [[nodiscard]] Raster<std::uint8_t> field_mask(const ScoreMap& scores) const {
-    Raster<std::uint8_t> mask(scores.extent.width(), scores.extent.height());
-    const int extent = level(m_options.extent_threshold);
-    const int boundary =
-        m_options.mode == SplitMode::kComponents ? level(m_options.boundary_threshold) : kScoreLevels + 1;
-    for_each_pixel(mask, [&](std::size_t i) {
-      const bool is_field = scores.valid.data()[i] != 0 && scores.extent.data()[i] >= extent;
-      mask.data()[i] = is_field && scores.boundary.data()[i] < boundary ? 1 : 0;
-    });
-    return mask;
-  }
-
   void count_pixels(const ScoreMap& scores, const Window& rows, std::int64_t above) {
-    const int extent = level(m_options.extent_threshold);
+    const int extent = detail::score_level(m_options.extent_threshold);
     for (auto i = static_cast<std::size_t>(above * rows.width);
          i < static_cast<std::size_t>((above + rows.height) * rows.width); ++i) {
       if (scores.valid.data()[i] == 0) continue;
       ++m_report.valid_pixels;
       if (scores.extent.data()[i] >= extent) ++m_report.field_pixels;
     }
-  }
-
-  static Raster<std::uint32_t> as_labels(const Raster<std::uint8_t>& mask) {
-    Raster<std::uint32_t> labels(mask.width(), mask.height());
-    std::ranges::copy(mask.data(), labels.data().begin());
-    return labels;
-  }
-
-  static void mark_unknown(Raster<std::uint32_t>& labels, const Raster<std::uint8_t>& valid,
-                           std::int64_t above) {
-    const auto offset = static_cast<std::size_t>(above * labels.width());
-    for_each_pixel(labels, [&](std::size_t i) {
-      if (valid.data()[i + offset] == 0) labels.data()[i] = kUnknownInstance;
-    });
   }
 
   static Raster<std::uint8_t> cut_rows(Raster<std::uint8_t> values, std::int64_t first, std::int64_t rows) {
@@ -388,34 +468,9 @@ class StripDelineator {
   }
 
   static void relabel(Raster<std::uint32_t>& labels, const std::vector<std::uint32_t>& number) {
-    for_each_pixel(labels, [&](std::size_t i) {
+    detail::for_each_pixel(labels, [&](std::size_t i) {
       std::uint32_t& label = labels.data()[i];
       if (label != kUnknownInstance) label = number[label];
-    });
-  }
-
-  Raster<std::uint32_t> final_labels(std::size_t strip, const std::vector<std::uint32_t>& label_of_piece) {
-    Raster<std::uint32_t> labels = m_store.take_labels(m_strips[strip].labels);
-    relabel(labels, label_of_piece);
-    return labels;
-  }
-
-  /// With the row above and the row below.
-  static Raster<std::uint32_t> between(const std::vector<std::uint32_t>& above, Raster<std::uint32_t> rows,
-                                       const Raster<std::uint32_t>& next) {
-    const std::int64_t width = rows.width();
-    Raster<std::uint32_t> out(width, rows.height() + (above.empty() ? 0 : 1) + (next.empty() ? 0 : 1));
-    auto at = std::ranges::copy(above, out.data().begin()).out;
-    at = std::ranges::copy(rows.data(), at).out;
-    if (!next.empty()) std::copy_n(next.data().begin(), width, at);
-    return out;
-  }
-
-  template <class T, class Work>
-  static void for_each_pixel(const Raster<T>& raster, const Work& work) {
-    detail::for_each_strip(detail::make_strips(raster.height()), [&](const detail::Strip& strip) {
-      const auto end = static_cast<std::size_t>(strip.end * raster.width());
-      for (auto i = static_cast<std::size_t>(strip.begin * raster.width()); i < end; ++i) work(i);
     });
   }
 
@@ -447,7 +502,7 @@ std::int64_t delineate_strip_rows(const Grid& grid, const ExecContext& exec) {
 DelineatedFields delineate_by_strips(const Grid& grid, const ScoreRows& scores,
                                      const DelineateOptions& options, const StripOptions& strips,
                                      const InstanceSink& instances, ExecContext& exec) {
-  check_options(options);
+  detail::check_options(options);
   const std::int64_t rows = strips.rows > 0 ? strips.rows : delineate_strip_rows(grid, exec);
   const PixelAreas areas(grid);
   return StripDelineator(grid, areas, options, rows, strips.scratch, exec).run(scores, instances);
@@ -455,7 +510,7 @@ DelineatedFields delineate_by_strips(const Grid& grid, const ScoreRows& scores,
 
 Instances delineate_instances(const ScoreMap& scores, const PixelAreas& areas,
                               const DelineateOptions& options, ExecContext& exec) {
-  check_options(options);
+  detail::check_options(options);
   const std::int64_t rows = std::max<std::int64_t>(1, scores.grid.height);
   return StripDelineator(scores.grid, areas, options, rows, {}, exec)
       .instances([&](const Window&, ExecContext&) { return scores; });
@@ -470,6 +525,11 @@ Delineation delineate(const ScoreMap& scores, const DelineateOptions& options, E
       [&](const Window&, const Raster<std::uint32_t>& labels) { result.instances = labels; }, exec);
   result.fields = std::move(fields.layer);
   for (Feature feature; fields.features(feature);) result.fields.features.push_back(std::move(feature));
+  result.rejects = std::move(fields.rejects_layer);
+  if (fields.reject_features) {
+    for (Feature feature; fields.reject_features(feature);)
+      result.rejects.features.push_back(std::move(feature));
+  }
   result.report = fields.report;
   return result;
 }

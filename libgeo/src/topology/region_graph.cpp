@@ -55,7 +55,7 @@ Raster<std::uint32_t> RegionsByStrips::add(const Raster<std::uint32_t>& labels,
   });
   const auto stats = region_stats(pieces, found.count, m_areas, {m_next_row, m_height}, exec);
   m_stats.insert(m_stats.end(), stats.begin() + 1, stats.end());
-  for (SharedEdge edge : shared_edges(pieces, boundary, exec)) {
+  for (SharedEdge edge : shared_edges(pieces, boundary, m_areas, m_next_row, exec)) {
     edge.a += first;
     edge.b += first;
     m_edges.push_back(edge);
@@ -74,6 +74,7 @@ Raster<std::uint32_t> RegionsByStrips::add(const Raster<std::uint32_t>& labels,
 }
 
 void RegionsByStrips::join_rows(const Raster<std::uint32_t>& pieces, const Raster<std::uint8_t>& boundary) {
+  const std::int64_t side = m_areas.side_along_row(m_next_row);
   for (std::size_t col = 0; col < m_last_pieces.size(); ++col) {
     const std::uint32_t above = m_last_pieces[col];
     const std::uint32_t below = pieces.data()[col];
@@ -84,14 +85,14 @@ void RegionsByStrips::join_rows(const Raster<std::uint32_t>& pieces, const Raste
       const std::uint32_t a = detail::find(m_parent, above);
       const std::uint32_t b = detail::find(m_parent, below);
       m_parent[std::max(a, b)] = std::min(a, b);
+      m_stats[above].along_rows -= 2 * side;  // counted as outline of both
     } else {
       const std::int64_t strength = std::max(m_last_boundary[col], boundary.data()[col]);
       // Along a row the same two meet again and again.
       if (!m_edges.empty() && m_edges.back().a == above && m_edges.back().b == below) {
-        ++m_edges.back().sides;
-        m_edges.back().strength += strength;
+        detail::add_edge(m_edges.back(), {0, 0, 1, strength, side, 0});
       } else {
-        m_edges.push_back({above, below, 1, strength});
+        m_edges.push_back({above, below, 1, strength, side, 0});
       }
     }
   }
@@ -149,10 +150,11 @@ class Cleaner {
 
   CleanResult run(const CleanRules& rules) {
     fill_holes(rules.largest_hole);
-    absorb(rules);
+    absorb(rules.size);
     // What was rejected inside a field left a hole.
-    if (m_result.rejected > 0) fill_holes(rules.largest_hole);
-    number();
+    if (m_result.rejects.size() > 1) fill_holes(rules.largest_hole);
+    number_fields();
+    number_rejects();
     return std::move(m_result);
   }
 
@@ -160,7 +162,7 @@ class Cleaner {
   /// A piece of background and what surrounds it.
   struct Hole {
     std::int64_t area = 0;
-    std::int64_t pixels = 0;
+    std::int64_t pixels = 0;  ///< that were in no instance
     std::uint32_t field = 0;  ///< the first one met
     bool enclosed = true;     ///< by that field alone
   };
@@ -181,7 +183,8 @@ class Cleaner {
       Hole& hole = holes[detail::find(piece, i)];
       const RegionStats& stats = m_graph.stats[i];
       hole.area += stats.area;
-      hole.pixels += stats.pixels;
+      const bool is_rejected = !m_result.reject.empty() && m_result.reject[i] != 0;
+      if (!is_rejected) hole.pixels += stats.pixels;
       if (stats.touches_edge || stats.touches_unknown) hole.enclosed = false;
     }
     for (const SharedEdge& edge : m_graph.edges) {
@@ -203,15 +206,11 @@ class Cleaner {
     }
   }
 
-  void absorb(const CleanRules& rules) {
-    const std::vector<RegionStats> stats = owned_stats(m_graph.fields);
-    const auto is_between_fields = [&](const SharedEdge& e) { return e.b <= m_graph.fields; };
-    std::vector<SharedEdge> edges;
-    std::ranges::copy_if(m_graph.edges, std::back_inserter(edges), is_between_fields);
-    const AbsorbResult small = absorb_small(stats, edges, rules.min_area, rules.weak_below);
+  void absorb(const SizeRules& rules) {
+    AbsorbResult small = absorb_small(owned_stats(m_graph.fields), m_graph.edges, rules);
     m_result.absorbed = small.absorbed;
-    m_result.rejected = small.rejected;
-    m_result.rejected_pixels = small.rejected_pixels;
+    m_result.rejects = std::move(small.rejects);
+    for (const std::uint32_t owner : m_result.field) m_result.reject.push_back(small.reject[owner]);
     for (std::uint32_t& owner : m_result.field) owner = small.target[owner];
   }
 
@@ -220,11 +219,15 @@ class Cleaner {
     for (std::size_t i = 1; i < m_result.field.size(); ++i) {
       if (m_result.field[i] != 0) detail::add_stats(stats[m_result.field[i]], m_graph.stats[i]);
     }
+    for (const SharedEdge& edge : m_graph.edges) {
+      const std::uint32_t owner = m_result.field[edge.a];
+      if (owner != 0 && owner == m_result.field[edge.b]) detail::drop_edge(stats[owner], edge);
+    }
     return stats;
   }
 
   /// Numbers fields by first pixel, and says what is known of them.
-  void number() {
+  void number_fields() {
     const std::vector<RegionStats> stats = owned_stats(m_graph.fields);
     std::vector<std::uint32_t> order;
     for (std::uint32_t i = 1; i < stats.size(); ++i) {
@@ -238,8 +241,36 @@ class Cleaner {
       m_result.stats.push_back(stats[i]);
     }
     for (std::uint32_t& owner : m_result.field) owner = number[owner];
-    m_result.edges = m_graph.edges;
-    detail::merge_edges(m_result.edges, m_result.field);
+    // Most edges are inside a field or beside nothing by now: never a copy of all.
+    for (SharedEdge edge : m_graph.edges) {
+      const auto [a, b] = std::minmax(m_result.field[edge.a], m_result.field[edge.b]);
+      if (a == b || a == 0) continue;
+      edge.a = a;
+      edge.b = b;
+      m_result.edges.push_back(edge);
+    }
+    detail::merge_edges(m_result.edges);
+  }
+
+  /// Numbers by first pixel what was rejected and has not been filled as a hole since.
+  void number_rejects() {
+    std::vector<std::uint32_t> order;
+    std::vector<bool> stays(m_result.rejects.size(), false);
+    for (std::size_t i = 0; i < m_result.reject.size(); ++i) {
+      const std::uint32_t place = m_result.reject[i];
+      if (place == 0 || m_result.field[i] != 0 || stays[place]) continue;
+      stays[place] = true;
+      order.push_back(place);
+    }
+    std::ranges::sort(order, {}, [&](std::uint32_t i) { return m_result.rejects[i].stats.first_pixel; });
+    std::vector<std::uint32_t> number(m_result.rejects.size(), 0);
+    std::vector<Reject> rejects(1);
+    for (const std::uint32_t i : order) {
+      number[i] = static_cast<std::uint32_t>(rejects.size());
+      rejects.push_back(m_result.rejects[i]);
+    }
+    m_result.rejects = std::move(rejects);
+    for (std::uint32_t& place : m_result.reject) place = number[place];
   }
 
   const RegionGraph& m_graph;

@@ -15,6 +15,21 @@ inline void add_stats(RegionStats& total, const RegionStats& part) {
   total.area += part.area;
   total.touches_edge |= part.touches_edge;
   total.touches_unknown |= part.touches_unknown;
+  total.along_rows += part.along_rows;
+  total.along_columns += part.along_columns;
+}
+
+/// What two regions have in common is no outline once they are one.
+inline void drop_edge(RegionStats& joined, const SharedEdge& edge) {
+  joined.along_rows -= 2 * edge.along_rows;
+  joined.along_columns -= 2 * edge.along_columns;
+}
+
+inline void add_edge(SharedEdge& total, const SharedEdge& part) {
+  total.sides += part.sides;
+  total.strength += part.strength;
+  total.along_rows += part.along_rows;
+  total.along_columns += part.along_columns;
 }
 
 /// Orders edges by (a, b) and adds up those between the same two.
@@ -23,8 +38,7 @@ inline void merge_edges(std::vector<SharedEdge>& edges) {
   std::size_t kept = 0;
   for (const SharedEdge& edge : edges) {
     if (kept > 0 && edges[kept - 1].a == edge.a && edges[kept - 1].b == edge.b) {
-      edges[kept - 1].sides += edge.sides;
-      edges[kept - 1].strength += edge.strength;
+      add_edge(edges[kept - 1], edge);
     } else {
       edges[kept++] = edge;
     }

@@ -11,58 +11,12 @@
 #include <furrow/geo/core/error.h>
 
 #include "arc_store.h"
+#include "keep_area.h"
 #include "lattice.h"
+#include "lattice_triangle.h"
 
 namespace furrow::geo {
 namespace {
-
-/// Twice the signed area of a triangle.
-std::int64_t cross(LatticePoint a, LatticePoint b, LatticePoint c) {
-  return (std::int64_t{b.x} - a.x) * (std::int64_t{c.y} - a.y) -
-         (std::int64_t{c.x} - a.x) * (std::int64_t{b.y} - a.y);
-}
-
-/// Inside or on the outline; for three points in line: on the line between the outer two.
-bool in_triangle(LatticePoint a, LatticePoint b, LatticePoint c, LatticePoint p) {
-  const std::int64_t u = cross(a, b, p);
-  const std::int64_t v = cross(b, c, p);
-  const std::int64_t w = cross(c, a, p);
-  return (u >= 0 && v >= 0 && w >= 0) || (u <= 0 && v <= 0 && w <= 0);
-}
-
-/// Calls test(p) for each lattice point in the closed triangle until one answers true.
-template <class Test>
-bool any_in_triangle(LatticePoint a, LatticePoint b, LatticePoint c, const Test& test) {
-  const auto [low, high] = std::minmax({a.y, b.y, c.y});
-  for (std::int32_t y = low; y <= high; ++y) {
-    double left = INFINITY;
-    double right = -INFINITY;
-    const auto cut = [&](LatticePoint p, LatticePoint q) {
-      if (p.y == q.y) {
-        if (p.y != y) return;
-        left = std::min({left, static_cast<double>(p.x), static_cast<double>(q.x)});
-        right = std::max({right, static_cast<double>(p.x), static_cast<double>(q.x)});
-        return;
-      }
-      if (y < std::min(p.y, q.y) || y > std::max(p.y, q.y)) return;
-      const double x = p.x + (static_cast<double>(y) - p.y) * (static_cast<double>(q.x) - p.x) /
-                                 (static_cast<double>(q.y) - p.y);
-      left = std::min(left, x);
-      right = std::max(right, x);
-    };
-    cut(a, b);
-    cut(b, c);
-    cut(c, a);
-    // The exact test decides; the slack only makes sure that no candidate is lost to rounding.
-    constexpr double kSlack = 1e-6;
-    const auto end = static_cast<std::int32_t>(std::floor(right + kSlack));
-    for (auto x = static_cast<std::int32_t>(std::ceil(left - kSlack)); x <= end; ++x) {
-      const LatticePoint p{x, y};
-      if (in_triangle(a, b, c, p) && test(p)) return true;
-    }
-  }
-  return false;
-}
 
 class ArcSimplifier {
  public:
@@ -93,7 +47,7 @@ class ArcSimplifier {
   [[nodiscard]] std::pair<std::size_t, double> furthest(std::size_t from, std::size_t to) const {
     std::pair<std::size_t, double> best{from, -1.0};
     for (std::size_t i = from + 1; i < to; ++i) {
-      const double d = distance(m_points[i], m_points[from], m_points[to]);
+      const double d = detail::distance(m_points[i], m_points[from], m_points[to], m_options);
       if (d > best.second) best = {i, d};
     }
     return best;
@@ -152,7 +106,8 @@ class ArcSimplifier {
 
   void push(std::size_t i, const std::vector<bool>& wanted) {
     if (wanted[i]) return;
-    const std::int64_t area = std::abs(cross(m_points[m_previous[i]], m_points[i], m_points[m_next[i]]));
+    const std::int64_t area =
+        std::abs(detail::cross(m_points[m_previous[i]], m_points[i], m_points[m_next[i]]));
     m_queue.emplace(area, i, ++m_version[i]);
   }
 
@@ -161,7 +116,7 @@ class ArcSimplifier {
     const LatticePoint b = m_points[i];
     const LatticePoint c = m_points[m_next[i]];
     if (bounded && furthest(m_previous[i], m_next[i]).second > m_options.tolerance) return false;
-    return !any_in_triangle(a, b, c, [&](LatticePoint p) {
+    return !detail::any_in_triangle(a, b, c, [&](LatticePoint p) {
       return p != a && p != b && p != c && m_corners.test(p) && !is_gone(p);
     });
   }
@@ -179,17 +134,6 @@ class ArcSimplifier {
     const std::uint64_t key = detail::lattice_key(p);
     const auto it = std::ranges::lower_bound(m_own, key, {}, [](const auto& own) { return own.first; });
     return it != m_own.end() && it->first == key && !m_alive[it->second];
-  }
-
-  /// From a point to the segment a-c, in the tolerance's unit.
-  [[nodiscard]] double distance(LatticePoint p, LatticePoint a, LatticePoint c) const {
-    const double px = (static_cast<double>(p.x) - a.x) * m_options.pixel_width;
-    const double py = (static_cast<double>(p.y) - a.y) * m_options.pixel_height;
-    const double cx = (static_cast<double>(c.x) - a.x) * m_options.pixel_width;
-    const double cy = (static_cast<double>(c.y) - a.y) * m_options.pixel_height;
-    const double squared = cx * cx + cy * cy;
-    const double t = squared == 0.0 ? 0.0 : std::clamp((px * cx + py * cy) / squared, 0.0, 1.0);
-    return std::hypot(px - t * cx, py - t * cy);
   }
 
   const std::vector<LatticePoint>& m_points;
@@ -286,9 +230,23 @@ void check(const SimplifyOptions& options) {
   }
 }
 
+/// Corners of a traced line that no other line may move over: all that may be left of it.
+void mark(const std::vector<LatticePoint>& traced, const SimplifyOptions& options,
+          detail::LatticeBits& corners) {
+  if (options.method == SimplifyMethod::kArea) {
+    for (const LatticePoint& p : detail::pixel_corners(traced)) corners.set(p);
+  } else {
+    for (const LatticePoint& p : traced) corners.set(p);
+  }
+}
+
 void simplify(Arc& arc, std::size_t keep, const SimplifyOptions& options,
               const detail::LatticeBits& corners) {
-  if (arc.points.size() > keep) arc.points = ArcSimplifier(arc.points, keep, options, corners).run();
+  if (options.method == SimplifyMethod::kArea) {
+    arc.points = detail::simplify_keeping_area(arc.points, options, corners);
+  } else if (arc.points.size() > keep) {
+    arc.points = ArcSimplifier(arc.points, keep, options, corners).run();
+  }
 }
 
 }  // namespace
@@ -301,7 +259,7 @@ ArcSet simplify_arcs(ArcSet arcs, const SimplifyOptions& options, ExecContext& e
   std::vector<ArcEnds> ends;
   ends.reserve(arcs.arcs.size());
   for (const Arc& arc : arcs.arcs) {
-    for (const LatticePoint& p : arc.points) corners.set(p);
+    mark(arc.points, options, corners);
     ends.push_back({detail::lattice_key(arc.points.front()), detail::lattice_key(arc.points.back()), arc.left,
                     arc.right, arc.points.size() == 2});
   }
@@ -343,9 +301,7 @@ ArcSet PackedArcSimplifier::finish(std::int64_t width, std::int64_t height, Exec
   detail::LatticeBits corners(as_traced ? 0 : width, as_traced ? 0 : height);
   const auto for_each_arc = [&](const auto& work) { tbb::parallel_for(std::size_t{0}, order.size(), work); };
   if (!as_traced) {
-    for_each_arc([&](std::size_t i) {
-      for (const LatticePoint& p : m_store->get(*order[i]).points) corners.set(p);
-    });
+    for_each_arc([&](std::size_t i) { mark(m_store->get(*order[i]).points, m_options, corners); });
   }
   ArcSet result{width, height, std::vector<Arc>(order.size())};
   for_each_arc([&](std::size_t i) {

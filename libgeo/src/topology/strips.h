@@ -35,4 +35,13 @@ void for_each_strip(const std::vector<Strip>& strips, const Work& work) {
   tbb::parallel_for(std::size_t{0}, strips.size(), [&](std::size_t i) { work(strips[i]); });
 }
 
+/// Calls work(i) for the position of every pixel, in parallel.
+template <class Raster, class Work>
+void for_each_pixel(const Raster& raster, const Work& work) {
+  for_each_strip(make_strips(raster.height()), [&](const Strip& strip) {
+    const auto end = static_cast<std::size_t>(strip.end * raster.width());
+    for (auto i = static_cast<std::size_t>(strip.begin * raster.width()); i < end; ++i) work(i);
+  });
+}
+
 }  // namespace furrow::geo::detail

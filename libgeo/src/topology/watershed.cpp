@@ -51,6 +51,38 @@ LabelledRaster watershed(const Raster<std::uint8_t>& boundary, const Raster<std:
   return result;
 }
 
+WatershedHierarchy::WatershedHierarchy(const Raster<std::uint8_t>& boundary, const Raster<std::uint8_t>& mask,
+                                       int lowest_cut, ExecContext& exec)
+    : m_width(mask.width()), m_height(mask.height()), m_lowest_cut(lowest_cut) {
+  check(boundary, mask, lowest_cut);
+  if (!mask.empty()) {
+    m_basins = std::make_unique<detail::WholeBasins>(detail::whole_basins(boundary, mask, lowest_cut, exec));
+  }
+}
+WatershedHierarchy::~WatershedHierarchy() = default;
+WatershedHierarchy::WatershedHierarchy(WatershedHierarchy&&) noexcept = default;
+WatershedHierarchy& WatershedHierarchy::operator=(WatershedHierarchy&&) noexcept = default;
+
+LabelledRaster WatershedHierarchy::cut(int cut_level) const {
+  if (cut_level < m_lowest_cut || cut_level > kScoreLevels) {
+    throw InvalidArgument(
+        concat("the cut must be ", m_lowest_cut, "..", kScoreLevels, " score levels, got ", cut_level));
+  }
+  LabelledRaster result{Raster<std::uint32_t>(m_width, m_height), 0};
+  if (m_basins == nullptr) return result;
+  detail::BasinGraph graph = m_basins->graph;
+  const std::vector<detail::Index> group = detail::join_below(graph, cut_level);
+  detail::for_each_strip(detail::make_strips(m_height), [&](const detail::Strip& strip) {
+    const auto end = static_cast<std::size_t>(strip.end * m_width);
+    for (auto i = static_cast<std::size_t>(strip.begin * m_width); i < end; ++i) {
+      const detail::Index basin = m_basins->of_pixel[i];
+      if (basin != detail::kNone) result.labels.data()[i] = group[basin] + 1;
+    }
+  });
+  result.count = renumber_by_first_pixel(result.labels, static_cast<std::uint32_t>(group.size()));
+  return result;
+}
+
 WatershedByStrips::WatershedByStrips(std::int64_t width, std::int64_t height, int cut_level)
     : m_width(width), m_height(height), m_cut_level(cut_level) {
   if (cut_level < 1 || cut_level > kScoreLevels) {

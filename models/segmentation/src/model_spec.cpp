@@ -198,6 +198,11 @@ ModelSpec read_root(const Node& root) {
   if (const auto delineation = root.optional_object("delineation")) {
     delineation->read("extent_threshold", spec.extent_threshold);
     delineation->read("watershed_cut", spec.watershed_cut);
+    const auto read = [&](const char* key, std::optional<double>& value) {
+      if (delineation->has(key)) value = delineation->number(key);
+    };
+    read("boundary_threshold", spec.boundary_threshold);
+    read("min_area_m2", spec.min_area_m2);
   }
   if (const auto weights = root.optional_object("weights")) {
     weights->read("file", spec.weights_file);
@@ -250,9 +255,12 @@ std::string spec_problem(const ModelSpec& spec) {
     return "input.pixel_size_m must be 0 or more";
   if (!std::isfinite(spec.temperature) || spec.temperature <= 0.0)
     return "calibration.temperature must be above 0";
-  for (const double v : {spec.extent_threshold, spec.watershed_cut}) {
-    if (!(v >= 0.0 && v <= 1.0)) return "delineation: extent_threshold and watershed_cut must lie in 0 to 1";
+  for (const double v : {spec.extent_threshold, spec.watershed_cut, spec.boundary_threshold.value_or(0.5)}) {
+    if (!(v >= 0.0 && v <= 1.0))
+      return "delineation: extent_threshold, watershed_cut and boundary_threshold must lie in 0 to 1";
   }
+  if (const double v = spec.min_area_m2.value_or(0.0); !(v >= 0.0) || !std::isfinite(v))
+    return "delineation: min_area_m2 must be 0 or more";
   for (const auto& [key, value] : spec.architecture_parameters) {
     if (!std::isfinite(value)) return concat("architecture.parameters.", key, " is not finite");
   }
@@ -278,6 +286,13 @@ json normalisation_json(const geo::Normalisation& n) {
           {"stored", std::move(stored)}};
 }
 
+json delineation_json(const ModelSpec& spec) {
+  json node{{"extent_threshold", spec.extent_threshold}, {"watershed_cut", spec.watershed_cut}};
+  if (spec.boundary_threshold) node["boundary_threshold"] = *spec.boundary_threshold;
+  if (spec.min_area_m2) node["min_area_m2"] = *spec.min_area_m2;
+  return node;
+}
+
 json spec_json(const ModelSpec& spec) {
   json bands = json::array();
   for (const auto& band : spec.bands) bands.push_back({{"name", band.name}});
@@ -300,7 +315,7 @@ json spec_json(const ModelSpec& spec) {
   root["normalisation"] = normalisation_json(spec.normalisation);
   root["output"] = {{"classes", std::move(classes)}};
   root["calibration"] = {{"method", "temperature"}, {"temperature", spec.temperature}};
-  root["delineation"] = {{"extent_threshold", spec.extent_threshold}, {"watershed_cut", spec.watershed_cut}};
+  root["delineation"] = delineation_json(spec);
   root["weights"] = {{"file", spec.weights_file}, {"sha256", spec.weights_sha256}};
   root["torchscript"] = {{"file", spec.torchscript_file}};
   if (const auto& features = spec.features) {
@@ -366,6 +381,19 @@ void write_model_spec(const ModelSpec& spec, const std::filesystem::path& folder
   }
   // nlohmann's object is a std::map: keys come out sorted.
   geo::write_text_file(path, spec_json(spec).dump(2) + "\n", true);
+}
+
+void store_delineation(const ModelSpec& spec, const std::filesystem::path& folder) {
+  (void)read_model_spec(folder);
+  const std::filesystem::path path = folder / kFileName;
+  if (const std::string problem = spec_problem(spec); !problem.empty()) {
+    throw ModelError(concat("cannot write ", geo::quoted(path.string()), ": ", problem));
+  }
+  auto root = nlohmann::ordered_json::parse(geo::read_text_file(path));
+  auto& block = root["delineation"];
+  const json values = delineation_json(spec);
+  for (const auto& [key, value] : values.items()) block[key] = value.get<double>();
+  geo::write_text_file(path, root.dump(2) + "\n", true);
 }
 
 void check_image(const ModelSpec& spec, const std::string& image, int bands, double pixel_size_m) {

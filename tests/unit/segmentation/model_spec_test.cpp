@@ -39,6 +39,8 @@ ModelSpec full_spec() {
   spec.temperature = 1.37;
   spec.extent_threshold = 0.45;
   spec.watershed_cut = 0.1;
+  spec.boundary_threshold = 0.35;
+  spec.min_area_m2 = 1200.0;
   spec.weights_file = "w.safetensors";
   spec.weights_sha256 = "abc";
   spec.torchscript_file = "m.ts";
@@ -109,6 +111,8 @@ TEST(ModelSpec, EveryMemberSurvivesARoundTrip) {
   EXPECT_EQ(b.temperature, 1.37);
   EXPECT_EQ(b.extent_threshold, 0.45);
   EXPECT_EQ(b.watershed_cut, 0.1);
+  EXPECT_EQ(b.boundary_threshold, 0.35);
+  EXPECT_EQ(b.min_area_m2, 1200.0);
   EXPECT_EQ(b.weights_file, "w.safetensors");
   EXPECT_EQ(b.weights_sha256, "abc");
   EXPECT_EQ(b.torchscript_file, "m.ts");
@@ -125,6 +129,29 @@ TEST(ModelSpec, IdenticalSpecsGiveIdenticalBytesAndSortedKeys) {
   EXPECT_TRUE(text.starts_with("{\n  \"architecture\": {\n    \"name\": \"unet\","));
   EXPECT_TRUE(text.ends_with("}\n"));
   EXPECT_LT(text.find("\"calibration\""), text.find("\"schema\""));
+}
+
+TEST(ModelSpec, StoringTheDelineationLeavesAllElse) {
+  const TemporaryFolder folder;
+  const std::string text = replaced(kMinimal, "\"input\"", "\"owner\": {\"b\": 1, \"a\": [2]}, \"input\"");
+  geo::write_text_file(folder / "model.json", text, false);
+  ModelSpec spec = read_model_spec(folder.path());
+  EXPECT_FALSE(spec.min_area_m2.has_value());
+  spec.watershed_cut = 0.125;
+  spec.min_area_m2 = 800.0;
+  store_delineation(spec, folder.path());
+  const ModelSpec again = read_model_spec(folder.path());
+  EXPECT_EQ(again.watershed_cut, 0.125);
+  EXPECT_EQ(again.min_area_m2, 800.0);
+  EXPECT_FALSE(again.boundary_threshold.has_value());
+  EXPECT_EQ(again.receptive_radius_px, 40);
+  const std::string stored = test::bytes_of(folder / "model.json");
+  EXPECT_LT(stored.find("\"schema\""), stored.find("\"owner\""));
+  EXPECT_LT(stored.find("\"b\""), stored.find("\"a\""));
+  store_delineation(again, folder.path());
+  EXPECT_EQ(test::bytes_of(folder / "model.json"), stored);
+  spec.min_area_m2 = -1.0;
+  EXPECT_THROW(store_delineation(spec, folder.path()), geo::ModelError);
 }
 
 TEST(ModelSpec, HandWrittenMinimumGetsDefaultsAndUnknownKeysAreIgnored) {

@@ -53,6 +53,7 @@ WindowMap make_map(const Raster<float>& scores, const Raster<std::uint8_t>& vali
   geo::DelineateOptions options;
   options.extent_threshold = spec.extent_threshold;
   options.cut = spec.watershed_cut;
+  options.min_area_m2 = spec.min_area_m2.value_or(options.min_area_m2);
   WindowMap map;
   map.fields = geo::delineate_instances(levels, geo::PixelAreas(grid), options, exec).labels;
   map.scores = scores;

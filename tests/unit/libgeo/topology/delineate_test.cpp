@@ -16,6 +16,7 @@
 #include <furrow/geo/core/text.h>
 #include <furrow/geo/raster/writer.h>
 #include <furrow/geo/topology/components.h>
+#include <furrow/geo/topology/delineation_sweep.h>
 #include <furrow/geo/topology/regions.h>
 #include <furrow/geo/topology/watershed.h>
 #include <furrow/geo/vector/geos.h>
@@ -388,18 +389,23 @@ Delineation by_strips(const ScoreMap& map, const DelineateOptions& options, std:
         exec);
     result.fields = std::move(found.layer);
     for (Feature feature; found.features(feature);) result.fields.features.push_back(std::move(feature));
+    result.rejects = std::move(found.rejects_layer);
+    while (found.reject_features) {
+      Feature feature;
+      if (!found.reject_features(feature)) break;
+      result.rejects.features.push_back(std::move(feature));
+    }
     result.report = found.report;
   });
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
   return result;
 }
 
-void expect_same(const Delineation& a, const Delineation& b) {
-  ASSERT_EQ(a.instances.data(), b.instances.data());
-  ASSERT_EQ(a.fields.features.size(), b.fields.features.size());
-  for (std::size_t i = 0; i < a.fields.features.size(); ++i) {
-    const Feature& x = a.fields.features[i];
-    const Feature& y = b.fields.features[i];
+void expect_same_features(const Layer& a, const Layer& b) {
+  ASSERT_EQ(a.features.size(), b.features.size());
+  for (std::size_t i = 0; i < a.features.size(); ++i) {
+    const Feature& x = a.features[i];
+    const Feature& y = b.features[i];
     ASSERT_EQ(x.values, y.values) << i;
     ASSERT_EQ(x.geometry.size(), y.geometry.size()) << i;
     for (std::size_t k = 0; k < x.geometry.size(); ++k) {
@@ -407,10 +413,17 @@ void expect_same(const Delineation& a, const Delineation& b) {
       ASSERT_EQ(x.geometry[k].holes, y.geometry[k].holes) << i;
     }
   }
+}
+
+void expect_same(const Delineation& a, const Delineation& b) {
+  ASSERT_EQ(a.instances.data(), b.instances.data());
+  expect_same_features(a.fields, b.fields);
+  expect_same_features(a.rejects, b.rejects);
   const auto counts = [](const DelineateReport& r) {
-    return std::vector<std::int64_t>{r.valid_pixels, r.field_pixels,        r.instances,
-                                     r.absorbed,     r.rejected_small,      r.rejected_pixels,
-                                     r.holes_filled, r.holes_filled_pixels, r.fields};
+    return std::vector<std::int64_t>{r.valid_pixels,    r.field_pixels,   r.instances,
+                                     r.absorbed,        r.rejected_small, r.rejected_narrow,
+                                     r.rejected_pixels, r.holes_filled,   r.holes_filled_pixels,
+                                     r.fields};
   };
   EXPECT_EQ(counts(a.report), counts(b.report));
 }
@@ -425,6 +438,8 @@ TEST(Delineate, StripsOfAnyHeightAndAnyThreadsGiveTheSameFields) {
       options.min_area_m2 = 4000.0;
       options.absorb_below = 0.95;
       options.fill_holes_m2 = seed % 2 == 0 ? 500.0 : 4000.0;
+      options.keep_rejects = true;
+      options.min_width_m = seed % 3 == 0 ? 60.0 : 0.0;
       const Delineation whole = run(map, options);
       EXPECT_GT(whole.report.absorbed, mode == SplitMode::kWatershed ? 0 : -1);
       EXPECT_GT(whole.report.rejected_small, 0);
@@ -437,6 +452,100 @@ TEST(Delineate, StripsOfAnyHeightAndAnyThreadsGiveTheSameFields) {
       }
     }
   }
+}
+
+TEST(Delineate, RejectsAreWhatWasInAnInstanceAndIsInNoField) {
+  for (std::uint64_t seed = 21; seed <= 24; ++seed) {
+    const ScoreMap map = rough_scores(70, 60, seed);
+    DelineateOptions options;
+    options.min_area_m2 = 5000.0;
+    options.fill_holes_m2 = seed % 2 == 0 ? 500.0 : 4000.0;
+    options.min_width_m = seed > 22 ? 80.0 : 0.0;
+    const Delineation without = run(map, options);
+    EXPECT_TRUE(without.rejects.fields.empty());
+    options.keep_rejects = true;
+    const Delineation with = run(map, options);
+    expect_same_features(with.fields, without.fields);
+    ASSERT_EQ(static_cast<std::int64_t>(with.rejects.features.size()),
+              with.report.rejected_small + with.report.rejected_narrow);
+    ASSERT_GT(with.report.rejected_small, 0);
+    EXPECT_EQ(with.report.rejected_narrow > 0, options.min_width_m > 0.0);
+    // Pixels: what reached the extent, or was a hole in an instance, and has no field number.
+    Raster<std::uint8_t> rejected(70, 60);
+    Raster<std::uint32_t> number(70, 60);
+    std::int64_t pixels = 0;
+    const auto value = [&](const Feature& reject, const char* name) {
+      return reject.values[with.rejects.field(name)];
+    };
+    for (const Feature& reject : with.rejects.features) {
+      const bool small = as_real(value(reject, "area_ha")) * 10000.0 < 5000.0 * 0.999;
+      EXPECT_EQ(as_text(value(reject, "reason")), small ? "small" : "narrow");
+      ASSERT_EQ(reject.geometry.size(), 1U);
+      EXPECT_TRUE(check_validity(reject.geometry).valid);
+      const auto n = as_integer(value(reject, "n_pixels"));
+      EXPECT_EQ(std::llround(area(reject.geometry) / 100.0), n);
+      EXPECT_NEAR(as_real(value(reject, "area_ha")) / (static_cast<double>(n) / 100.0), 1.0, 0.01);
+      const double edge = as_real(value(reject, "edge_score"));
+      EXPECT_TRUE(std::isnan(edge) || (edge >= options.absorb_below && edge <= 1.0)) << edge;
+      pixels += n;
+      for (std::int64_t row = 0; row < 60; ++row) {
+        for (std::int64_t col = 0; col < 70; ++col) {
+          const Point centre =
+              map.grid.transform.to_world({static_cast<double>(col) + 0.5, static_cast<double>(row) + 0.5});
+          if (!contains(reject.geometry, centre)) continue;
+          ++rejected.at(col, row);
+          number.at(col, row) = static_cast<std::uint32_t>(&reject - with.rejects.features.data()) + 1;
+        }
+      }
+    }
+    // Widths that were put together while regions joined are those of the pixels.
+    ExecContext exec;
+    const PixelAreas areas(map.grid);
+    const auto count = static_cast<std::uint32_t>(with.rejects.features.size());
+    const auto stats = region_stats(number, count, areas, {0, 60}, exec);
+    for (std::uint32_t i = 1; i <= count; ++i) {
+      EXPECT_EQ(as_real(value(with.rejects.features[i - 1], "width_m")),
+                areas.length_to_m(equivalent_width(stats[i])));
+    }
+    EXPECT_EQ(pixels, with.report.rejected_pixels);
+    std::int64_t in_fields = 0;
+    for (const auto label : with.instances.data()) in_fields += is_field(label) ? 1 : 0;
+    EXPECT_EQ(in_fields, with.report.field_pixels - pixels + with.report.holes_filled_pixels);
+    for (std::int64_t row = 0; row < 60; ++row) {
+      for (std::int64_t col = 0; col < 70; ++col) {
+        const bool in_extent = map.valid.at(col, row) != 0 && map.extent.at(col, row) >= 100;
+        const bool in_field = is_field(with.instances.at(col, row));
+        ASSERT_LE(rejected.at(col, row), in_field ? 0 : 1);
+        ASSERT_TRUE(!in_extent || in_field || rejected.at(col, row) == 1) << col << " " << row;
+      }
+    }
+  }
+}
+
+TEST(Delineate, ARejectThatIsFilledAsAHoleIsPartOfTheField) {
+  auto scores = scores_of(R"(
+    aaaaaaaa
+    aa222aaa
+    aa2a2aaa
+    aa222aaa
+    aaaaaaaa
+    aaaaaaaa
+  )");
+  DelineateOptions options = exact();
+  options.keep_rejects = true;
+  options.min_area_m2 = 9000.0;  // 10 px: more than the ring with its middle
+  options.fill_holes_m2 = 0.0;
+  const auto open = run(scores, options);
+  ASSERT_EQ(open.report.instances, 2);
+  ASSERT_EQ(open.rejects.features.size(), 1U);
+  EXPECT_EQ(open.report.holes_filled, 0);
+  options.fill_holes_m2 = 9000.0;
+  const auto filled = run(scores, options);
+  EXPECT_TRUE(filled.rejects.features.empty());
+  EXPECT_EQ(filled.report.rejected_small, 0);
+  EXPECT_EQ(filled.report.holes_filled, 1);
+  EXPECT_EQ(filled.report.holes_filled_pixels, 0);  // none of background
+  EXPECT_EQ(real(filled, 0, "n_pixels"), 48.0);
 }
 
 /// Cleaning as it is defined, on the raster: pieces of background are looked at one by one.
@@ -481,6 +590,7 @@ TEST(Delineate, CleaningEqualsThatOnTheRaster) {
     options.min_area_m2 = seed % 2 == 0 ? 1500.0 : 6000.0;
     options.fill_holes_m2 = 3000.0;
     options.absorb_below = 0.8;
+    options.min_width_m = seed % 3 == 0 ? 50.0 : 0.0;
     const PixelAreas areas(map.grid);
     Raster<std::uint8_t> mask(60, 70);
     for (std::size_t i = 0; i < mask.data().size(); ++i) {
@@ -493,9 +603,10 @@ TEST(Delineate, CleaningEqualsThatOnTheRaster) {
     }
     const std::int64_t below = areas.from_m2(options.fill_holes_m2);
     std::int64_t filled = slow_fill_holes(labels, areas, below, exec);
-    const auto small = absorb_small(region_stats(labels, pieces.count, areas, {0, 70}, exec),
-                                    shared_edges(labels, map.boundary, exec),
-                                    areas.from_m2(options.min_area_m2), options.absorb_below);
+    const auto small = absorb_small(
+        region_stats(labels, pieces.count, areas, {0, 70}, exec),
+        shared_edges(labels, map.boundary, areas, 0, exec),
+        {areas.from_m2(options.min_area_m2), areas.length_from_m(options.min_width_m), options.absorb_below});
     for (auto& label : labels.data()) label = is_field(label) ? small.target[label] : label;
     filled += slow_fill_holes(labels, areas, below, exec);
     const auto count = renumber_by_first_pixel(labels, pieces.count);
@@ -507,7 +618,7 @@ TEST(Delineate, CleaningEqualsThatOnTheRaster) {
     EXPECT_EQ(found.report.absorbed, small.absorbed);
     const auto stats = region_stats(labels, count, areas, {0, 70}, exec);
     std::map<std::uint32_t, double> weakest;
-    for (const auto& edge : shared_edges(labels, map.boundary, exec)) {
+    for (const auto& edge : shared_edges(labels, map.boundary, areas, 0, exec)) {
       for (const auto label : {edge.a, edge.b}) {
         weakest[label] = std::min(weakest.try_emplace(label, 2.0).first->second, edge.mean_score());
       }
@@ -520,6 +631,35 @@ TEST(Delineate, CleaningEqualsThatOnTheRaster) {
       EXPECT_TRUE(weakest.contains(label) ? edge == weakest[label] : std::isnan(edge)) << label;
     }
   }
+}
+
+TEST(DelineationSweep, GivesTheFieldsOfEverySettingByItself) {
+  ExecContext exec;
+  const ScoreMap map = rough_scores(90, 75, 41);
+  const PixelAreas areas(map.grid);
+  DelineationSweep sweep(map, areas, 0.02);
+  for (const SplitMode mode : {SplitMode::kWatershed, SplitMode::kComponents}) {
+    for (const double extent : {0.5, 0.96}) {
+      for (const double split : {0.02, 0.3, 0.1, 1.0}) {
+        DelineateOptions options;
+        options.mode = mode;
+        options.extent_threshold = extent;
+        options.cut = options.boundary_threshold = split;
+        const SceneRegions regions = sweep.regions(options, exec);
+        for (const double min_area : {0.0, 4000.0}) {
+          options.min_area_m2 = min_area;
+          const auto field = sweep.fields(regions.graph, options);
+          auto labels = regions.region;
+          for (auto& label : labels.data()) label = label == kUnknownInstance ? label : field[label];
+          ASSERT_EQ(labels.data(), delineate_instances(map, areas, options, exec).labels.data())
+              << extent << " " << split << " " << min_area;
+        }
+      }
+    }
+  }
+  DelineateOptions options;
+  options.cut = 0.01;
+  EXPECT_THROW((void)sweep.regions(options, exec), InvalidArgument);
 }
 
 TEST(Delineate, RefusesWhatCannotBe) {
@@ -537,9 +677,24 @@ TEST(Delineate, RefusesWhatCannotBe) {
   options = {};
   options.simplify_m = -1.0;
   EXPECT_THROW((void)delineate(scores, options, exec), InvalidArgument);
+  options = {};
+  options.min_width_m = -1.0;
+  EXPECT_THROW((void)delineate(scores, options, exec), InvalidArgument);
   auto nowhere = scores;
   nowhere.grid.crs = {};
   EXPECT_THROW((void)delineate(nowhere, {}, exec), CrsError);
+}
+
+TEST(Delineate, SimplificationThatKeepsAreas) {
+  const ScoreMap map = rough_scores(80, 70, 31);
+  DelineateOptions options;
+  options.simplify_method = SimplifyMethod::kArea;
+  options.simplify_px = 1.5;
+  const Delineation whole = run(map, options);
+  ASSERT_GT(whole.fields.features.size(), 20U);
+  for (std::size_t i = 0; i < whole.fields.features.size(); ++i)
+    EXPECT_NEAR(area(whole.fields.features[i].geometry), 100.0 * real(whole, i, "n_pixels"), 1e-5);
+  for (const int threads : {1, 4}) expect_same(by_strips(map, options, 9, threads), whole);
 }
 
 class ReadScores : public testing::Test {
@@ -781,6 +936,113 @@ TEST(Regions, PixelAreasOfOneSize) {
   EXPECT_THROW(PixelAreas(3, 0.0), InvalidArgument);
 }
 
+/// Of label 1, in pixels.
+double width_px(const Raster<std::uint32_t>& labels) {
+  ExecContext exec;
+  const PixelAreas areas(labels.height(), 1.0);
+  return areas.length_to_m(equivalent_width(region_stats(labels, 1, areas, {0, labels.height()}, exec)[1]));
+}
+
+TEST(Regions, OutlinesAreCountedBySideHolesIncluded) {
+  ExecContext exec;
+  Raster<std::uint32_t> labels(5, 4);
+  for (const auto& [col, row] : {std::pair(0, 0), {1, 0}, {2, 0}, {0, 1}, {2, 1}, {0, 2}, {1, 2}, {2, 2}})
+    labels.at(col, row) = 1;
+  const PixelAreas areas(4, 1.0);
+  const auto stats = region_stats(labels, 1, areas, {0, 4}, exec);
+  EXPECT_EQ(stats[1].along_rows, 8 * areas.side_along_row(0));  // 3 + 3 around, 2 in the hole
+  EXPECT_EQ(stats[1].along_columns, 8 * areas.side_along_column(0));
+}
+
+TEST(Regions, WidthOfRectanglesWhateverWayTheyLie) {
+  for (const double width : {4.0, 9.0, 20.0}) {
+    for (const double length : {20.0, 60.0}) {
+      for (const double degrees : {0.0, 10.0, 26.565, 45.0, 70.0, 90.0, 133.0}) {
+        Raster<std::uint32_t> labels(80, 80);
+        const double c = std::cos(degrees * M_PI / 180.0);
+        const double s = std::sin(degrees * M_PI / 180.0);
+        for (std::int64_t row = 0; row < 80; ++row) {
+          for (std::int64_t col = 0; col < 80; ++col) {
+            const double x = static_cast<double>(col) + 0.5 - 40.03;
+            const double y = static_cast<double>(row) + 0.5 - 40.01;
+            const bool inside =
+                std::abs(c * x + s * y) < 0.5 * length && std::abs(c * y - s * x) < 0.5 * width;
+            labels.at(col, row) = inside ? 1 : 0;
+          }
+        }
+        EXPECT_NEAR(width_px(labels), width, std::max(0.5, (length < 3.0 * width ? 0.2 : 0.07) * width))
+            << length << " at " << degrees;
+      }
+    }
+  }
+}
+
+TEST(Regions, WidthOfOtherShapes) {
+  Raster<std::uint32_t> disc(50, 50);
+  Raster<std::uint32_t> bent(50, 50);  // an L of 4 px
+  for (std::int64_t row = 0; row < 50; ++row) {
+    for (std::int64_t col = 0; col < 50; ++col) {
+      disc.at(col, row) =
+          std::hypot(static_cast<double>(col) - 25, static_cast<double>(row) - 25) < 20.0 ? 1 : 0;
+      bent.at(col, row) = col < 4 || row < 4 ? 1 : 0;
+    }
+  }
+  EXPECT_NEAR(width_px(disc), std::sqrt(M_PI) * 20.0, 0.4);  // the square of its area
+  EXPECT_NEAR(width_px(bent), 4.0 * 1.42, 0.3);
+  Raster<std::uint32_t> pixel(1, 1, 1, 1);
+  EXPECT_NEAR(width_px(pixel), 1.0, 1e-6);
+  EXPECT_EQ(equivalent_width({}), 0.0);
+}
+
+TEST(Regions, WidthIsInMetresInDegreesAndOnOblongPixels) {
+  ExecContext exec;
+  Grid grid = test::utm_grid(60, 60);
+  grid.crs = Crs::from_user_input("EPSG:4326");
+  grid.transform = {9.0, 1e-4, 0.0, 60.0, 0.0, -1e-4};  // 5.58 m wide, 11.14 m high
+  const PixelAreas areas(grid);
+  Raster<std::uint32_t> labels(60, 60);
+  for (std::int64_t i = 0; i < 50; ++i) {
+    for (std::int64_t k = 0; k < 3; ++k) {
+      labels.at(k, i) = 1;
+      labels.at(10 + i, 55 + k) = 2;
+    }
+  }
+  const auto stats = region_stats(labels, 2, areas, {0, 60}, exec);
+  EXPECT_NEAR(areas.length_to_m(equivalent_width(stats[1])), 3 * 5.580, 0.01);
+  EXPECT_NEAR(areas.length_to_m(equivalent_width(stats[2])), 3 * 11.141, 0.02);
+}
+
+TEST(Delineate, SliversAreAbsorbedBehindAWeakEdgeElseRejectedAsNarrow) {
+  auto scores = scores_of(R"(
+    aaaaaaaaaaaa
+    aaaaaaaaaaaa
+    aaaaaaaaaaaa
+    222222222222
+    aaaaaaaaaaaa
+    222222222222
+    aaaaaaaaaaaa
+    aaaaaaaaaaaa
+    aaaaaaaaaaaa
+    aaaaaaaaaaaa
+  )");
+  DelineateOptions options = exact();
+  options.keep_rejects = true;
+  ASSERT_EQ(run(scores, options).fields.features.size(), 3U);
+  options.min_width_m = 85.0;  // 3 px of 30 m, with a boundary of 1 px, are wider
+  const auto strong = run(scores, options);
+  ASSERT_EQ(strong.fields.features.size(), 2U);
+  EXPECT_EQ(strong.report.rejected_narrow, 1);
+  EXPECT_EQ(strong.report.rejected_small, 0);
+  ASSERT_EQ(strong.rejects.features.size(), 1U);
+  EXPECT_EQ(as_text(strong.rejects.features[0].values[1]), "narrow");
+  EXPECT_NEAR(as_real(strong.rejects.features[0].values[strong.rejects.field("edge_score")]), 0.8, 1e-12);
+  options.absorb_below = 1.1;
+  const auto weak = run(scores, options);
+  ASSERT_EQ(weak.fields.features.size(), 2U);
+  EXPECT_EQ(weak.report.absorbed, 1);
+  EXPECT_EQ(real(weak, 0, "n_pixels") + real(weak, 1, "n_pixels"), 120.0);
+}
+
 TEST(Regions, AbsorbsSmallestFirstIntoTheLongestEdge) {
   std::vector<RegionStats> stats(5);
   const std::int64_t sizes[] = {0, 100, 3, 4, 50};
@@ -791,13 +1053,34 @@ TEST(Regions, AbsorbsSmallestFirstIntoTheLongestEdge) {
   // 2 (smallest) goes to 3, with which it has the longest edge; together they are 7, still under 10, and go
   // to 4.
   const std::vector<SharedEdge> edges{{1, 2, 1, 0}, {1, 3, 1, 0}, {2, 3, 3, 0}, {2, 4, 1, 0}, {3, 4, 2, 0}};
-  const auto result = absorb_small(stats, edges, 10, 0.5);
+  const auto result = absorb_small(stats, edges, {10, 0.0, 0.5});
   EXPECT_EQ(result.target, (std::vector<std::uint32_t>{0, 1, 4, 4, 4}));
   EXPECT_EQ(result.absorbed, 2);
-  const auto never = absorb_small(stats, edges, 10, 0.0);
+  const auto never = absorb_small(stats, edges, {10, 0.0, 0.0});
   EXPECT_EQ(never.target, (std::vector<std::uint32_t>{0, 1, 0, 0, 4}));
-  EXPECT_EQ(never.rejected, 2);
-  EXPECT_EQ(never.rejected_pixels, 7);
+  EXPECT_EQ(never.reject, (std::vector<std::uint32_t>{0, 0, 1, 2, 0}));
+  ASSERT_EQ(never.rejects.size(), 3U);
+  EXPECT_EQ(never.rejects[1].stats.pixels, 3);
+  EXPECT_EQ(never.rejects[2].stats.pixels, 4);
+  EXPECT_EQ(never.rejects[1].edge_score, 0.0);
+}
+
+TEST(Regions, ARejectHoldsWhatItHadAbsorbed) {
+  std::vector<RegionStats> stats(4);
+  for (std::size_t i = 1; i < 4; ++i) {
+    stats[i].pixels = stats[i].area = static_cast<std::int64_t>(i) + 1;
+    stats[i].first_pixel = 100 - static_cast<std::int64_t>(i);
+  }
+  // 1 joins 2 over a weak edge; together they are 5 px behind an edge of 0.9 and go. 3 stands alone.
+  const std::vector<SharedEdge> edges{{1, 2, 2, 20}};
+  const auto result = absorb_small(stats, edges, {10, 0.0, 0.5});
+  EXPECT_EQ(result.target, (std::vector<std::uint32_t>{0, 0, 0, 0}));
+  ASSERT_EQ(result.rejects.size(), 3U);
+  EXPECT_EQ(result.reject, (std::vector<std::uint32_t>{0, 2, 2, 1}));
+  EXPECT_EQ(result.rejects[1].stats.pixels, 4);
+  EXPECT_EQ(result.rejects[2].stats.pixels, 5);
+  EXPECT_EQ(result.rejects[2].stats.first_pixel, 98);
+  EXPECT_FALSE(result.rejects[2].edge_score.has_value());
 }
 
 }  // namespace

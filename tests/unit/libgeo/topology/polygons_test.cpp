@@ -315,6 +315,24 @@ TEST(Polygons, SimplificationDropsMostCornersAndKeepsAreas) {
   EXPECT_NEAR(area_after / area_before, 1.0, 0.005);
 }
 
+/// Furthest traced corner of an arc from its line, px.
+double deviation(const Arc& traced, const Arc& simple) {
+  double worst = 0.0;
+  for (const auto& p : traced.points) {
+    double nearest = INFINITY;
+    for (std::size_t k = 0; k + 1 < simple.points.size(); ++k) {
+      const double cx = simple.points[k + 1].x - simple.points[k].x;
+      const double cy = simple.points[k + 1].y - simple.points[k].y;
+      const double px = p.x - simple.points[k].x;
+      const double py = p.y - simple.points[k].y;
+      const double t = std::clamp((px * cx + py * cy) / (cx * cx + cy * cy), 0.0, 1.0);
+      nearest = std::min(nearest, std::hypot(px - t * cx, py - t * cy));
+    }
+    worst = std::max(worst, nearest);
+  }
+  return worst;
+}
+
 TEST(Simplify, NoTracedCornerEndsUpFurtherThanTheTolerance) {
   ExecContext exec;
   const auto labels = voronoi_labels(8, 100, 30, 0.5);
@@ -325,18 +343,7 @@ TEST(Simplify, NoTracedCornerEndsUpFurtherThanTheTolerance) {
     const auto& points = simple.arcs[i].points;
     ASSERT_EQ(points.front(), traced.arcs[i].points.front());
     ASSERT_EQ(points.back(), traced.arcs[i].points.back());
-    for (const auto& p : traced.arcs[i].points) {
-      double nearest = INFINITY;
-      for (std::size_t k = 0; k + 1 < points.size(); ++k) {
-        const double cx = points[k + 1].x - points[k].x;
-        const double cy = points[k + 1].y - points[k].y;
-        const double px = p.x - points[k].x;
-        const double py = p.y - points[k].y;
-        const double t = std::clamp((px * cx + py * cy) / (cx * cx + cy * cy), 0.0, 1.0);
-        nearest = std::min(nearest, std::hypot(px - t * cx, py - t * cy));
-      }
-      ASSERT_LE(nearest, 1.2 + 1e-9);
-    }
+    ASSERT_LE(deviation(traced.arcs[i], simple.arcs[i]), 1.2 + 1e-9);
   }
 }
 
@@ -384,6 +391,113 @@ TEST(Simplify, StraightEdgesOfAnySlopeLoseTheirStairs) {
       if (!is_field(arc.left) || !is_field(arc.right)) continue;
       EXPECT_EQ(arc.points.size(), 2U) << slope;
     }
+  }
+}
+
+/// Doubled area between an arc and the origin.
+std::int64_t swept(const Arc& arc) {
+  std::int64_t sum = 0;
+  for (std::size_t i = 0; i + 1 < arc.points.size(); ++i) {
+    sum += std::int64_t{arc.points[i].x} * arc.points[i + 1].y -
+           std::int64_t{arc.points[i + 1].x} * arc.points[i].y;
+  }
+  return sum;
+}
+
+/// What is promised of SimplifyMethod::kArea. Returns the corners that stay.
+std::size_t expect_area_kept(const Raster<std::uint32_t>& labels, double tolerance) {
+  ExecContext exec;
+  const ArcSet traced = trace_arcs(labels, exec);
+  SimplifyOptions options;
+  options.tolerance = tolerance;
+  options.method = SimplifyMethod::kArea;
+  const ArcSet simple = simplify_arcs(traced, options, exec);
+  std::size_t corners = 0;
+  for (std::size_t i = 0; i < traced.arcs.size(); ++i) {
+    const Arc& arc = simple.arcs[i];
+    corners += arc.points.size();
+    EXPECT_EQ(swept(arc), swept(traced.arcs[i])) << "arc " << i;
+    EXPECT_LE(deviation(traced.arcs[i], arc), tolerance + 1e-9) << "arc " << i;
+    EXPECT_EQ(arc.points.front(), traced.arcs[i].points.front());
+    EXPECT_EQ(arc.points.back(), traced.arcs[i].points.back());
+  }
+  const auto shapes = assemble_polygons(simple, largest(labels), kPixels, exec);
+  expect_valid(shapes);
+  expect_no_overlap(shapes);
+  for (const auto& [label, count] : pixel_counts(labels))
+    EXPECT_EQ(area(shapes[label]), static_cast<double>(count)) << "label " << label;
+  return corners;
+}
+
+/// Between fields 1 and 2, at a tolerance of 1.5 px.
+std::vector<LatticePoint> line_between(const Raster<std::uint32_t>& labels) {
+  ExecContext exec;
+  SimplifyOptions options;
+  options.tolerance = 1.5;
+  options.method = SimplifyMethod::kArea;
+  const ArcSet traced = trace_arcs(labels, exec);
+  const ArcSet simple = simplify_arcs(traced, options, exec);
+  for (std::size_t i = 0; i < traced.arcs.size(); ++i) {
+    const Arc& arc = simple.arcs[i];
+    if (!is_field(arc.left) || !is_field(arc.right)) continue;
+    EXPECT_EQ(swept(arc), swept(traced.arcs[i]));
+    auto points = arc.points;
+    if (points.front().x > points.back().x) std::ranges::reverse(points);
+    return points;
+  }
+  return {};
+}
+
+TEST(SimplifyKeepingArea, RandomLabels) {
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    const auto labels =
+        random_labels(2000 + seed, 14 + static_cast<std::int64_t>(seed % 20), 17, 1 + seed % 6);
+    for (const double tolerance : {0.5, 1.0, 1.5, 4.0}) {
+      SCOPED_TRACE(concat("seed ", seed, " tolerance ", tolerance));
+      (void)expect_area_kept(labels, tolerance);
+    }
+  }
+}
+
+TEST(SimplifyKeepingArea, FieldsHaveAtMostHalfAsManyCornersAgain) {
+  ExecContext exec;
+  for (const double ragged : {0.0, 0.7, 2.0}) {
+    for (const double tolerance : {1.0, 1.5, 5.0}) {
+      const auto labels = voronoi_labels(3, 120, 60, ragged);
+      const std::size_t kept = expect_area_kept(labels, tolerance);
+      std::size_t by_distance = 0;
+      for (const auto& arc : simplify_arcs(trace_arcs(labels, exec), {tolerance, 1.0, 1.0}, exec).arcs)
+        by_distance += arc.points.size();
+      EXPECT_LT(2 * kept, 3 * by_distance) << ragged << " " << tolerance;
+    }
+  }
+}
+
+TEST(SimplifyKeepingArea, AStepBecomesASlope) {
+  // Two fields with one step in the line between them, in its middle: the straight line keeps both areas.
+  EXPECT_EQ(line_between(labels_of("111111\n111222\n222222\n")), (std::vector<LatticePoint>{{0, 2}, {6, 1}}));
+  // Further left, the line bends at a place that is no traced corner.
+  EXPECT_EQ(line_between(labels_of("11111111\n11222222\n22222222\n")),
+            (std::vector<LatticePoint>{{0, 2}, {4, 1}, {8, 1}}));
+}
+
+TEST(SimplifyKeepingArea, LongLinesAndOblongPixels) {
+  // 3000 corners of stairs: cut into pieces, still exact.
+  Raster<std::uint32_t> labels(1500, 1500, 1, 1);
+  for (std::int64_t row = 0; row < 1500; ++row) {
+    for (std::int64_t col = 0; col < 1500; ++col) {
+      if (row + 3 * ((col / 40) % 2) > col) labels.at(col, row) = 2;
+    }
+  }
+  EXPECT_LT(line_between(labels).size(), 400U);
+  ExecContext exec;
+  const ArcSet traced = trace_arcs(voronoi_labels(4, 60, 20, 0.5), exec);
+  SimplifyOptions options{12.0, 10.0, 5.0};
+  options.method = SimplifyMethod::kArea;
+  const ArcSet simple = simplify_arcs(traced, options, exec);
+  for (std::size_t i = 0; i < traced.arcs.size(); ++i) {
+    EXPECT_EQ(swept(simple.arcs[i]), swept(traced.arcs[i]));
+    EXPECT_LE(deviation(traced.arcs[i], simple.arcs[i]), 12.0 / 5.0 + 1e-9);
   }
 }
 

@@ -9,6 +9,7 @@
 #include <furrow/geo/core/exec_context.h>
 #include <furrow/geo/topology/regions.h>
 #include <furrow/geo/topology/score_map.h>
+#include <furrow/geo/topology/simplify.h>
 #include <furrow/geo/vector/layer.h>
 
 namespace furrow::geo {
@@ -26,29 +27,35 @@ struct DelineateOptions {
   double cut = 0.2;                 ///< 0..1; least height of a ridge above the calmer side (kWatershed)
   double boundary_threshold = 0.5;  ///< 0..1; pixels from here up are boundary (kComponents)
   double min_area_m2 = 500.0;       ///< smaller fields are absorbed or rejected; at least 5 px in any case
+  double min_width_m = 0.0;         ///< so are narrower ones (equivalent_width); 0 = off
   double absorb_below = 0.5;  ///< mean boundary score under which a small field's longest common edge is weak
   double fill_holes_m2 = 500.0;      ///< smaller holes are filled
   double simplify_px = 1.0;          ///< tolerance of simplification; 0 = pixel outlines
   std::optional<double> simplify_m;  ///< the same in metres, instead
+  SimplifyMethod simplify_method = SimplifyMethod::kDistance;
   std::string layer_name = "fields";
+  bool keep_rejects = false;  ///< make the layer of rejects
 };
 
 /// What became of the instances on the way to fields.
 struct DelineateReport {
   std::int64_t valid_pixels = 0;
-  std::int64_t field_pixels = 0;    ///< at or above the extent threshold
-  std::int64_t instances = 0;       ///< after splitting
-  std::int64_t absorbed = 0;        ///< small, joined to the neighbour with the longest, weak common edge
-  std::int64_t rejected_small = 0;  ///< small, without neighbour or behind a strong edge
+  std::int64_t field_pixels = 0;  ///< at or above the extent threshold
+  std::int64_t instances = 0;     ///< after splitting
+  std::int64_t absorbed = 0;  ///< small or narrow, joined to the neighbour with the longest, weak common edge
+  std::int64_t rejected_small = 0;   ///< small, without neighbour or behind a strong edge; see the layer of
+                                     ///< rejects
+  std::int64_t rejected_narrow = 0;  ///< likewise, large enough but under the minimum width
   std::int64_t rejected_pixels = 0;
   std::int64_t holes_filled = 0;
-  std::int64_t holes_filled_pixels = 0;
+  std::int64_t holes_filled_pixels = 0;  ///< of background
   std::int64_t fields = 0;
   double min_area_m2 = 0.0;  ///< as applied
 };
 
 struct Delineation {
   Layer fields;
+  Layer rejects;  ///< empty without DelineateOptions::keep_rejects
   Raster<std::uint32_t>
       instances;  ///< 1..n as in attribute `instance`, 0 no field, kUnknownInstance no scores
   DelineateReport report;
@@ -72,6 +79,8 @@ struct DelineatedFields {
   Layer layer;             ///< without features
   FeatureSource features;  ///< the fields; made some at a time, by all threads. Keeps what it needs alive
   DelineateReport report;
+  Layer rejects_layer{};  ///< both empty without DelineateOptions::keep_rejects
+  FeatureSource reject_features{};
 };
 
 /// How a scene is cut into strips of rows that are worked on one after the other.
@@ -101,6 +110,14 @@ using InstanceSink = std::function<void(const Window&, const Raster<std::uint32_
 ///   neighbour, and for kInstances. Values below the cut are possible: the cut looks at the lowest pass, this
 ///   at the mean
 ///
+/// Rejects (DelineateOptions::keep_rejects) are a layer of their own, "rejects": instances that became no
+/// field, each with what it had absorbed before, as the pixels lie (not simplified, so fields do not depend
+/// on whether it is wanted, and simplified fields may reach into it), ordered by their first pixel.
+/// Attributes: id (as for fields), reason ("small": under the minimum area; "narrow": under the minimum width
+/// only), width_m (equivalent_width), area_ha, n_pixels, touches_edge, cut_by_nodata, edge_score (mean
+/// boundary score of the longest common edge with a neighbour, which was too strong for joining; unset
+/// without neighbour). Rejects that were filled as holes of a field are part of it.
+///
 /// @throws CrsError         the grid has no CRS
 /// @throws InvalidArgument  options out of range
 /// Same result for any number of threads.
@@ -110,8 +127,9 @@ using InstanceSink = std::function<void(const Window&, const Raster<std::uint32_
 /// The same, to the byte, for scenes of any size: in three passes over strips of rows (split; find regions;
 /// trace), with what fields need from each other across strips kept in memory.
 ///
-/// Memory: about 40 bytes per pixel of one strip, then 1 bit per pixel of the scene and about 1 kB per field.
-/// Disk: at most 17 bytes per pixel in the scratch folder, with fields of some hundred pixels about 2.
+/// Memory: about 40 bytes per pixel of one strip, then 1 bit per pixel of the scene, about 1 kB per field
+/// and, when they are kept, 300 bytes per reject. Disk: at most 17 bytes per pixel in the scratch folder,
+/// with fields of some hundred pixels about 2.
 /// @param scores     called for strips from the top; some rows twice
 /// @param instances  may be empty
 /// @throws CrsError         the grid has no CRS

@@ -8,6 +8,12 @@
 
 namespace furrow::geo {
 
+/// What simplification aims at, within the tolerance.
+enum class SimplifyMethod {
+  kDistance,  ///< few corners, each an extreme one: round outlines lose area
+  kArea       ///< fewest bends with the area on either side of each arc exactly as it was
+};
+
 struct SimplifyOptions {
   /// No traced corner ends up further from the line; 0 = leave all as it is. The stairs of a straight edge
   /// lie within 1 px of a line when it runs along an axis or a diagonal, within sqrt(2) px at any slope;
@@ -15,6 +21,7 @@ struct SimplifyOptions {
   double tolerance = 1.0;
   double pixel_width = 1.0;  ///< in the tolerance's unit: 1 for pixels, metres for a tolerance in metres
   double pixel_height = 1.0;
+  SimplifyMethod method = SimplifyMethod::kDistance;
 };
 
 /// Drops corners of every arc; what two regions share stays shared, nodes stay where they are.
@@ -31,6 +38,17 @@ struct SimplifyOptions {
 /// Closed arcs keep 4 points (3 different ones). Of the arcs that join the same two nodes, two beside the
 /// same field never both become straight, so that no field vanishes; background between two fields may, where
 /// it is a pixel wide.
+///
+/// With SimplifyMethod::kArea a line may bend at any pixel corner along the traced line, turn or not. Of all
+/// lines along which gains and losses of area cancel out exactly, the one with the fewest bends is taken
+/// (ties: the shortest). So every region keeps its area in pixels to the last digit, and since a field's area
+/// is above 0 none can vanish. A straight line from i to k is allowed when no traced corner between them lies
+/// further from it than the tolerance, and when the corners between can go one after the other, from i on, by
+/// the rule of triangles above; it spans at most 64 pixel sides. Found by dynamic programming over (corner,
+/// area exchanged so far): the shortcut graph of Imai and Iri (1988), with areas as in Daneshpajouh, Ghodsi
+/// and Zarei, "Computing polygonal path simplification under area measures" (2012). Arcs are looked at in
+/// pieces of 512 pixel sides. Takes about seven times as long as kDistance, and leaves a fifth to a half more
+/// corners.
 ///
 /// @throws InvalidArgument  negative or non-finite tolerance, pixel sizes not above 0
 /// @return arcs in the same order with the same ends; `first` and `last` as traced

@@ -43,8 +43,11 @@ struct ModelSpec {
   int stride_px = 16;               ///< input sides must be multiples of this
   int receptive_radius_px = 0;      ///< measured: pixels farther away cannot change a score
   double temperature = 1.0;         ///< scores = softmax(logits / temperature)
+  // How fields are made from the scores (`delineation`).
   double extent_threshold = 0.5;
   double watershed_cut = 0.2;
+  std::optional<double> boundary_threshold;  ///< of the mode components; nullopt = that of delineate
+  std::optional<double> min_area_m2;         ///< likewise
   std::string weights_file = "weights.safetensors";
   std::string weights_sha256;
   std::string torchscript_file = "model.ts";
@@ -58,6 +61,11 @@ struct ModelSpec {
 
 /// Writes model.json (sorted keys, two spaces): identical specs give identical bytes.
 void write_model_spec(const ModelSpec& spec, const std::filesystem::path& folder);
+
+/// Writes the block `delineation` of the spec into the folder's model.json; all else in the file stays, keys
+/// that read_model_spec does not know too.
+/// @throws geo::IoError, geo::ModelError  as read_model_spec; the file cannot be written
+void store_delineation(const ModelSpec& spec, const std::filesystem::path& folder);
 
 /// Refuses images that the model was not made for.
 /// @throws geo::ModelError naming image, model and exactly what differs (number of bands, pixel size beyond a
