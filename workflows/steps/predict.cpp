@@ -40,7 +40,8 @@ class Predict final : public Step {
         "Every tile is read with a halo as wide as the model looks (its measured receptive radius), so the "
         "scores do not depend on the tiles. A narrower halo is faster; blending then hides the seams. "
         "Statistics for the normalisation come from the whole image before the first tile. Images whose "
-        "bands or pixel size differ from what the model was trained on are refused.",
+        "pixels are much larger or smaller than the model's are resampled; those with other bands are "
+        "refused.",
         {{"Score map and entropy of one image",
           "furrow predict sample_data/scene.tif --model out/model --out out/scores.tif --entropy "
           "out/entropy.tif"},
@@ -154,6 +155,12 @@ class Predict final : public Step {
             "Warn of an image that lies farther from the training images than this share of their own "
             "samples; "
             "0 = do not measure");
+    t.add("resample", &m_resample)
+        .choices({"needed", "never", "always"})
+        .help(
+            "Images whose pixels differ from the model's: needed resamples those more than a factor 2 apart "
+            "(up to 8), "
+            "always all of them; never refuses the former");
     t.add("image-crs", &m_image_crs).help("CRS of the images whatever they say, for example EPSG:32632");
   }
 
@@ -191,6 +198,9 @@ class Predict final : public Step {
                                                       : std::optional<segmentation::ShiftCheck>();
     m_options.shift = shift ? &*shift : nullptr;
     m_options.area = area();
+    m_options.resample = m_resample == "never"    ? segmentation::Resample::kNever
+                         : m_resample == "always" ? segmentation::Resample::kAlways
+                                                  : segmentation::Resample::kNeeded;
     m_options.blend = m_blend == "hann";
     m_options.overwrite = context.overwrite();
     m_options.precision = m_precision;
@@ -204,6 +214,7 @@ class Predict final : public Step {
     std::int64_t in_bf16 = 0;
     std::int64_t finished_before = 0;
     std::int64_t outside = 0;
+    std::int64_t resampled = 0;
     for (std::size_t i = 0; i < images.size(); ++i) {
       m_options.quality = quality[i];
       try {
@@ -216,6 +227,7 @@ class Predict final : public Step {
           continue;
         }
         total.tiles += report.tiles;
+        resampled += report.was_resampled ? 1 : 0;
         total.empty_tiles += report.empty_tiles;
         total.valid_pixels += report.valid_pixels;
         in_bf16 += m_precision == "bf16" || report.used_quicker ? 1 : 0;
@@ -239,6 +251,7 @@ class Predict final : public Step {
       std::ranges::for_each(outputs, segmentation::forget_finished);
     context.record("images", done);
     context.record("images_outside", outside);
+    context.record("images_resampled", resampled);
     context.record("passes", static_cast<std::int64_t>(passes.size()));
     context.record("images_in_bf16", in_bf16);
     context.record("images_finished_before", finished_before);
@@ -370,6 +383,7 @@ class Predict final : public Step {
   std::int64_t m_seed = 1;
   std::string m_blend = "hann";
   std::string m_precision = "auto";
+  std::string m_resample = "needed";
   std::vector<std::int64_t> m_bands;
   std::string m_image_crs;
   segmentation::PredictOptions m_options;

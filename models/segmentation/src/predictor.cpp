@@ -17,6 +17,7 @@
 #include <furrow/geo/core/text.h>
 #include <furrow/geo/raster/normalise.h>
 #include <furrow/geo/raster/reader.h>
+#include <furrow/geo/raster/warped_image.h>
 
 #include "prediction/outputs.h"
 #include "prediction/plan.h"
@@ -76,6 +77,24 @@ std::unique_ptr<TileLedger> open_ledger(const std::string& output, const Predict
   std::ranges::move(statistics_facts(statistics), std::back_inserter(facts));
   facts.emplace_back("scores in bf16", uses_quicker ? "yes" : "no");
   return std::make_unique<TileLedger>(output, plan, facts);
+}
+
+double mean_pixel_size_m(const geo::RasterReader& reader) {
+  const geo::Point size = reader.grid().pixel_size_m();
+  return std::sqrt(size.x * size.y);
+}
+
+bool wants_resampling(const geo::RasterReader& reader, const ModelSpec& spec, Resample when) {
+  constexpr double kLeastFactor = 2.0;  // as check_image
+  constexpr double kMostFactor = 8.0;
+  constexpr double kSame = 1.01;
+  if (when == Resample::kNever || spec.pixel_size_m <= 0.0) return false;
+  const auto factor = [](double a, double b) { return std::max(a / b, b / a); };
+  const double apart = factor(mean_pixel_size_m(reader), spec.pixel_size_m);
+  if (apart > kMostFactor) return false;
+  if (when == Resample::kNeeded) return apart > kLeastFactor * 1.001;
+  const geo::Point size = reader.grid().pixel_size_m();
+  return apart > kSame || factor(size.x, size.y) > kSame || reader.grid().crs.is_geographic();
 }
 
 void check_passes(std::span<const PartScoreFunction> passes, const PredictOptions& options) {
@@ -236,16 +255,12 @@ PredictReport predict_scene(const std::string& image, const std::string& output,
   return predict_scene(image, output, spec, std::span(&score, 1), options, exec);
 }
 
-PredictReport predict_scene(const std::string& image, const std::string& output, const ModelSpec& spec,
-                            std::span<const PartScoreFunction> passes, const PredictOptions& options,
-                            geo::ExecContext& exec) {
-  check_passes(passes, options);
-  geo::RasterReadOptions read_options;
-  read_options.override_crs = options.image_crs;
-  read_options.crs_switch = options.crs_switch;
-  const geo::RasterReader reader(image, read_options);
-  const geo::Point pixel_m = reader.grid().pixel_size_m();
-  check_image(spec, image, chosen_bands(reader, options), std::sqrt(pixel_m.x * pixel_m.y));
+namespace {
+
+PredictReport predict_from(const geo::RasterReader& reader, const std::string& image,
+                           const std::string& output, const ModelSpec& spec,
+                           std::span<const PartScoreFunction> passes, const PredictOptions& options,
+                           geo::ExecContext& exec) {
   check_outputs(image, output, options.quality);
   const AreaOnGrid area = place_area(options.area, reader.grid());
   if (area.window.empty()) {
@@ -282,6 +297,35 @@ PredictReport predict_scene(const std::string& image, const std::string& output,
   if (ledger) ledger->mark_complete(checksum_of(facts));
   outputs.finish();
   if (ledger) ledger->remove_rows();
+  return report;
+}
+
+}  // namespace
+
+PredictReport predict_scene(const std::string& image, const std::string& output, const ModelSpec& spec,
+                            std::span<const PartScoreFunction> passes, const PredictOptions& options,
+                            geo::ExecContext& exec) {
+  check_passes(passes, options);
+  geo::RasterReadOptions read_options;
+  read_options.override_crs = options.image_crs;
+  read_options.crs_switch = options.crs_switch;
+  const geo::RasterReader reader(image, read_options);
+  const int bands = chosen_bands(reader, options);
+  if (!wants_resampling(reader, spec, options.resample)) {
+    check_image(spec, image, bands, mean_pixel_size_m(reader));
+    return predict_from(reader, image, output, spec, passes, options, exec);
+  }
+  check_image(spec, image, bands, spec.pixel_size_m);
+  geo::log_warning(
+      geo::concat("image ", geo::quoted(image), " has pixels of ", geo::fixed(mean_pixel_size_m(reader), 2),
+                  " m: it is resampled to the model's ", geo::fixed(spec.pixel_size_m, 2), " m"));
+  const geo::WarpedImage warped(reader, spec.pixel_size_m);
+  PredictOptions with_bands = options;
+  // A band that tells where there is data may have been added.
+  for (int b = 0; options.bands.empty() && b < bands; ++b) with_bands.bands.push_back(b);
+  PredictReport report =
+      predict_from(geo::RasterReader(warped.path()), image, output, spec, passes, with_bands, exec);
+  report.was_resampled = true;
   return report;
 }
 

@@ -380,6 +380,35 @@ TEST(PredictScene, TheDefaultTileFollowsTheMemoryAndNotTheThreads) {
   EXPECT_EQ(tile_of(1000 * 1024 * kMiB, 1), 33);
 }
 
+TEST(PredictScene, ImagesOfOtherPixelsAreResampledToTheModels) {
+  const TemporaryFolder folder;
+  write_scene(folder / "scene.tif", make_scene(60, 45, true), test::utm_grid(60, 45));  // 10 m
+  ModelSpec spec = local_spec();
+  spec.pixel_size_m = 4.0;
+  PredictOptions options;
+  options.overwrite = true;
+  const auto predicted = [&] {
+    return predict(folder / "scene.tif", folder / "out.tif", spec, local_filter, options);
+  };
+  EXPECT_THROW(predicted(), geo::ModelError);
+  options.resample = Resample::kNeeded;
+  const auto report = predicted();
+  EXPECT_TRUE(report.was_resampled);
+  const geo::Grid grid = geo::RasterReader((folder / "out.tif").string()).grid();
+  EXPECT_NEAR(grid.transform.pixel_width(), 4.0, 1e-9);
+  EXPECT_NEAR(static_cast<double>(grid.width), 150.0, 1.0);
+  EXPECT_GT(report.valid_pixels, 60 * 45 * 2);
+  EXPECT_LT(report.valid_pixels, 150 * 113 * 3 / 4) << "the islands without data";
+  spec.pixel_size_m = 8.0;
+  EXPECT_FALSE(predicted().was_resampled) << "near enough";
+  options.resample = Resample::kAlways;
+  EXPECT_TRUE(predicted().was_resampled);
+  spec.pixel_size_m = 10.0;
+  EXPECT_FALSE(predicted().was_resampled) << "the same";
+  spec.pixel_size_m = 1.0;
+  EXPECT_THROW(predicted(), geo::ModelError) << "too far apart";
+}
+
 TEST(PredictScene, BytesDoNotDependOnThreads) {
   const TemporaryFolder folder;
   write_scene(folder / "scene.tif", make_scene(300, 211, true), test::utm_grid(300, 211));

@@ -52,6 +52,14 @@ struct QualityOutput {
   std::string path;
 };
 
+/// When an image is brought to the model's pixel size before it is scored (WarpedImage); the scores then lie
+/// on the grid of the resampled image.
+enum class Resample {
+  kNever,   ///< images more than a factor 2 apart are refused
+  kNeeded,  ///< those up to a factor 8 apart, with a warning; further ones are refused
+  kAlways   ///< also all others whose pixels are not the model's, in metres and square, to 1 %
+};
+
 struct PredictOptions {
   /// Core of a tile. Default: 512, which is a third quicker than 256; less where the memory budget does not
   /// hold a tile for each processor of the machine. It does not follow the number of threads, so that results
@@ -75,6 +83,7 @@ struct PredictOptions {
   /// instead when the mean of all agrees to 1/200 in all classes on 99.9 % of the pixels of sample windows.
   /// Scenes below 4 million pixels are not worth the comparison. Empty = none.
   std::vector<PartScoreFunction> quicker;
+  Resample resample = Resample::kNever;
   SceneArea area;          ///< the part to score; output covers its window. Default: the whole image
   std::vector<int> bands;  ///< 0-based bands of the image in the model's order; empty = all as they stand
   geo::Crs image_crs;      ///< whatever the image says; empty = believe the image
@@ -91,6 +100,7 @@ struct PredictReport {
   bool used_quicker = false;      ///< PredictOptions::quicker was exact enough
   double agreement = 0.0;         ///< share of compared pixels on which it was; NaN when not compared
   bool was_finished = false;      ///< by an earlier run: nothing was scored
+  bool was_resampled = false;     ///< to the model's pixel size
   bool is_outside = false;        ///< of PredictOptions::area: nothing was read or written
   std::optional<SceneShift> shift = std::nullopt;  ///< nullopt: not asked for, or no window with enough data
 };
