@@ -38,7 +38,7 @@ struct CleanOptions {
   double gaps_m = 1.0;  ///< gaps narrower than this are closed; 0 = none
   SeamMerge seams = SeamMerge::kOff;
   SeamGrid seam_grid;
-  double sliver_m = 1.0;     ///< narrower pieces are slivers; 0 = none
+  double sliver_m = 0.2;     ///< narrower pieces are slivers; 0 = none
   double min_area_m2 = 0.0;  ///< smaller pieces are absorbed or rejected
   double simplify_m = 0.0;   ///< tolerance of simplification; 0 = none
   std::string id;            ///< field that tells features apart; empty = their order does
