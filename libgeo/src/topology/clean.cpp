@@ -13,15 +13,11 @@
 #include <furrow/geo/core/text.h>
 #include <furrow/geo/vector/geos.h>
 
-#include "dissolve.h"
+#include "clean_shapes.h"
 #include "duplicates.h"
 #include "face_owners.h"
-#include "gap_bridges.h"
-#include "pieces.h"
-#include "planar_partition.h"
+#include "face_rings.h"
 #include "precision_grid.h"
-#include "seams.h"
-#include "snap_rounding.h"
 
 namespace furrow::geo {
 namespace {
@@ -76,7 +72,7 @@ class LayerCleaner {
     drop_duplicates();
     take_shapes();
     if (!m_shapes.empty()) {
-      clean_shapes();
+      clean_ground();
       check_shapes();
     }
     return finish();
@@ -178,103 +174,36 @@ class LayerCleaner {
     }
   }
 
-  [[nodiscard]] detail::PlanarPartition divide(const detail::GroundScale& scale) const {
-    std::vector<detail::OutlineSegment> segments = detail::outline_segments(m_shapes);
-    if (m_options.gaps_m > 0.0) {
-      const auto bridges = detail::gap_bridges(m_shapes, segments, scale, m_options.gaps_m, m_exec);
-      segments.insert(segments.end(), bridges.begin(), bridges.end());
-    }
-    return {detail::snap_round(segments, m_exec), m_exec};
-  }
-
-  /// By node: a vertex of the input lies there.
-  [[nodiscard]] std::vector<bool> corners(const detail::PlanarPartition& partition) const {
-    std::vector<bool> is_corner(partition.nodes().size(), false);
-    for (const detail::GridShape& shape : m_shapes) {
-      for (const auto& ring : shape.rings) {
-        for (const detail::GridPoint& p : ring) {
-          const auto it = std::ranges::lower_bound(partition.nodes(), p);
-          if (it != partition.nodes().end() && *it == p) {
-            is_corner[static_cast<std::size_t>(it - partition.nodes().begin())] = true;
-          }
-        }
-      }
-    }
-    return is_corner;
-  }
-
-  void clean_shapes() {
+  void clean_ground() {
     const detail::GroundScale scale(m_layer.crs, m_grid, m_shapes);
-    const detail::PlanarPartition partition = divide(scale);
-    m_exec.check_cancelled();
-    const std::vector<double> areas = detail::face_areas_m2(partition, scale);
-    detail::FaceOwners owners = detail::resolve_overlaps(partition, scale, m_precedence, m_options.overlaps,
-                                                         areas, m_report.overlaps);
-    mark_lost(owners, "overlapped");
-    if (m_options.gaps_m > 0.0) {
-      detail::close_gaps(partition, scale, m_precedence, m_options.gaps_m, areas, owners, m_report.gaps,
-                         m_exec);
-    }
-    if (m_options.seams != SeamMerge::kOff) merge_seams(partition, scale, areas, owners);
-    const auto lost =
-        detail::absorb_pieces(partition, scale, m_precedence, areas, m_options, owners, m_report.absorbed);
-    m_exec.check_cancelled();
-    keep_lost(partition, lost, scale);
-    const std::vector<bool> there = with_ground(owners);
-    for (const auto& piece : lost) {
-      if (!there[piece.owner])
-        m_entries[m_entry_of[piece.owner]].reason = piece.is_sliver ? "sliver" : "small";
-    }
-    mark_lost(owners, "absorbed");
-    const detail::DissolveOptions simplify{m_options.simplify_m};
-    m_cleaned = detail::dissolve(partition, owners, m_shapes.size(), corners(partition), m_grid, scale,
-                                 simplify, m_exec);
-  }
-
-  [[nodiscard]] std::vector<bool> with_ground(const detail::FaceOwners& owners) const {
-    std::vector<bool> there(m_shapes.size(), false);
-    for (const std::uint32_t owner : owners) {
-      if (owner != detail::kNoOwner) there[owner] = true;
-    }
-    return there;
-  }
-
-  /// Features without any ground are out for that reason, unless they are out already.
-  void mark_lost(const detail::FaceOwners& owners, const char* reason) {
-    const std::vector<bool> there = with_ground(owners);
-    for (std::size_t f = 0; f < there.size(); ++f) {
-      Entry& entry = m_entries[m_entry_of[f]];
-      if (!there[f] && entry.reason.empty()) entry.reason = reason;
-    }
-  }
-
-  void merge_seams(const detail::PlanarPartition& partition, const detail::GroundScale& scale,
-                   const std::vector<double>& areas, detail::FaceOwners& owners) {
-    std::vector<std::uint32_t> largest_first(m_shapes.size());
-    std::iota(largest_first.begin(), largest_first.end(), 0U);
-    const auto merged =
-        detail::merge_at_seams(partition, m_grid, scale, largest_first, areas, m_options, owners);
-    m_report.seams = merged.seams;
+    detail::CleanedShapes cleaned =
+        detail::clean_shapes(std::move(m_shapes), m_precedence, m_grid, scale, m_options, m_report, m_exec);
     const GeodesicMeasure measure(m_layer.crs);
-    for (std::uint32_t f = 0; f < merged.into.size(); ++f) {
+    for (std::size_t f = 0; f < cleaned.shapes.size(); ++f) {
       Entry& entry = m_entries[m_entry_of[f]];
-      if (merged.into[f] == f || !entry.reason.empty()) continue;
-      entry.reason = "merged";
-      add(m_report.merged, measure.area_m2(entry.shape));
+      entry.reason = reason(cleaned.outcomes[f]);
+      if (cleaned.outcomes[f] == detail::Outcome::kMerged) add(m_report.merged, measure.area_m2(entry.shape));
+      m_cleaned.push_back(m_grid.to_world(cleaned.shapes[f]));
     }
+    m_lost = std::move(cleaned.rejected);
   }
 
-  /// The shapes of rejected pieces.
-  void keep_lost(const detail::PlanarPartition& partition, const std::vector<detail::LostPiece>& lost,
-                 const detail::GroundScale& scale) {
-    if (lost.empty()) return;
-    detail::FaceOwners faces(partition.faces(), detail::kNoOwner);
-    for (std::uint32_t i = 0; i < lost.size(); ++i) {
-      for (const std::uint32_t face : lost[i].faces) faces[face] = i;
+  static std::string reason(detail::Outcome outcome) {
+    switch (outcome) {
+      case detail::Outcome::kKept:
+        break;
+      case detail::Outcome::kOverlapped:
+        return "overlapped";
+      case detail::Outcome::kMerged:
+        return "merged";
+      case detail::Outcome::kAbsorbed:
+        return "absorbed";
+      case detail::Outcome::kSmall:
+        return "small";
+      case detail::Outcome::kSliver:
+        return "sliver";
     }
-    const std::vector<bool> all(partition.nodes().size(), true);
-    auto shapes = detail::dissolve(partition, faces, lost.size(), all, m_grid, scale, {}, m_exec);
-    for (std::size_t i = 0; i < lost.size(); ++i) m_lost.emplace_back(lost[i], std::move(shapes[i]));
+    return {};
   }
 
   /// The rules promise valid polygons; nothing else leaves.
@@ -297,8 +226,8 @@ class LayerCleaner {
     result.rejects = result.layer;
     result.rejects.name = "rejects";
     const GeodesicMeasure measure(m_layer.crs);
-    std::vector<std::size_t> number(m_entries.size(), m_shapes.size());
-    for (std::size_t f = 0; f < m_shapes.size(); ++f) number[m_entries[m_entry_of[f]].position] = f;
+    std::vector<std::size_t> number(m_entries.size(), 0);
+    for (std::size_t f = 0; f < m_entry_of.size(); ++f) number[m_entries[m_entry_of[f]].position] = f;
     std::vector<const Entry*> by_position(m_entries.size());
     for (const Entry& entry : m_entries) by_position[entry.position] = &entry;
     std::vector<std::pair<Feature, std::string>> rejects = lost_pieces();
@@ -326,11 +255,11 @@ class LayerCleaner {
   /// Copies of features that live on, with the pieces that they lost.
   [[nodiscard]] std::vector<std::pair<Feature, std::string>> lost_pieces() const {
     std::vector<std::pair<Feature, std::string>> pieces;
-    for (const auto& [piece, shape] : m_lost) {
+    for (const detail::RejectedPiece& piece : m_lost) {
       const Entry& entry = m_entries[m_entry_of[piece.owner]];
       if (!entry.reason.empty()) continue;
       Feature feature = m_layer.features[entry.position];
-      feature.geometry = shape;
+      feature.geometry = m_grid.to_world(piece.shape);
       pieces.emplace_back(std::move(feature), piece.is_sliver ? "sliver piece" : "small piece");
     }
     return pieces;
@@ -360,7 +289,7 @@ class LayerCleaner {
   std::vector<std::size_t> m_entry_of;      // by shape
   std::vector<std::uint32_t> m_precedence;  // by shape
   std::vector<MultiPolygon> m_cleaned;      // by shape
-  std::vector<std::pair<detail::LostPiece, MultiPolygon>> m_lost;
+  std::vector<detail::RejectedPiece> m_lost;
 };
 
 }  // namespace

@@ -1,7 +1,8 @@
 #include "dissolve.h"
 
 #include <algorithm>
-#include <limits>
+#include <iterator>
+#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -90,19 +91,23 @@ class NodeCorners {
     return {static_cast<std::int32_t>(p.x - m_origin.x), static_cast<std::int32_t>(p.y - m_origin.y)};
   }
 
+  /// Corners in the pixels of the new line a-c count too: cut again, it would be led through them.
   template <class Test>
   bool any_in_triangle(LatticePoint a, LatticePoint b, LatticePoint c, const Test& test) const {
     Box box;
     for (const LatticePoint p : {a, b, c}) {
-      box.expand(Point{static_cast<double>(m_origin.x + p.x), static_cast<double>(m_origin.y + p.y)});
+      const GridPoint at = global(p);
+      box.expand(Point{static_cast<double>(at.x), static_cast<double>(at.y)});
     }
     return std::ranges::any_of(m_index.query(box), [&](std::size_t node) {
       const LatticePoint p = local(m_nodes[node]);
-      return in_triangle(a, b, c, p) && test(p);
+      return (in_triangle(a, b, c, p) || passes_through(global(a), global(c), m_nodes[node])) && test(p);
     });
   }
 
  private:
+  [[nodiscard]] GridPoint global(LatticePoint p) const { return {m_origin.x + p.x, m_origin.y + p.y}; }
+
   const BoxIndex& m_index;
   const std::vector<GridPoint>& m_nodes;
   GridPoint m_origin;
@@ -249,20 +254,11 @@ class RingBuilder {
   std::vector<std::uint32_t> m_at;  // directed arc that starts with a half-edge
 };
 
-Ring to_world(const GridRing& ring, const PrecisionGrid& grid) {
-  Ring world;
-  world.reserve(ring.size() + 1);
-  for (const GridPoint& p : ring) world.push_back(grid.to_world(p));
-  world.push_back(world.front());
-  return world;
-}
-
 }  // namespace
 
-std::vector<MultiPolygon> dissolve(const PlanarPartition& partition, const FaceOwners& owners,
-                                   std::size_t count, const std::vector<bool>& is_corner,
-                                   const PrecisionGrid& grid, const GroundScale& scale,
-                                   const DissolveOptions& options, ExecContext& exec) {
+std::vector<GridShape> dissolve(const PlanarPartition& partition, const FaceOwners& owners, std::size_t count,
+                                const std::vector<bool>& is_corner, const GroundScale& scale,
+                                const DissolveOptions& options, ExecContext& exec) {
   OwnerArcs arcs(partition, owners);
   exec.check_cancelled();
   NodeArcSimplifier(partition, arcs, is_corner, scale, options).run();
@@ -270,16 +266,16 @@ std::vector<MultiPolygon> dissolve(const PlanarPartition& partition, const FaceO
   const Pieces pieces = find_pieces(partition, owners, std::vector<double>(partition.faces(), 0.0));
   std::vector<PieceRings> rings = RingBuilder(partition, arcs).build(pieces);
   std::vector<std::size_t> order(rings.size());
-  for (std::size_t p = 0; p < order.size(); ++p) order[p] = p;
-  std::ranges::sort(order, {}, [&](std::size_t p) {
-    return rings[p].shell.empty() ? std::pair(GridPoint{}, p) : std::pair(rings[p].shell.front(), p);
-  });
-  std::vector<MultiPolygon> shapes(count);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::sort(order, {}, [&](std::size_t p) { return std::pair(rings[p].shell.front(), p); });
+  std::vector<GridShape> shapes(count);
   for (const std::size_t p : order) {
-    if (rings[p].shell.empty()) continue;
-    Polygon polygon{to_world(rings[p].shell, grid), {}};
-    for (const GridRing& hole : rings[p].holes) polygon.holes.push_back(to_world(hole, grid));
-    shapes[pieces.list[p].owner].push_back(std::move(polygon));
+    GridShape& shape = shapes[pieces.list[p].owner];
+    for (const GridPoint& at : rings[p].shell) {
+      shape.box.expand(Point{static_cast<double>(at.x), static_cast<double>(at.y)});
+    }
+    shape.rings.push_back(std::move(rings[p].shell));
+    std::ranges::move(rings[p].holes, std::back_inserter(shape.rings));
   }
   return shapes;
 }

@@ -1,6 +1,7 @@
 #include "face_owners.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 
@@ -127,9 +128,16 @@ std::vector<std::uint32_t> owners_round(const PlanarPartition& partition, const 
 
 class GapCloser {
  public:
+  /// @param narrow  by face, 1 = uncovered and narrow
   GapCloser(const PlanarPartition& partition, const GroundScale& scale,
-            std::span<const std::uint32_t> precedence, FaceOwners& owners)
-      : m_partition(partition), m_scale(scale), m_precedence(precedence), m_owners(owners) {}
+            std::span<const std::uint32_t> precedence, const std::vector<std::uint8_t>& narrow,
+            double width_m, FaceOwners& owners)
+      : m_partition(partition),
+        m_scale(scale),
+        m_precedence(precedence),
+        m_narrow(narrow),
+        m_shortest(kShortestEnd * width_m),
+        m_owners(owners) {}
 
   /// Gives the faces of `open` that touch a feature away and leaves the others in it.
   void round(std::vector<std::uint32_t>& open, std::span<const double> areas_m2, ChangeCount& closed) {
@@ -143,20 +151,28 @@ class GapCloser {
         if (neighbours[other] == neighbours[face]) groups.unite(face, other);
       });
     }
-    std::map<std::uint32_t, std::map<std::uint32_t, double>> lengths;
+    std::map<std::uint32_t, Group> found;
     for (const std::uint32_t face : open) {
+      Group& group = found[groups.root(face)];
       round_face(m_partition, face, [&](std::uint32_t h) {
-        const std::uint32_t owner = m_owners[m_partition.face(PlanarPartition::twin(h))];
-        if (owner != kNoOwner) lengths[groups.root(face)][owner] += edge_m(m_partition, m_scale, h);
+        const std::uint32_t other = m_partition.face(PlanarPartition::twin(h));
+        if (m_owners[other] != kNoOwner) {
+          group.lengths[m_owners[other]] += edge_m(m_partition, m_scale, h);
+        } else if (m_narrow[other] == 0) {
+          group.is_end = true;
+        }
       });
     }
     std::vector<std::uint32_t> left;
     for (const std::uint32_t face : open) {
+      const Group& group = found[groups.root(face)];
       if (neighbours[face].empty()) {
         left.push_back(face);
         continue;
       }
-      m_owners[face] = longest(lengths[groups.root(face)], m_precedence);
+      const std::uint32_t owner = longest(group.lengths, m_precedence);
+      if (group.is_end && group.shorter_side() < m_shortest) continue;
+      m_owners[face] = owner;
       closed.area_m2 += areas_m2[face];
       if (groups.root(face) == face) ++closed.count;
     }
@@ -164,9 +180,31 @@ class GapCloser {
   }
 
  private:
+  /// Narrow faces that touch each other and the same features.
+  struct Group {
+    std::map<std::uint32_t, double> lengths;  ///< of common edges, m, by feature
+    bool is_end = false;                      ///< opens to wide ground
+
+    /// The second longest of the common edges.
+    [[nodiscard]] double shorter_side() const {
+      std::array<double, 2> most{0.0, 0.0};
+      for (const auto& [feature, length] : lengths) {
+        most[1] = std::max(most[1], std::min(most[0], length));
+        most[0] = std::max(most[0], length);
+      }
+      return most[1];
+    }
+  };
+
+  /// Where a gap opens to wide ground, what is shorter than this part of the width stays: closing it moves
+  /// the opening a little, where the next bridge would be a little longer, and so on.
+  static constexpr double kShortestEnd = 0.25;
+
   const PlanarPartition& m_partition;
   const GroundScale& m_scale;
   std::span<const std::uint32_t> m_precedence;
+  const std::vector<std::uint8_t>& m_narrow;
+  double m_shortest;
   FaceOwners& m_owners;
 };
 
@@ -214,7 +252,7 @@ void close_gaps(const PlanarPartition& partition, const GroundScale& scale,
   for (std::uint32_t face = 1; face < partition.faces(); ++face) {
     if (narrow[face] != 0) open.push_back(face);
   }
-  GapCloser closer(partition, scale, precedence, owners);
+  GapCloser closer(partition, scale, precedence, narrow, width_m, owners);
   for (std::size_t before = open.size() + 1; !open.empty() && open.size() < before;) {
     before = open.size();
     closer.round(open, areas_m2, closed);

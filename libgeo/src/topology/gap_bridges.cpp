@@ -31,6 +31,17 @@ GridPoint rounded(Point p) {
   return {static_cast<std::int64_t>(std::floor(p.x + 0.5)), static_cast<std::int64_t>(std::floor(p.y + 0.5))};
 }
 
+/// Where a bridge to that point of a segment ends: on a corner where one is so near that a new vertex would
+/// only make a sliver.
+GridPoint bridge_end(Point p, const OutlineSegment& s) {
+  constexpr std::int64_t kNear = 2;
+  const GridPoint end = rounded(p);
+  for (const GridPoint corner : {s.from, s.to}) {
+    if (std::abs(corner.x - end.x) <= kNear && std::abs(corner.y - end.y) <= kNear) return corner;
+  }
+  return end;
+}
+
 /// The middle of a-b lies in the shape (by winding).
 bool covers_middle(const GridShape& shape, GridPoint a, GridPoint b) {
   const GridPoint m{a.x + b.x, a.y + b.y};
@@ -77,7 +88,7 @@ class Bridges {
     for (const std::size_t i : near) {
       const OutlineSegment& s = m_outlines[i];
       if (s.feature == own.feature) continue;
-      const GridPoint end = rounded(nearest_point(v, s, step));
+      const GridPoint end = bridge_end(nearest_point(v, s, step), s);
       const double away =
           std::hypot(static_cast<double>(end.x - v.x) * step.x, static_cast<double>(end.y - v.y) * step.y);
       if (end != v && away <= m_width) candidates.push_back({away, end, i});

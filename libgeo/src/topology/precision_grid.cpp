@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include <furrow/geo/core/error.h>
 
@@ -35,6 +36,21 @@ GridPoint PrecisionGrid::to_grid(Point p) const {
 
 Point PrecisionGrid::to_world(GridPoint p) const {
   return {static_cast<double>(p.x) / m_steps, static_cast<double>(p.y) / m_steps};
+}
+
+MultiPolygon PrecisionGrid::to_world(const GridShape& shape) const {
+  MultiPolygon polygons;
+  for (const GridRing& points : shape.rings) {
+    Ring ring;
+    for (const GridPoint& p : points) ring.push_back(to_world(p));
+    ring.push_back(ring.front());
+    if (doubled_area(points) > 0) {
+      polygons.push_back({std::move(ring), {}});
+    } else {
+      polygons.back().holes.push_back(std::move(ring));
+    }
+  }
+  return polygons;
 }
 
 GridShape PrecisionGrid::to_grid(const MultiPolygon& shape) const {

@@ -15,7 +15,8 @@
 
 namespace furrow::geo::detail {
 
-/// Rings of a feature on the grid; the first point is not repeated, the inside lies on the left.
+/// Rings of a feature on the grid; the first point is not repeated, the inside lies on the left. The holes of
+/// a polygon follow its shell.
 struct GridShape {
   std::vector<GridRing> rings;
   Box box;  ///< in steps
@@ -30,6 +31,7 @@ class PrecisionGrid {
   [[nodiscard]] double steps_per_unit() const { return m_steps; }
   [[nodiscard]] GridPoint to_grid(Point p) const;
   [[nodiscard]] Point to_world(GridPoint p) const;
+  [[nodiscard]] MultiPolygon to_world(const GridShape& shape) const;
   /// Rings that have no area on the grid are left out.
   [[nodiscard]] GridShape to_grid(const MultiPolygon& shape) const;
 

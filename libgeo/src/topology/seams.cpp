@@ -170,12 +170,12 @@ std::vector<CutPair> on_found_lines(const std::vector<CutPair>& pairs, const Pie
 }  // namespace
 
 MergedFeatures merge_at_seams(const PlanarPartition& partition, const PrecisionGrid& grid,
-                              const GroundScale& scale, std::span<const std::uint32_t> precedence,
+                              const GroundScale& scale, std::size_t features,
                               std::span<const double> areas_m2, const CleanOptions& options,
                               FaceOwners& owners) {
   const Pieces pieces = find_pieces(partition, owners, areas_m2);
   const double tolerance_m = std::max(options.gaps_m, 2.0 * options.precision_m);
-  UnionFind sets(precedence.size());
+  UnionFind sets(features);
   std::map<std::pair<Axis, std::int64_t>, double> lines;
   const double steps = grid.steps_per_unit();
   for (const Axis axis : {Axis::kX, Axis::kY}) {
@@ -197,14 +197,7 @@ MergedFeatures merge_at_seams(const PlanarPartition& partition, const PrecisionG
     merged.seams.push_back(
         concat(key.first == Axis::kX ? "x = " : "y = ", shortest(std::round(line) / steps)));
   }
-  std::vector<std::uint32_t> best(precedence.size());
-  for (std::uint32_t f = 0; f < best.size(); ++f) best[f] = f;
-  for (std::uint32_t f = 0; f < best.size(); ++f) {
-    std::uint32_t& kept = best[sets.root(f)];
-    if (precedence[f] < precedence[kept]) kept = f;
-  }
-  merged.into.resize(precedence.size());
-  for (std::uint32_t f = 0; f < best.size(); ++f) merged.into[f] = best[sets.root(f)];
+  for (std::uint32_t f = 0; f < features; ++f) merged.into.push_back(sets.root(f));
   for (std::uint32_t& owner : owners) {
     if (owner != kNoOwner) owner = merged.into[owner];
   }

@@ -62,25 +62,6 @@ void add_crossing(const Piece& s, const Piece& t, std::vector<GridPoint>& found)
   found.push_back({rounded(s.a.x, s.b.x - s.a.x, num, den), rounded(s.a.y, s.b.y - s.a.y, num, den)});
 }
 
-/// The segment passes through the half-open unit square round a grid point: left and lower side belong to it.
-bool passes_through(const Piece& s, GridPoint pixel) {
-  if (pixel.x < s.a.x || pixel.x > s.b.x) return false;
-  if (pixel.y < std::min(s.a.y, s.b.y) || pixel.y > std::max(s.a.y, s.b.y)) return false;
-  const GridPoint a{2 * s.a.x, 2 * s.a.y};
-  const GridPoint b{2 * s.b.x, 2 * s.b.y};
-  bool left = false;
-  bool right = false;
-  for (const int dx : {-1, 1}) {
-    for (const int dy : {-1, 1}) {
-      const Wide side = turn(a, b, {2 * pixel.x + dx, 2 * pixel.y + dy});
-      if (side == 0 && dx < 0 && dy < 0) return true;
-      left |= side > 0;
-      right |= side < 0;
-    }
-  }
-  return left && right;
-}
-
 /// First pieces of each line; pieces are sorted.
 std::vector<std::size_t> line_starts(const std::vector<Piece>& pieces) {
   std::vector<std::size_t> starts;
@@ -146,7 +127,7 @@ class SnapRounder {
     std::vector<std::pair<Wide, GridPoint>> stops;
     for (const std::size_t k : m_index->query(box_of(s.a, s.b, 0.0))) {
       const GridPoint p = m_hot[k];
-      if (!passes_through(s, p)) continue;
+      if (!passes_through(s.a, s.b, p)) continue;
       const Wide along = Wide{p.x - s.a.x} * (s.b.x - s.a.x) + Wide{p.y - s.a.y} * (s.b.y - s.a.y);
       stops.emplace_back(along, p);
     }
@@ -209,6 +190,25 @@ NodedLines merged(const std::vector<Piece>& pieces) {
 }
 
 }  // namespace
+
+bool passes_through(GridPoint a, GridPoint b, GridPoint pixel) {
+  if (b < a) std::swap(a, b);
+  if (pixel.x < a.x || pixel.x > b.x) return false;
+  if (pixel.y < std::min(a.y, b.y) || pixel.y > std::max(a.y, b.y)) return false;
+  const GridPoint from{2 * a.x, 2 * a.y};
+  const GridPoint to{2 * b.x, 2 * b.y};
+  bool left = false;
+  bool right = false;
+  for (const int dx : {-1, 1}) {
+    for (const int dy : {-1, 1}) {
+      const Wide side = turn(from, to, {2 * pixel.x + dx, 2 * pixel.y + dy});
+      if (side == 0 && dx < 0 && dy < 0) return true;
+      left |= side > 0;
+      right |= side < 0;
+    }
+  }
+  return left && right;
+}
 
 NodedLines snap_round(const std::vector<OutlineSegment>& segments, ExecContext& exec) {
   std::vector<Piece> pieces;

@@ -44,6 +44,10 @@ struct NodedLines {
   }
 };
 
+/// The segment a-b passes through the unit square round a grid point; of its outline the left and the lower
+/// side belong to the square.
+[[nodiscard]] bool passes_through(GridPoint a, GridPoint b, GridPoint pixel);
+
 /// Cuts segments where they meet; every cut lies on the grid.
 ///
 /// Snap rounding (Hobby 1999): the pixels of the grid that hold an end or a crossing are hot, and each

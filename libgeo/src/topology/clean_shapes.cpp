@@ -1,0 +1,250 @@
+#include "clean_shapes.h"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include <oneapi/tbb/parallel_sort.h>
+
+#include <furrow/geo/vector/box_index.h>
+
+#include "dissolve.h"
+#include "face_owners.h"
+#include "gap_bridges.h"
+#include "pieces.h"
+#include "planar_partition.h"
+#include "seams.h"
+#include "snap_rounding.h"
+#include "union_find.h"
+
+namespace furrow::geo::detail {
+namespace {
+
+/// Vertices of all shapes, sorted.
+std::vector<GridPoint> vertices_of(std::span<const GridShape> shapes) {
+  std::vector<GridPoint> vertices;
+  for (const GridShape& shape : shapes) {
+    for (const GridRing& ring : shape.rings) vertices.insert(vertices.end(), ring.begin(), ring.end());
+  }
+  tbb::parallel_sort(vertices.begin(), vertices.end());
+  vertices.erase(std::unique(vertices.begin(), vertices.end()), vertices.end());
+  return vertices;
+}
+
+/// By node: a vertex lies there. Both lists are sorted.
+std::vector<bool> corners_of(const PlanarPartition& partition, const std::vector<GridPoint>& vertices) {
+  std::vector<bool> is_corner(partition.nodes().size(), false);
+  auto vertex = vertices.begin();
+  for (std::size_t n = 0; n < is_corner.size(); ++n) {
+    const GridPoint node = partition.nodes()[n];
+    vertex = std::lower_bound(vertex, vertices.end(), node);
+    is_corner[n] = vertex != vertices.end() && *vertex == node;
+  }
+  return is_corner;
+}
+
+/// Shapes that lie in a group with one that was changed; shapes of different groups are further apart than
+/// the width of gaps.
+std::vector<std::uint32_t> round_changed(std::span<const GridShape> shapes, const std::vector<bool>& changed,
+                                         const GroundScale& scale, double width_m) {
+  std::vector<Box> boxes;
+  for (const GridShape& shape : shapes) boxes.push_back(shape.box);
+  const BoxIndex index(boxes);
+  UnionFind groups(shapes.size());
+  for (std::uint32_t s = 0; s < shapes.size(); ++s) {
+    if (boxes[s].empty()) continue;
+    const StepLength step = scale.at(shapes[s].rings.front().front());
+    const double x = width_m / step.x * 1.1 + 2.0;
+    const double y = width_m / step.y * 1.1 + 2.0;
+    const Box near{boxes[s].min_x - x, boxes[s].min_y - y, boxes[s].max_x + x, boxes[s].max_y + y};
+    for (const std::size_t other : index.query(near)) groups.unite(s, static_cast<std::uint32_t>(other));
+  }
+  std::vector<bool> active(shapes.size(), false);
+  for (std::uint32_t s = 0; s < shapes.size(); ++s) {
+    if (changed[s]) active[groups.root(s)] = true;
+  }
+  std::vector<std::uint32_t> found;
+  for (std::uint32_t s = 0; s < shapes.size(); ++s) {
+    if (!boxes[s].empty() && active[groups.root(s)]) found.push_back(s);
+  }
+  return found;
+}
+
+class ShapeCleaner {
+ public:
+  ShapeCleaner(std::vector<GridShape> shapes, std::span<const std::uint32_t> precedence,
+               const PrecisionGrid& grid, const GroundScale& scale, const CleanOptions& options,
+               CleanReport& report, ExecContext& exec)
+      : m_precedence(precedence),
+        m_grid(grid),
+        m_scale(scale),
+        m_options(options),
+        m_report(report),
+        m_exec(exec) {
+    m_result.outcomes.assign(shapes.size(), Outcome::kKept);
+    m_result.shapes = std::move(shapes);
+    m_vertices = vertices_of(m_result.shapes);
+  }
+
+  CleanedShapes run() {
+    PlanarPartition partition = divide(m_result.shapes, {});
+    FaceOwners owners = resolve_overlaps(partition, m_scale, m_precedence, m_options.overlaps,
+                                         face_areas_m2(partition, m_scale), m_report.overlaps);
+    note(owners, [](std::uint32_t) { return Outcome::kOverlapped; });
+    std::vector<std::uint32_t> active(m_result.shapes.size());
+    std::iota(active.begin(), active.end(), 0U);
+    constexpr int kMostRounds = 20;  // two are usual
+    for (int round = 0; round < kMostRounds && !active.empty(); ++round) {
+      m_result.shapes = dissolved(partition, owners, 0.0);
+      if (close_all_gaps(active)) {
+        partition = divide(m_result.shapes, {});
+        owners = owners_of_coverage(partition);
+      } else if (round > 0) {
+        break;
+      }
+      const FaceOwners before = owners;
+      const std::vector<double> areas = face_areas_m2(partition, m_scale);
+      if (round == 0 && m_options.seams != SeamMerge::kOff) merge_seams(partition, areas, owners);
+      const auto lost =
+          absorb_pieces(partition, m_scale, m_precedence, areas, m_options, owners, m_report.absorbed);
+      reject(partition, lost, owners);
+      active = round_changed(m_result.shapes, changes(before, owners), m_scale, m_options.gaps_m);
+    }
+    m_result.shapes = dissolved(partition, owners, m_options.simplify_m);
+    return std::move(m_result);
+  }
+
+ private:
+  [[nodiscard]] PlanarPartition divide(std::span<const GridShape> shapes,
+                                       std::span<const OutlineSegment> bridges) const {
+    std::vector<OutlineSegment> segments = outline_segments(shapes);
+    segments.insert(segments.end(), bridges.begin(), bridges.end());
+    m_exec.check_cancelled();
+    return {snap_round(segments, m_exec), m_exec};
+  }
+
+  [[nodiscard]] std::vector<GridShape> dissolved(const PlanarPartition& partition, const FaceOwners& owners,
+                                                 double simplify_m) const {
+    const std::vector<bool> is_corner = corners_of(partition, m_vertices);
+    return dissolve(partition, owners, m_result.shapes.size(), is_corner, m_scale, {simplify_m}, m_exec);
+  }
+
+  /// By shape: it got or lost ground.
+  [[nodiscard]] std::vector<bool> changes(const FaceOwners& before, const FaceOwners& after) const {
+    std::vector<bool> changed(m_result.shapes.size(), false);
+    for (std::size_t face = 0; face < before.size(); ++face) {
+      if (before[face] == after[face]) continue;
+      for (const std::uint32_t owner : {before[face], after[face]}) {
+        if (owner != kNoOwner) changed[owner] = true;
+      }
+    }
+    return changed;
+  }
+
+  /// Of shapes that do not overlap.
+  static FaceOwners owners_of_coverage(const PlanarPartition& partition) {
+    FaceOwners owners(partition.faces(), kNoOwner);
+    for (std::uint32_t face = 1; face < partition.faces(); ++face) {
+      if (!partition.cover(face).empty()) owners[face] = partition.cover(face).front();
+    }
+    return owners;
+  }
+
+  /// Closes gaps until there are none. Shapes that got nothing stay as they are, to the last vertex.
+  /// @return something was closed
+  bool close_all_gaps(std::vector<std::uint32_t> active) {
+    if (m_options.gaps_m == 0.0) return false;
+    bool any = false;
+    constexpr int kMostRounds = 20;  // two or three are usual
+    for (int round = 0; round < kMostRounds; ++round) {
+      const std::vector<bool> changed = close_some_gaps(active);
+      if (std::ranges::none_of(changed, [](bool is_changed) { return is_changed; })) break;
+      any = true;
+      active = round_changed(m_result.shapes, changed, m_scale, m_options.gaps_m);
+    }
+    return any;
+  }
+
+  /// @return by shape: it got ground
+  std::vector<bool> close_some_gaps(const std::vector<std::uint32_t>& active) {
+    std::vector<GridShape> shapes;
+    std::vector<std::uint32_t> precedence;
+    for (const std::uint32_t s : active) {
+      shapes.push_back(m_result.shapes[s]);
+      precedence.push_back(m_precedence[s]);
+    }
+    std::vector<bool> changed(m_result.shapes.size(), false);
+    const auto bridges = gap_bridges(shapes, outline_segments(shapes), m_scale, m_options.gaps_m, m_exec);
+    const PlanarPartition partition = divide(shapes, bridges);
+    FaceOwners owners = owners_of_coverage(partition);
+    const FaceOwners before = owners;
+    close_gaps(partition, m_scale, precedence, m_options.gaps_m, face_areas_m2(partition, m_scale), owners,
+               m_report.gaps, m_exec);
+    if (owners == before) return changed;
+    for (std::uint32_t face = 0; face < partition.faces(); ++face) {
+      if (owners[face] != before[face]) changed[active[owners[face]]] = true;
+    }
+    const std::vector<bool> is_corner = corners_of(partition, m_vertices);
+    auto closed = dissolve(partition, owners, shapes.size(), is_corner, m_scale, {}, m_exec);
+    for (std::size_t i = 0; i < active.size(); ++i) m_result.shapes[active[i]] = std::move(closed[i]);
+    return changed;
+  }
+
+  void merge_seams(const PlanarPartition& partition, std::span<const double> areas, FaceOwners& owners) {
+    const auto merged =
+        merge_at_seams(partition, m_grid, m_scale, m_result.shapes.size(), areas, m_options, owners);
+    m_report.seams = merged.seams;
+    note(owners, [&](std::uint32_t s) { return merged.into[s] == s ? Outcome::kKept : Outcome::kMerged; });
+  }
+
+  /// Shapes that have no ground left get the outcome that `why` says, unless they have one already.
+  template <class Why>
+  void note(const FaceOwners& owners, const Why& why) {
+    std::vector<bool> there(m_result.outcomes.size(), false);
+    for (const std::uint32_t owner : owners) {
+      if (owner != kNoOwner) there[owner] = true;
+    }
+    for (std::uint32_t s = 0; s < there.size(); ++s) {
+      Outcome& outcome = m_result.outcomes[s];
+      if (!there[s] && outcome == Outcome::kKept) outcome = why(s);
+    }
+  }
+
+  void reject(const PlanarPartition& partition, const std::vector<LostPiece>& lost,
+              const FaceOwners& owners) {
+    std::vector<Outcome> outcomes(m_result.outcomes.size(), Outcome::kAbsorbed);
+    for (const LostPiece& piece : lost) {
+      outcomes[piece.owner] = piece.is_sliver ? Outcome::kSliver : Outcome::kSmall;
+    }
+    note(owners, [&](std::uint32_t s) { return outcomes[s]; });
+    if (lost.empty()) return;
+    FaceOwners faces(partition.faces(), kNoOwner);
+    for (std::uint32_t i = 0; i < lost.size(); ++i) {
+      for (const std::uint32_t face : lost[i].faces) faces[face] = i;
+    }
+    const std::vector<bool> all(partition.nodes().size(), true);
+    auto shapes = dissolve(partition, faces, lost.size(), all, m_scale, {}, m_exec);
+    for (std::size_t i = 0; i < lost.size(); ++i) {
+      m_result.rejected.push_back({lost[i].owner, std::move(shapes[i]), lost[i].is_sliver});
+    }
+  }
+
+  std::span<const std::uint32_t> m_precedence;
+  const PrecisionGrid& m_grid;
+  const GroundScale& m_scale;
+  const CleanOptions& m_options;
+  CleanReport& m_report;
+  ExecContext& m_exec;
+  CleanedShapes m_result;
+  std::vector<GridPoint> m_vertices;  // of the input; what the cutting adds may go again
+};
+
+}  // namespace
+
+CleanedShapes clean_shapes(std::vector<GridShape> shapes, std::span<const std::uint32_t> precedence,
+                           const PrecisionGrid& grid, const GroundScale& scale, const CleanOptions& options,
+                           CleanReport& report, ExecContext& exec) {
+  return ShapeCleaner(std::move(shapes), precedence, grid, scale, options, report, exec).run();
+}
+
+}  // namespace furrow::geo::detail
