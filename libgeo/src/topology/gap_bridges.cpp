@@ -60,6 +60,13 @@ bool covers_middle(const GridShape& shape, GridPoint a, GridPoint b) {
   return winding != 0;
 }
 
+struct Bridge {
+  std::optional<GridPoint> end;
+  bool touches = false;  ///< the point lies on another feature
+
+  [[nodiscard]] bool is_near() const { return end.has_value() || touches; }
+};
+
 class Bridges {
  public:
   Bridges(std::span<const GridShape> shapes, const std::vector<OutlineSegment>& outlines,
@@ -76,29 +83,33 @@ class Bridges {
     m_features.emplace(boxes);
   }
 
-  /// Where the bridge from a point on an outline ends.
+  /// The bridge from a point on an outline.
   /// @param own  the piece of outline on which the point lies
-  [[nodiscard]] std::optional<GridPoint> from(GridPoint v, const OutlineSegment& own) const {
+  [[nodiscard]] Bridge from(GridPoint v, const OutlineSegment& own) const {
     const StepLength step = m_scale.at(v);
     const Point p = to_point(v);
     const double reach_x = m_width / step.x + 1.0;
     const double reach_y = m_width / step.y + 1.0;
     const auto near = m_segments->query({p.x - reach_x, p.y - reach_y, p.x + reach_x, p.y + reach_y});
     std::vector<Candidate> candidates;
+    Bridge bridge;
     for (const std::size_t i : near) {
       const OutlineSegment& s = m_outlines[i];
       if (s.feature == own.feature) continue;
       const GridPoint end = bridge_end(nearest_point(v, s, step), s);
       const double away =
           std::hypot(static_cast<double>(end.x - v.x) * step.x, static_cast<double>(end.y - v.y) * step.y);
+      bridge.touches |= end == v;
       if (end != v && away <= m_width) candidates.push_back({away, end, i});
     }
     std::ranges::sort(candidates, {},
                       [](const Candidate& c) { return std::tuple(c.away, c.end, c.segment); });
     for (const Candidate& c : candidates) {
-      if (is_free(v, own, c, near)) return c.end;
+      if (!is_free(v, own, c, near)) continue;
+      bridge.end = c.end;
+      break;
     }
-    return std::nullopt;
+    return bridge;
   }
 
   /// The furthest point from v towards u whose bridge is not too long, when it is worth it.
@@ -110,14 +121,15 @@ class Bridges {
       return rounded({static_cast<double>(v.x) + t * static_cast<double>(u.x - v.x),
                       static_cast<double>(v.y) + t * static_cast<double>(u.y - v.y)});
     };
+    const double worth = 0.5 * m_width / std::max(m_scale.length_m(v, u), 1e-9);
+    if (worth >= 1.0 || !from(between(worth), own).end) return std::nullopt;
+    low = worth;
     constexpr int kHalvings = 24;
     for (int i = 0; i < kHalvings && between(low) != between(high); ++i) {
       const double middle = 0.5 * (low + high);
-      (from(between(middle), own) ? low : high) = middle;
+      (from(between(middle), own).end ? low : high) = middle;
     }
-    const GridPoint last = between(low);
-    if (m_scale.length_m(v, last) <= 0.5 * m_width) return std::nullopt;
-    return last;
+    return between(low);
   }
 
  private:
@@ -171,7 +183,7 @@ std::vector<OutlineSegment> gap_bridges(std::span<const GridShape> shapes,
                                         const std::vector<OutlineSegment>& outlines, const GroundScale& scale,
                                         double width_m, ExecContext& exec) {
   const Bridges bridges(shapes, outlines, scale, width_m);
-  std::vector<std::optional<GridPoint>> ends(outlines.size());
+  std::vector<Bridge> ends(outlines.size());
   tbb::parallel_for(std::size_t{0}, outlines.size(),
                     [&](std::size_t i) { ends[i] = bridges.from(outlines[i].from, outlines[i]); });
   exec.check_cancelled();
@@ -180,13 +192,14 @@ std::vector<OutlineSegment> gap_bridges(std::span<const GridShape> shapes,
   tbb::parallel_for(std::size_t{0}, starts.size() - 1, [&](std::size_t r) {
     for (std::size_t i = starts[r]; i < starts[r + 1]; ++i) {
       const std::size_t after = i + 1 == starts[r + 1] ? starts[r] : i + 1;
-      if (ends[i]) found[i].push_back({outlines[i].from, *ends[i], kNoFeature});
-      if (ends[i].has_value() == ends[after].has_value()) continue;
-      const GridPoint near = ends[i] ? outlines[i].from : outlines[i].to;
-      const GridPoint far = ends[i] ? outlines[i].to : outlines[i].from;
+      if (ends[i].end) found[i].push_back({outlines[i].from, *ends[i].end, kNoFeature});
+      if (ends[i].is_near() == ends[after].is_near()) continue;
+      const GridPoint near = ends[i].is_near() ? outlines[i].from : outlines[i].to;
+      const GridPoint far = ends[i].is_near() ? outlines[i].to : outlines[i].from;
       const auto last = bridges.last_bridged(near, far, outlines[i]);
       if (!last) continue;
-      if (const auto end = bridges.from(*last, outlines[i])) found[i].push_back({*last, *end, kNoFeature});
+      if (const auto end = bridges.from(*last, outlines[i]).end)
+        found[i].push_back({*last, *end, kNoFeature});
     }
   });
   std::vector<OutlineSegment> all;
