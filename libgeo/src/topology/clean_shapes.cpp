@@ -1,7 +1,7 @@
 #include "clean_shapes.h"
 
 #include <algorithm>
-#include <numeric>
+#include <map>
 #include <utility>
 
 #include <oneapi/tbb/parallel_sort.h>
@@ -15,7 +15,6 @@
 #include "planar_partition.h"
 #include "seams.h"
 #include "snap_rounding.h"
-#include "union_find.h"
 
 namespace furrow::geo::detail {
 namespace {
@@ -43,31 +42,82 @@ std::vector<bool> corners_of(const PlanarPartition& partition, const std::vector
   return is_corner;
 }
 
-/// Shapes that lie in a group with one that was changed; shapes of different groups are further apart than
-/// the width of gaps.
-std::vector<std::uint32_t> round_changed(std::span<const GridShape> shapes, const std::vector<bool>& changed,
-                                         const GroundScale& scale, double width_m) {
-  std::vector<Box> boxes;
-  for (const GridShape& shape : shapes) boxes.push_back(shape.box);
-  const BoxIndex index(boxes);
-  UnionFind groups(shapes.size());
+/// How near a shape is to one that got ground in the round before.
+enum class Nearness : std::uint8_t { kChanged, kNear, kContext };
+
+/// The shapes that a round of closing gaps looks at.
+struct Neighbourhood {
+  std::vector<std::uint32_t> shapes;  ///< ascending
+  std::vector<Nearness> nearness;     ///< by position in `shapes`
+};
+
+Neighbourhood all_of(std::span<const GridShape> shapes) {
+  Neighbourhood all;
   for (std::uint32_t s = 0; s < shapes.size(); ++s) {
-    if (boxes[s].empty()) continue;
-    const StepLength step = scale.at(shapes[s].rings.front().front());
-    const double x = width_m / step.x * 1.1 + 2.0;
-    const double y = width_m / step.y * 1.1 + 2.0;
-    const Box near{boxes[s].min_x - x, boxes[s].min_y - y, boxes[s].max_x + x, boxes[s].max_y + y};
-    for (const std::size_t other : index.query(near)) groups.unite(s, static_cast<std::uint32_t>(other));
+    if (!shapes[s].rings.empty()) all.shapes.push_back(s);
   }
-  std::vector<bool> active(shapes.size(), false);
+  all.nearness.assign(all.shapes.size(), Nearness::kChanged);
+  return all;
+}
+
+/// Changed shapes, those in reach of them, and those in reach of these.
+Neighbourhood round_changed(std::span<const GridShape> shapes, const BoxIndex& index,
+                            const std::vector<bool>& changed, const GroundScale& scale, double width_m) {
+  std::map<std::uint32_t, Nearness> found;
+  std::vector<std::uint32_t> last;
   for (std::uint32_t s = 0; s < shapes.size(); ++s) {
-    if (changed[s]) active[groups.root(s)] = true;
+    if (!changed[s] || shapes[s].rings.empty()) continue;
+    found.emplace(s, Nearness::kChanged);
+    last.push_back(s);
   }
-  std::vector<std::uint32_t> found;
-  for (std::uint32_t s = 0; s < shapes.size(); ++s) {
-    if (!boxes[s].empty() && active[groups.root(s)]) found.push_back(s);
+  for (const Nearness nearness : {Nearness::kNear, Nearness::kContext}) {
+    std::vector<std::uint32_t> next;
+    for (const std::uint32_t s : last) {
+      const StepLength step = scale.at(shapes[s].rings.front().front());
+      const double x = width_m / step.x * 1.1 + 2.0;
+      const double y = width_m / step.y * 1.1 + 2.0;
+      const Box& box = shapes[s].box;
+      for (const std::size_t other :
+           index.query({box.min_x - x, box.min_y - y, box.max_x + x, box.max_y + y})) {
+        const auto number = static_cast<std::uint32_t>(other);
+        if (found.emplace(number, nearness).second) next.push_back(number);
+      }
+    }
+    last = std::move(next);
   }
-  return found;
+  Neighbourhood result;
+  for (const auto& [s, nearness] : found) {
+    result.shapes.push_back(s);
+    result.nearness.push_back(nearness);
+  }
+  return result;
+}
+
+/// Uncovered faces whose outlines and ground are known in full though shapes further off are not there: they
+/// touch a changed shape, no shape of the context, and no box of a shape that is left out.
+std::vector<std::uint8_t> known_faces(const PlanarPartition& partition, const FaceOwners& owners,
+                                      const Neighbourhood& neighbourhood, const BoxIndex& index) {
+  std::vector<std::uint8_t> known(partition.faces(), 0);
+  std::vector<std::uint8_t> touches_context(partition.faces(), 0);
+  std::vector<Box> boxes(partition.faces());
+  for (std::uint32_t h = 0; h < partition.half_edges(); ++h) {
+    const std::uint32_t face = partition.face(h);
+    if (face == 0 || owners[face] != kNoOwner) continue;
+    boxes[face].expand(
+        Point{static_cast<double>(partition.start(h).x), static_cast<double>(partition.start(h).y)});
+    const std::uint32_t owner = owners[partition.face(PlanarPartition::twin(h))];
+    if (owner == kNoOwner) continue;
+    if (neighbourhood.nearness[owner] == Nearness::kChanged) known[face] = 1;
+    if (neighbourhood.nearness[owner] == Nearness::kContext) touches_context[face] = 1;
+  }
+  for (std::uint32_t face = 1; face < partition.faces(); ++face) {
+    if (known[face] == 0) continue;
+    const bool is_whole = std::ranges::all_of(index.query(boxes[face]), [&](std::size_t s) {
+      return std::ranges::binary_search(neighbourhood.shapes, static_cast<std::uint32_t>(s));
+    });
+    known[face] = is_whole && touches_context[face] == 0 ? 1 : 0;
+  }
+  return known;
 }
 
 class ShapeCleaner {
@@ -91,12 +141,11 @@ class ShapeCleaner {
     FaceOwners owners = resolve_overlaps(partition, m_scale, m_precedence, m_options.overlaps,
                                          face_areas_m2(partition, m_scale), m_report.overlaps);
     note(owners, [](std::uint32_t) { return Outcome::kOverlapped; });
-    std::vector<std::uint32_t> active(m_result.shapes.size());
-    std::iota(active.begin(), active.end(), 0U);
+    m_result.shapes = dissolved(partition, owners, 0.0);
+    Neighbourhood active = all_of(m_result.shapes);
     constexpr int kMostRounds = 20;  // two are usual
-    for (int round = 0; round < kMostRounds && !active.empty(); ++round) {
-      m_result.shapes = dissolved(partition, owners, 0.0);
-      if (close_all_gaps(active)) {
+    for (int round = 0; round < kMostRounds && !active.shapes.empty(); ++round) {
+      if (close_all_gaps(std::move(active))) {
         partition = divide(m_result.shapes, {});
         owners = owners_of_coverage(partition);
       } else if (round > 0) {
@@ -108,7 +157,9 @@ class ShapeCleaner {
       const auto lost =
           absorb_pieces(partition, m_scale, m_precedence, areas, m_options, owners, m_report.absorbed);
       reject(partition, lost, owners);
-      active = round_changed(m_result.shapes, changes(before, owners), m_scale, m_options.gaps_m);
+      m_result.shapes = dissolved(partition, owners, 0.0);
+      active = round_changed(m_result.shapes, index_of(m_result.shapes), changes(before, owners), m_scale,
+                             m_options.gaps_m);
     }
     m_result.shapes = dissolved(partition, owners, m_options.simplify_m);
     return std::move(m_result);
@@ -150,26 +201,33 @@ class ShapeCleaner {
     return owners;
   }
 
+  static BoxIndex index_of(std::span<const GridShape> shapes) {
+    std::vector<Box> boxes;
+    for (const GridShape& shape : shapes) boxes.push_back(shape.box);
+    return BoxIndex(boxes);
+  }
+
   /// Closes gaps until there are none. Shapes that got nothing stay as they are, to the last vertex.
   /// @return something was closed
-  bool close_all_gaps(std::vector<std::uint32_t> active) {
+  bool close_all_gaps(Neighbourhood active) {
     if (m_options.gaps_m == 0.0) return false;
     bool any = false;
-    constexpr int kMostRounds = 20;  // two or three are usual
+    constexpr int kMostRounds = 50;  // each smaller than the one before
     for (int round = 0; round < kMostRounds; ++round) {
-      const std::vector<bool> changed = close_some_gaps(active);
+      const BoxIndex index = index_of(m_result.shapes);
+      const std::vector<bool> changed = close_some_gaps(active, index);
       if (std::ranges::none_of(changed, [](bool is_changed) { return is_changed; })) break;
       any = true;
-      active = round_changed(m_result.shapes, changed, m_scale, m_options.gaps_m);
+      active = round_changed(m_result.shapes, index_of(m_result.shapes), changed, m_scale, m_options.gaps_m);
     }
     return any;
   }
 
   /// @return by shape: it got ground
-  std::vector<bool> close_some_gaps(const std::vector<std::uint32_t>& active) {
+  std::vector<bool> close_some_gaps(const Neighbourhood& active, const BoxIndex& index) {
     std::vector<GridShape> shapes;
     std::vector<std::uint32_t> precedence;
-    for (const std::uint32_t s : active) {
+    for (const std::uint32_t s : active.shapes) {
       shapes.push_back(m_result.shapes[s]);
       precedence.push_back(m_precedence[s]);
     }
@@ -178,15 +236,17 @@ class ShapeCleaner {
     const PlanarPartition partition = divide(shapes, bridges);
     FaceOwners owners = owners_of_coverage(partition);
     const FaceOwners before = owners;
-    close_gaps(partition, m_scale, precedence, m_options.gaps_m, face_areas_m2(partition, m_scale), owners,
-               m_report.gaps, m_exec);
+    close_gaps(partition, m_scale, precedence, m_options.gaps_m, face_areas_m2(partition, m_scale),
+               known_faces(partition, owners, active, index), owners, m_report.gaps, m_exec);
     if (owners == before) return changed;
     for (std::uint32_t face = 0; face < partition.faces(); ++face) {
-      if (owners[face] != before[face]) changed[active[owners[face]]] = true;
+      if (owners[face] != before[face]) changed[active.shapes[owners[face]]] = true;
     }
     const std::vector<bool> is_corner = corners_of(partition, m_vertices);
     auto closed = dissolve(partition, owners, shapes.size(), is_corner, m_scale, {}, m_exec);
-    for (std::size_t i = 0; i < active.size(); ++i) m_result.shapes[active[i]] = std::move(closed[i]);
+    for (std::size_t i = 0; i < closed.size(); ++i) {
+      if (changed[active.shapes[i]]) m_result.shapes[active.shapes[i]] = std::move(closed[i]);
+    }
     return changed;
   }
 

@@ -240,7 +240,8 @@ FaceOwners resolve_overlaps(const PlanarPartition& partition, const GroundScale&
 
 void close_gaps(const PlanarPartition& partition, const GroundScale& scale,
                 std::span<const std::uint32_t> precedence, double width_m, std::span<const double> areas_m2,
-                FaceOwners& owners, ChangeCount& closed, ExecContext& exec) {
+                std::span<const std::uint8_t> candidates, FaceOwners& owners, ChangeCount& closed,
+                ExecContext& exec) {
   std::vector<std::uint8_t> narrow(partition.faces(), 0);
   tbb::parallel_for(std::uint32_t{1}, static_cast<std::uint32_t>(partition.faces()), [&](std::uint32_t face) {
     if (owners[face] == kNoOwner) {
@@ -250,7 +251,7 @@ void close_gaps(const PlanarPartition& partition, const GroundScale& scale,
   exec.check_cancelled();
   std::vector<std::uint32_t> open;
   for (std::uint32_t face = 1; face < partition.faces(); ++face) {
-    if (narrow[face] != 0) open.push_back(face);
+    if (narrow[face] != 0 && candidates[face] != 0) open.push_back(face);
   }
   GapCloser closer(partition, scale, precedence, narrow, width_m, owners);
   for (std::size_t before = open.size() + 1; !open.empty() && open.size() < before;) {

@@ -32,6 +32,7 @@ using FaceOwners = std::vector<std::uint32_t>;
 /// common edge: together those that touch each other and the same features.
 void close_gaps(const PlanarPartition& partition, const GroundScale& scale,
                 std::span<const std::uint32_t> precedence, double width_m, std::span<const double> areas_m2,
-                FaceOwners& owners, ChangeCount& closed, ExecContext& exec);
+                std::span<const std::uint8_t> candidates, FaceOwners& owners, ChangeCount& closed,
+                ExecContext& exec);
 
 }  // namespace furrow::geo::detail
