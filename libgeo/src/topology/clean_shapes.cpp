@@ -142,10 +142,11 @@ class ShapeCleaner {
                                          face_areas_m2(partition, m_scale), m_report.overlaps);
     note(owners, [](std::uint32_t) { return Outcome::kOverlapped; });
     m_result.shapes = dissolved(partition, owners, 0.0);
-    Neighbourhood active = all_of(m_result.shapes);
-    constexpr int kMostRounds = 20;  // two are usual
-    for (int round = 0; round < kMostRounds && !active.shapes.empty(); ++round) {
-      if (close_all_gaps(std::move(active))) {
+    constexpr int kMostRounds =
+        10;  // two or three are usual; the last one only finds that nothing is left to do
+    for (int round = 0; round < kMostRounds; ++round) {
+      const bool closed = close_all_gaps();
+      if (closed) {
         partition = divide(m_result.shapes, {});
         owners = owners_of_coverage(partition);
       } else if (round > 0) {
@@ -157,9 +158,8 @@ class ShapeCleaner {
       const auto lost =
           absorb_pieces(partition, m_scale, m_precedence, areas, m_options, owners, m_report.absorbed);
       reject(partition, lost, owners);
+      if (!closed && owners == before) break;
       m_result.shapes = dissolved(partition, owners, 0.0);
-      active = round_changed(m_result.shapes, index_of(m_result.shapes), changes(before, owners), m_scale,
-                             m_options.gaps_m);
     }
     m_result.shapes = dissolved(partition, owners, m_options.simplify_m);
     return std::move(m_result);
@@ -180,18 +180,6 @@ class ShapeCleaner {
     return dissolve(partition, owners, m_result.shapes.size(), is_corner, m_scale, {simplify_m}, m_exec);
   }
 
-  /// By shape: it got or lost ground.
-  [[nodiscard]] std::vector<bool> changes(const FaceOwners& before, const FaceOwners& after) const {
-    std::vector<bool> changed(m_result.shapes.size(), false);
-    for (std::size_t face = 0; face < before.size(); ++face) {
-      if (before[face] == after[face]) continue;
-      for (const std::uint32_t owner : {before[face], after[face]}) {
-        if (owner != kNoOwner) changed[owner] = true;
-      }
-    }
-    return changed;
-  }
-
   /// Of shapes that do not overlap.
   static FaceOwners owners_of_coverage(const PlanarPartition& partition) {
     FaceOwners owners(partition.faces(), kNoOwner);
@@ -209,13 +197,13 @@ class ShapeCleaner {
 
   /// Closes gaps until there are none. Shapes that got nothing stay as they are, to the last vertex.
   /// @return something was closed
-  bool close_all_gaps(Neighbourhood active) {
+  bool close_all_gaps() {
     if (m_options.gaps_m == 0.0) return false;
     bool any = false;
+    Neighbourhood active = all_of(m_result.shapes);
     constexpr int kMostRounds = 50;  // each smaller than the one before
     for (int round = 0; round < kMostRounds; ++round) {
-      const BoxIndex index = index_of(m_result.shapes);
-      const std::vector<bool> changed = close_some_gaps(active, index);
+      const std::vector<bool> changed = close_some_gaps(active, index_of(m_result.shapes));
       if (std::ranges::none_of(changed, [](bool is_changed) { return is_changed; })) break;
       any = true;
       active = round_changed(m_result.shapes, index_of(m_result.shapes), changed, m_scale, m_options.gaps_m);

@@ -71,7 +71,11 @@ class Bridges {
  public:
   Bridges(std::span<const GridShape> shapes, const std::vector<OutlineSegment>& outlines,
           const GroundScale& scale, double width_m)
-      : m_shapes(shapes), m_outlines(outlines), m_scale(scale), m_width(width_m) {
+      : m_shapes(shapes),
+        m_outlines(outlines),
+        m_scale(scale),
+        m_width(width_m),
+        m_end_width(kEndShare * width_m) {
     std::vector<Box> boxes(outlines.size());
     for (std::size_t i = 0; i < outlines.size(); ++i) {
       boxes[i].expand(to_point(outlines[i].from));
@@ -85,11 +89,11 @@ class Bridges {
 
   /// The bridge from a point on an outline.
   /// @param own  the piece of outline on which the point lies
-  [[nodiscard]] Bridge from(GridPoint v, const OutlineSegment& own) const {
+  [[nodiscard]] Bridge from(GridPoint v, const OutlineSegment& own, double width_m) const {
     const StepLength step = m_scale.at(v);
     const Point p = to_point(v);
-    const double reach_x = m_width / step.x + 1.0;
-    const double reach_y = m_width / step.y + 1.0;
+    const double reach_x = width_m / step.x + 1.0;
+    const double reach_y = width_m / step.y + 1.0;
     const auto near = m_segments->query({p.x - reach_x, p.y - reach_y, p.x + reach_x, p.y + reach_y});
     std::vector<Candidate> candidates;
     Bridge bridge;
@@ -100,7 +104,7 @@ class Bridges {
       const double away =
           std::hypot(static_cast<double>(end.x - v.x) * step.x, static_cast<double>(end.y - v.y) * step.y);
       bridge.touches |= end == v;
-      if (end != v && away <= m_width) candidates.push_back({away, end, i});
+      if (end != v && away <= width_m) candidates.push_back({away, end, i});
     }
     std::ranges::sort(candidates, {},
                       [](const Candidate& c) { return std::tuple(c.away, c.end, c.segment); });
@@ -122,12 +126,12 @@ class Bridges {
                       static_cast<double>(v.y) + t * static_cast<double>(u.y - v.y)});
     };
     const double worth = 0.5 * m_width / std::max(m_scale.length_m(v, u), 1e-9);
-    if (worth >= 1.0 || !from(between(worth), own).end) return std::nullopt;
+    if (worth >= 1.0 || !from(between(worth), own, m_end_width).end) return std::nullopt;
     low = worth;
     constexpr int kHalvings = 24;
     for (int i = 0; i < kHalvings && between(low) != between(high); ++i) {
       const double middle = 0.5 * (low + high);
-      (from(between(middle), own).end ? low : high) = middle;
+      (from(between(middle), own, m_end_width).end ? low : high) = middle;
     }
     return between(low);
   }
@@ -163,7 +167,12 @@ class Bridges {
   std::span<const GridShape> m_shapes;
   const std::vector<OutlineSegment>& m_outlines;
   const GroundScale& m_scale;
+  /// The end of a gap that opens is looked for at this part of the width: of a gap that is as wide as allowed
+  /// all along, rounding would find another end each time.
+  static constexpr double kEndShare = 0.95;
+
   double m_width;
+  double m_end_width;
   std::optional<BoxIndex> m_segments;
   std::optional<BoxIndex> m_features;
 };
@@ -185,7 +194,7 @@ std::vector<OutlineSegment> gap_bridges(std::span<const GridShape> shapes,
   const Bridges bridges(shapes, outlines, scale, width_m);
   std::vector<Bridge> ends(outlines.size());
   tbb::parallel_for(std::size_t{0}, outlines.size(),
-                    [&](std::size_t i) { ends[i] = bridges.from(outlines[i].from, outlines[i]); });
+                    [&](std::size_t i) { ends[i] = bridges.from(outlines[i].from, outlines[i], width_m); });
   exec.check_cancelled();
   std::vector<std::vector<OutlineSegment>> found(outlines.size());
   const auto starts = ring_starts(shapes);
@@ -198,7 +207,7 @@ std::vector<OutlineSegment> gap_bridges(std::span<const GridShape> shapes,
       const GridPoint far = ends[i].is_near() ? outlines[i].to : outlines[i].from;
       const auto last = bridges.last_bridged(near, far, outlines[i]);
       if (!last) continue;
-      if (const auto end = bridges.from(*last, outlines[i]).end)
+      if (const auto end = bridges.from(*last, outlines[i], width_m).end)
         found[i].push_back({*last, *end, kNoFeature});
     }
   });

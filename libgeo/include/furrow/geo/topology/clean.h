@@ -85,8 +85,8 @@ struct CleanedLayer {
 /// 4. Faces covered by several polygons go to one of them (OverlapRule).
 /// 5. Uncovered faces in which no circle of diameter `gaps_m` fits go to the feature with the longest common
 ///    edge. Lines from corners to the nearest point of another feature, not longer than `gaps_m`, divide
-///    narrow ground from wide ground before. The end of a gap that opens wider stays when it is less than
-///    half as long as the width.
+///    narrow ground from wide ground before; a gap that opens is closed up to 95 % of the width. Its end
+///    stays when it is less than half as long as the width.
 /// 6. Features cut at a tile border are merged, see SeamMerge: two pieces whose box ends at the same straight
 ///    line from both sides, with 80 % of what lies on the line in common. The merged feature has the
 ///    attributes of the largest. kGrid: the line is one of the grid. kFound: there are at least 3 such pairs
