@@ -1,5 +1,5 @@
 // Measures the cleaning of a made-up parcel layer: bent quadrilaterals with 5 vertices a side, drawn apart or
-// over each other by up to 0.6 m, so that nearly every edge has a gap or an overlap. Beside it, what GEOS
+// over each other by up to 0.5 m, so that nearly every edge has a gap or an overlap. Beside it, what GEOS
 // takes to cut the same outlines on the same grid and to polygonise them (no owners, no gaps, no dissolving;
 // one thread).
 //
@@ -41,8 +41,8 @@ Layer parcels(std::int64_t side) {
       const Point a = corners[static_cast<std::size_t>(first + round[k])];
       const Point b = corners[static_cast<std::size_t>(first + round[k + 1])];
       for (int v = 0; v < 5; ++v) {
-        ring.push_back({a.x + (b.x - a.x) * v / 5.0 + random.uniform(-0.6, 0.6),
-                        a.y + (b.y - a.y) * v / 5.0 + random.uniform(-0.6, 0.6)});
+        ring.push_back({a.x + (b.x - a.x) * v / 5.0 + random.uniform(-0.25, 0.25),
+                        a.y + (b.y - a.y) * v / 5.0 + random.uniform(-0.25, 0.25)});
       }
     }
     ring.push_back(ring.front());

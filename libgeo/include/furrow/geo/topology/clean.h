@@ -107,7 +107,7 @@ struct CleanedLayer {
 /// @throws InvalidArgument  an option out of its range
 /// @throws CrsError         no CRS
 /// @throws IoError          no field `id`
-/// Memory: about 1 KB per vertex at the peak. Uses threads inside.
+/// Memory: about 1.5 KB per vertex at the peak. Uses threads inside.
 [[nodiscard]] CleanedLayer clean_layer(Layer layer, const CleanOptions& options, ExecContext& exec);
 
 /// The report as JSON, and as a table for people.
