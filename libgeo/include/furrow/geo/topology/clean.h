@@ -77,11 +77,9 @@ struct CleanedLayer {
 /// width, neighbours share their edges vertex by vertex, all polygons are valid.
 ///
 /// 1. Invalid polygons are repaired (make_valid).
-/// 2. Of near duplicates the largest is kept; of equals the one with the lower id, else the one that comes
-/// first.
+/// 2. Of near duplicates the largest is kept; of equals that with the lower id, else the first.
 /// 3. All outlines are rounded to the precision grid and cut where they meet (snap rounding). This divides
-/// the
-///    plane into faces; each face knows the polygons that cover it, by winding numbers.
+///    the plane into faces; each knows the polygons that cover it, by winding numbers.
 /// 4. Faces covered by several polygons go to one of them (OverlapRule).
 /// 5. Uncovered faces in which no circle of diameter `gaps_m` fits go to the feature with the longest common
 ///    edge. Lines from corners to the nearest point of another feature, not longer than `gaps_m`, divide
@@ -91,17 +89,15 @@ struct CleanedLayer {
 ///    line from both sides, with 80 % of what lies on the line in common. The merged feature has the
 ///    attributes of the largest. kGrid: the line is one of the grid. kFound: there are at least 3 such pairs
 ///    on the line, and no feature crosses the line between one and the next.
-/// 7. Connected pieces under `min_area_m2`, or narrower than `sliver_m` (shorter side of the rectangle of
-/// same
-///    area and perimeter), go to the feature with the longest common edge, the smallest first; those without
-///    a neighbour are rejected.
-/// 8. Edges between the same two features are simplified once for both (the rules of simplify_arcs); ends
-/// stay.
+/// 7. Connected pieces under `min_area_m2`, or narrower than `sliver_m` (the shorter side of the rectangle
+///    of the same area and perimeter), go to the feature with the longest common edge, the smallest first;
+///    those without a neighbour are rejected.
+/// 8. Edges between two features are simplified once for both, by the rules of simplify_arcs; ends stay.
 ///    Vertices that only the cutting made are dropped where they lie within a step of the line.
 ///
 /// Same result for any number of threads, and for any order of the features where `id` tells them apart (or
-/// no two have the same shape). Cleaning the result again changes nothing but in rare cases (a gap that
-/// becomes narrow only because its neighbour was closed; simplification that a neighbour's vertex held up).
+/// no two have the same shape). Steps 5 and 7 are repeated until nothing changes, so that cleaning the result
+/// again changes nothing, but in rare cases (gaps as wide as `gaps_m` to a step of the grid; simplification).
 ///
 /// @param layer  polygons in any CRS; may be invalid, empty, of several parts
 /// @throws InvalidArgument  an option out of its range
