@@ -201,6 +201,10 @@ std::uint32_t PlanarPartition::seen_from_left(GridPoint p, const EdgeFinder& fin
 }
 
 void PlanarPartition::place_holes() {
+  if (m_hole_outlines.size() == 1) {
+    m_outlines[0] = m_hole_outlines;  // all lines hang together: nothing to look for
+    return;
+  }
   const EdgeFinder finder(m_nodes, m_ends);
   std::vector<std::uint32_t> seen(m_hole_outlines.size());
   tbb::parallel_for(std::size_t{0}, m_hole_outlines.size(),
