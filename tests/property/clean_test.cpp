@@ -133,7 +133,7 @@ TEST(CleanProperty, GroundIsKept) {
   for (std::uint64_t seed = 100; seed < 120; ++seed) {
     CleanOptions options;
     options.gaps_m = 0.0;
-    options.sliver_m = 0.0;
+    options.min_width_m = 0.0;
     const Layer layer = chaos(seed, 30);
     std::vector<MultiPolygon> before;
     double lines = 0.0;

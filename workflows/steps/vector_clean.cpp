@@ -139,7 +139,7 @@ class VectorClean final : public Step {
 
   void declare_shapes(OptionTable& t) {
     const char* group = "Sizes and shapes";
-    t.add("sliver-m", &m_options.sliver_m)
+    t.add("min-width-m", &m_options.min_width_m)
         .range(0.0, 1e6)
         .unit("m")
         .group(group)

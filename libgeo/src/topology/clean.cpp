@@ -31,7 +31,7 @@ void check(const CleanOptions& options) {
   at_least(options.precision_m, 1e-9, "the precision");
   at_least(options.duplicate_iou, 0.01, "the overlap of duplicates");
   at_least(options.gaps_m, 0.0, "the width of gaps");
-  at_least(options.sliver_m, 0.0, "the width of slivers");
+  at_least(options.min_width_m, 0.0, "the width of slivers");
   at_least(options.min_area_m2, 0.0, "the least area");
   at_least(options.simplify_m, 0.0, "the tolerance of simplification");
   if (options.seams == SeamMerge::kGrid && !(options.seam_grid.dx > 0.0 && options.seam_grid.dy > 0.0)) {

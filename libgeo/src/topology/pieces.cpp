@@ -99,7 +99,7 @@ class Absorber {
     return m_pieces.list[p].area_m2 < m_options.min_area_m2;
   }
   void push(std::uint32_t p) {
-    const bool is_sliver = width_m(m_pieces.list[p].area_m2, m_perimeter[p]) < m_options.sliver_m;
+    const bool is_sliver = width_m(m_pieces.list[p].area_m2, m_perimeter[p]) < m_options.min_width_m;
     if (is_small(p) || is_sliver) m_queue.emplace(m_pieces.list[p].area_m2, p);
   }
 

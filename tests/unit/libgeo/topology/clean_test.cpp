@@ -52,7 +52,7 @@ CleanOptions only_overlaps(OverlapRule rule) {
   CleanOptions options;
   options.overlaps = rule;
   options.gaps_m = 0.0;
-  options.sliver_m = 0.0;
+  options.min_width_m = 0.0;
   return options;
 }
 
@@ -182,7 +182,7 @@ TEST(Clean, RepairsInvalidPolygonsAndTellsWhatIsNone) {
 
 TEST(Clean, SliversAndSmallPiecesGoToTheLongestEdge) {
   CleanOptions options;
-  options.sliver_m = 3.0;
+  options.min_width_m = 3.0;
   options.min_area_m2 = 150.0;
   // f1: 2 m wide, between f0 (50 m) and f2 (30 m). f3: 100 m2 at f2. f4: 100 m2, alone. f5: 1 m wide, alone.
   const CleanedLayer cleaned =

@@ -38,7 +38,7 @@ struct CleanOptions {
   double gaps_m = 1.0;  ///< gaps narrower than this are closed; 0 = none
   SeamMerge seams = SeamMerge::kOff;
   SeamGrid seam_grid;
-  double sliver_m = 0.2;     ///< narrower pieces are slivers; 0 = none
+  double min_width_m = 0.2;  ///< narrower pieces are slivers; 0 = none
   double min_area_m2 = 0.0;  ///< smaller pieces are absorbed or rejected
   double simplify_m = 0.0;   ///< tolerance of simplification; 0 = none
   std::string id;            ///< field that tells features apart; empty = their order does
@@ -89,7 +89,7 @@ struct CleanedLayer {
 ///    line from both sides, with 80 % of what lies on the line in common. The merged feature has the
 ///    attributes of the largest. kGrid: the line is one of the grid. kFound: there are at least 3 such pairs
 ///    on the line, and no feature crosses the line between one and the next.
-/// 7. Connected pieces under `min_area_m2`, or narrower than `sliver_m` (the shorter side of the rectangle
+/// 7. Connected pieces under `min_area_m2`, or narrower than `min_width_m` (the shorter side of the rectangle
 ///    of the same area and perimeter), go to the feature with the longest common edge, the smallest first;
 ///    those without a neighbour are rejected.
 /// 8. Edges between two features are simplified once for both, by the rules of simplify_arcs; ends stay.
