@@ -202,6 +202,11 @@ const std::vector<Line>& lines() {
        "delineate",
        "../one/votes_in_strips/posterior.tif --mode components --simplify-px 1.5 --out {out}/fields.geojson",
        {"votes_in_strips"}},
+      {"cleaned",
+       "vector clean",
+       "{source}/tests/cli/vector-clean/untidy.geojson --simplify-m 2 --rejects {out}/rejects.gpkg --report "
+       "{out}/report.json --out {out}/clean.gpkg",
+       {}},
       {"map",
        "quality",
        "../one/delineated/fields.gpkg --scores ../one/votes/posterior.tif --risk ../one/votes/risk.tif "

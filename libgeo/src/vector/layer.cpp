@@ -228,6 +228,7 @@ void check_degrees(const Layer& layer, const LayerReadOptions& options) {
 
 /// Applies the invalid-geometry policy. @return false = leave the feature out
 bool accept(Feature& feature, const Layer& layer, const LayerReadOptions& options, LayerReadReport& report) {
+  if (options.invalid == InvalidGeometry::kKeep) return true;
   const Validity validity = check_validity(feature.geometry);
   if (validity.valid) return true;
   if (options.invalid == InvalidGeometry::kError) {

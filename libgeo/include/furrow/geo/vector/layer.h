@@ -55,7 +55,12 @@ struct Layer {
 [[nodiscard]] std::int64_t as_integer(const Value& value, std::int64_t missing = 0);
 
 /// What to do with a polygon that crosses itself or is otherwise invalid.
-enum class InvalidGeometry { kError, kRepair, kSkip };
+enum class InvalidGeometry {
+  kError,
+  kRepair,
+  kSkip,
+  kKeep  ///< as it is, unchecked: for callers that repair themselves
+};
 
 struct LayerReadOptions {
   std::string layer;        ///< name; empty = the only polygon layer of the file

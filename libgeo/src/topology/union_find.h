@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace furrow::geo::detail {
+
+/// Sets of numbers 0..n-1; the root of a set is its lowest number.
+class UnionFind {
+ public:
+  explicit UnionFind(std::size_t n) : m_parent(n) {
+    for (std::size_t i = 0; i < n; ++i) m_parent[i] = static_cast<std::uint32_t>(i);
+  }
+  [[nodiscard]] std::uint32_t root(std::uint32_t i) {
+    while (m_parent[i] != i) {
+      m_parent[i] = m_parent[m_parent[i]];
+      i = m_parent[i];
+    }
+    return i;
+  }
+  void unite(std::uint32_t a, std::uint32_t b) {
+    a = root(a);
+    b = root(b);
+    if (a < b) m_parent[b] = a;
+    if (b < a) m_parent[a] = b;
+  }
+
+ private:
+  std::vector<std::uint32_t> m_parent;
+};
+
+}  // namespace furrow::geo::detail
