@@ -17,12 +17,13 @@ namespace furrow::tools {
 
 namespace {
 
-/// LibTorch's kernels wait for each other at OpenMP barriers, by default spinning: while other programs use
-/// the processors, training is 10 times slower so (docs/performance.md). OpenMP reads the variable before
-/// main begins, so it is set for the program to come, unless the user has said how threads wait.
-void wait_passively() {
+/// LibTorch's kernels wait for each other at OpenMP barriers, by default spinning for milliseconds: while
+/// other programs use the processors, training is 10 times slower so; without any spinning it is a tenth
+/// slower on a quiet machine (docs/performance.md). OpenMP reads the variable before main begins, so it is
+/// set for the program to come, unless the user has said how threads wait.
+void wait_briefly() {
   if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
-  setenv("OMP_WAIT_POLICY", "passive", 1);
+  setenv("GOMP_SPINCOUNT", "1000", 1);
 }
 
 /// A command with a network may share its first word with one without.
@@ -50,7 +51,7 @@ bool is_quick(const std::vector<std::string>& arguments) {
 int go_on_as_whole_program(const std::vector<std::string>& arguments, char** argv) {
   namespace fs = std::filesystem;
   if (std::ranges::any_of(arguments, [](const auto& a) { return a == "train" || a == "run"; }))
-    wait_passively();
+    wait_briefly();
   std::error_code ec;
   const fs::path here = fs::read_symlink("/proc/self/exe", ec).parent_path();
   const fs::path whole = here.parent_path() / FURROW_LIBEXECDIR / "furrow" / "furrow-torch";
