@@ -189,89 +189,103 @@ class Predict final : public Step {
     const std::vector<geo::RasterInput> images = list_images();
     const auto outputs = output_names(images, m_out, "--out");
     const auto quality = quality_outputs(images);
-    load_models();
+    for (const std::string& model : m_models) m_networks.emplace_back(model);
     const segmentation::ModelSpec spec = common_spec();
     const auto passes =
         make_passes(m_precision == "bf16" ? segmentation::Precision::kBf16 : segmentation::Precision::kFp32);
-    if (m_precision == "auto" && have_bf16()) m_options.quicker = make_passes(segmentation::Precision::kBf16);
     const auto shift = m_options.shift_quantile > 0.0 ? m_networks.front().shift_check()
                                                       : std::optional<segmentation::ShiftCheck>();
     m_options.shift = shift ? &*shift : nullptr;
+    m_options.overwrite = context.overwrite();
+    complete_options();
+    Totals totals{ShiftRecord(m_options.shift_quantile)};
+    for (std::size_t i = 0; i < images.size(); ++i) {
+      m_options.quality = quality[i];
+      try {
+        totals.add(images[i].path, segmentation::predict_scene(images[i].path, outputs[i], spec, passes,
+                                                               m_options, context.exec()));
+      } catch (const geo::Cancelled&) {
+        throw;
+      } catch (const geo::Error& error) {
+        // Nothing at all came of it: that is a failure of the command, not of an input.
+        if (totals.images == 0 && i + 1 == images.size()) throw;
+        context.fail(images[i].path, error.what());
+      }
+    }
+    const auto count = static_cast<std::int64_t>(images.size());
+    if (totals.outside > 0 && totals.outside == count) {
+      throw geo::IoError(
+          "no image reaches into the part to score; check --window, --bbox with its CRS, or --cutline");
+    }
+    // Where an image failed, the run can be repeated: those that are finished are known then.
+    if (m_options.resume && totals.images + totals.outside == count)
+      std::ranges::for_each(outputs, segmentation::forget_finished);
+    context.record("passes", static_cast<std::int64_t>(passes.size()));
+    context.record("images_in_bf16", m_precision == "bf16" ? totals.images : totals.quicker);
+    totals.record(context);
+  }
+
+ private:
+  /// Of all images.
+  struct Totals {
+    ShiftRecord shifts;
+    std::int64_t images = 0;  ///< scored, now or before
+    std::int64_t outside = 0;
+    std::int64_t resampled = 0;
+    std::int64_t quicker = 0;
+    std::int64_t finished_before = 0;
+    std::int64_t tiles = 0;
+    std::int64_t empty_tiles = 0;
+    std::int64_t valid_pixels = 0;
+
+    void add(const std::string& image, const segmentation::PredictReport& report) {
+      if (report.is_outside) {
+        geo::log_info(geo::concat("image ", geo::quoted(image), " lies outside the part to score: skipped"));
+        ++outside;
+        return;
+      }
+      ++images;
+      resampled += report.was_resampled ? 1 : 0;
+      quicker += report.used_quicker ? 1 : 0;
+      finished_before += report.was_finished ? 1 : 0;
+      tiles += report.tiles;
+      empty_tiles += report.empty_tiles;
+      valid_pixels += report.valid_pixels;
+      shifts.add(report.shift);
+    }
+
+    void record(StepContext& context) const {
+      context.record("images", images);
+      context.record("images_outside", outside);
+      context.record("images_resampled", resampled);
+      context.record("images_finished_before", finished_before);
+      context.record("tiles", tiles);
+      context.record("empty_tiles", empty_tiles);
+      context.record("valid_pixels", valid_pixels);
+      shifts.record(context);
+    }
+  };
+
+  void complete_options() {
+    if (m_precision == "auto" && have_bf16()) m_options.quicker = make_passes(segmentation::Precision::kBf16);
+    m_options.precision = m_precision;
+    m_options.passes = geo::concat(m_turns ? "turned; " : "", m_dropout_passes, " with dropout of seed ",
+                                   m_dropout_passes > 0 ? m_seed : 0);
     m_options.area = area();
     m_options.resample = m_resample == "never"    ? segmentation::Resample::kNever
                          : m_resample == "always" ? segmentation::Resample::kAlways
                                                   : segmentation::Resample::kNeeded;
     m_options.blend = m_blend == "hann";
-    m_options.overwrite = context.overwrite();
-    m_options.precision = m_precision;
-    m_options.passes = geo::concat(m_turns ? "turned; " : "", m_dropout_passes, " with dropout of seed ",
-                                   m_dropout_passes > 0 ? m_seed : 0);
     for (const std::int64_t band : m_bands) m_options.bands.push_back(static_cast<int>(band) - 1);
     if (!m_image_crs.empty()) m_options.image_crs = geo::Crs::from_user_input(m_image_crs);
-    segmentation::PredictReport total;
-    ShiftRecord shifts(m_options.shift_quantile);
-    std::int64_t done = 0;
-    std::int64_t in_bf16 = 0;
-    std::int64_t finished_before = 0;
-    std::int64_t outside = 0;
-    std::int64_t resampled = 0;
-    for (std::size_t i = 0; i < images.size(); ++i) {
-      m_options.quality = quality[i];
-      try {
-        const auto report =
-            segmentation::predict_scene(images[i].path, outputs[i], spec, passes, m_options, context.exec());
-        if (report.is_outside) {
-          geo::log_info(
-              geo::concat("image ", geo::quoted(images[i].path), " lies outside the part to score: skipped"));
-          ++outside;
-          continue;
-        }
-        total.tiles += report.tiles;
-        resampled += report.was_resampled ? 1 : 0;
-        total.empty_tiles += report.empty_tiles;
-        total.valid_pixels += report.valid_pixels;
-        in_bf16 += m_precision == "bf16" || report.used_quicker ? 1 : 0;
-        finished_before += report.was_finished ? 1 : 0;
-        shifts.add(report.shift);
-        ++done;
-      } catch (const geo::Cancelled&) {
-        throw;
-      } catch (const geo::Error& error) {
-        // Nothing at all came of it: that is a failure of the command, not of an input.
-        if (done == 0 && i + 1 == images.size()) throw;
-        context.fail(images[i].path, error.what());
-      }
-    }
-    if (outside > 0 && outside == static_cast<std::int64_t>(images.size())) {
-      throw geo::IoError(
-          "no image reaches into the part to score; check --window, --bbox with its CRS, or --cutline");
-    }
-    // Where an image failed, the run can be repeated: those that are finished are known then.
-    if (m_options.resume && done + outside == static_cast<std::int64_t>(images.size()))
-      std::ranges::for_each(outputs, segmentation::forget_finished);
-    context.record("images", done);
-    context.record("images_outside", outside);
-    context.record("images_resampled", resampled);
-    context.record("passes", static_cast<std::int64_t>(passes.size()));
-    context.record("images_in_bf16", in_bf16);
-    context.record("images_finished_before", finished_before);
-    context.record("tiles", total.tiles);
-    context.record("empty_tiles", total.empty_tiles);
-    context.record("valid_pixels", total.valid_pixels);
-    shifts.record(context);
   }
 
- private:
   [[nodiscard]] std::vector<geo::RasterInput> list_images() const {
     geo::RasterListOptions listing;
     listing.asset = m_asset;
     listing.path_column = m_path_column;
     listing.unique_names = false;  // output_names says it in terms of the outputs
     return geo::list_rasters(m_images, listing);
-  }
-
-  void load_models() {
-    for (const std::string& model : m_models) m_networks.emplace_back(model);
   }
 
   [[nodiscard]] segmentation::ModelSpec common_spec() const {
