@@ -19,8 +19,6 @@ struct SceneArea {
   /// same.
   std::vector<geo::MultiPolygon> cutline;
   geo::Crs cutline_crs;
-
-  [[nodiscard]] bool is_whole() const noexcept { return !window && !bbox && cutline.empty(); }
 };
 
 /// A SceneArea on the grid of an image.
