@@ -16,6 +16,9 @@
 namespace furrow::geo {
 namespace {
 
+using test::clean;
+using test::shapes_of;
+
 constexpr double kSteps = 100.0;  // 1 cm
 const Point kOrigin{500000.0, 6000000.0};
 
@@ -82,21 +85,6 @@ Layer parcels(std::uint64_t seed, int side, double slack) {
     }
   }
   return layer;
-}
-
-std::vector<MultiPolygon> shapes_of(const Layer& layer) {
-  std::vector<MultiPolygon> shapes;
-  for (const Feature& feature : layer.features) shapes.push_back(feature.geometry);
-  return shapes;
-}
-
-CleanedLayer clean(const Layer& layer, const CleanOptions& options, int threads = 2) {
-  ExecOptions resources;
-  resources.threads = threads;
-  ExecContext exec(resources);
-  CleanedLayer result;
-  exec.execute([&] { result = clean_layer(layer, options, exec); });
-  return result;
 }
 
 std::vector<std::string> as_texts(const Layer& layer) {

@@ -14,6 +14,9 @@
 namespace furrow::geo {
 namespace {
 
+using test::clean;
+using test::shapes_of;
+
 struct RealLayer {
   const char* path;
   double steps;  ///< of the precision grid in a unit of its CRS
@@ -33,21 +36,6 @@ class CleanReal : public testing::TestWithParam<RealLayer> {
     const std::string path = GetParam().path;
     m_layer =
         read_layer((path.ends_with(".zip") ? "/vsizip/" : "") + test::shared("data/" + path).string(), read);
-  }
-
-  static CleanedLayer clean(const Layer& layer, const CleanOptions& options, int threads = 2) {
-    ExecOptions resources;
-    resources.threads = threads;
-    ExecContext exec(resources);
-    CleanedLayer result;
-    exec.execute([&] { result = clean_layer(layer, options, exec); });
-    return result;
-  }
-
-  static std::vector<MultiPolygon> shapes_of(const Layer& layer) {
-    std::vector<MultiPolygon> shapes;
-    for (const Feature& feature : layer.features) shapes.push_back(feature.geometry);
-    return shapes;
   }
 
   Layer m_layer;

@@ -11,6 +11,7 @@
 #include <furrow/segmentation/network.h>
 #include <furrow/segmentation/trainer.h>
 
+#include "brief_training.h"
 #include "support.h"
 
 namespace furrow::segmentation {
@@ -20,20 +21,13 @@ namespace fs = std::filesystem;
 
 constexpr std::int64_t kTilePx = 64;
 
-/// A network that has learnt something, of receptive radius 23 px. Its maps are poor; that does not matter
+/// A network that has learnt something. Its maps are poor; that does not matter
 /// here.
 void train_briefly(const TrainingScene& scene, TrainingDataOptions data_options, const fs::path& folder) {
-  TrainOptions options;
-  options.base_width = 8;
-  options.levels = 3;
-  options.epochs = 4;
-  options.batch_size = 4;
-  options.learning_rate = 3e-3;
-  options.checkpoint_every = 0;
   data_options.chip_px = 64;
   geo::ExecContext exec({2, 0});
   const TrainingData data({scene}, data_options, exec);
-  (void)train_model(data, options, folder, exec);
+  (void)train_model(data, test::brief_training(4), folder, exec);
 }
 
 /// Mean difference of the scores on both sides of the borders between tiles, in units of the mean difference

@@ -4,21 +4,11 @@
 
 #include <furrow/geo/raster/reader.h>
 
+#include "brief_training.h"
 #include "support.h"
 
 namespace furrow::segmentation {
 namespace {
-
-TrainOptions few_epochs() {
-  TrainOptions options;
-  options.base_width = 8;
-  options.levels = 3;
-  options.epochs = 8;
-  options.batch_size = 4;
-  options.learning_rate = 3e-3;
-  options.checkpoint_every = 0;
-  return options;
-}
 
 TrainReport train_on(const TrainingScene& scene, const TrainingDataOptions& data_options,
                      const TrainOptions& options) {
@@ -42,7 +32,7 @@ TEST(TrainingOnRealScenes, LossFallsOnDenmark) {
   scene.labels_are_polygons = true;
   TrainingDataOptions data;
   data.chip_px = 48;
-  expect_loss_falls(train_on(scene, data, few_epochs()));
+  expect_loss_falls(train_on(scene, data, test::brief_training(8)));
 }
 
 /// Partial labels, nodata, a CRS without code, and polygons in the image's CRS that say they are degrees.
@@ -59,8 +49,7 @@ TEST(TrainingOnRealScenes, LossFallsOnNebraska) {
   TrainingDataOptions data;
   data.chip_px = 64;
   data.polygon_labels.crs_of_image = true;
-  TrainOptions options = few_epochs();
-  options.epochs = 4;
+  TrainOptions options = test::brief_training(4);
   expect_loss_falls(train_on(scene, data, options));
   // The same as what it is: fields that nobody drew are not background.
   options.imperfect.pu_prior = 0.3;

@@ -76,6 +76,21 @@ std::string edge_problem(std::span<const geo::MultiPolygon> shapes, double steps
 
 }  // namespace
 
+geo::CleanedLayer clean(const geo::Layer& layer, const geo::CleanOptions& options, int threads) {
+  geo::ExecOptions resources;
+  resources.threads = threads;
+  geo::ExecContext exec(resources);
+  geo::CleanedLayer result;
+  exec.execute([&] { result = geo::clean_layer(layer, options, exec); });
+  return result;
+}
+
+std::vector<geo::MultiPolygon> shapes_of(const geo::Layer& layer) {
+  std::vector<geo::MultiPolygon> shapes;
+  for (const geo::Feature& feature : layer.features) shapes.push_back(feature.geometry);
+  return shapes;
+}
+
 std::string coverage_problem(std::span<const geo::MultiPolygon> shapes, double steps) {
   std::vector<geo::Box> boxes;
   for (const auto& shape : shapes) boxes.push_back(geo::bounds(shape));

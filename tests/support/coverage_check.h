@@ -2,10 +2,19 @@
 
 #include <span>
 #include <string>
+#include <vector>
 
+#include <furrow/geo/topology/clean.h>
 #include <furrow/geo/vector/geometry.h>
+#include <furrow/geo/vector/layer.h>
 
 namespace furrow::test {
+
+/// geo::clean_layer in a context of its own.
+[[nodiscard]] geo::CleanedLayer clean(const geo::Layer& layer, const geo::CleanOptions& options,
+                                      int threads = 2);
+
+[[nodiscard]] std::vector<geo::MultiPolygon> shapes_of(const geo::Layer& layer);
 
 /// What is wrong with shapes that should form a coverage, or empty: one is invalid, two overlap, or two share
 /// a line without sharing all vertices on it. Slow and independent of the cleaning.

@@ -20,6 +20,7 @@
 #include <furrow/geo/vector/layer.h>
 #include <furrow/workflow/step.h>
 
+#include "box_option.h"
 #include "vector_options.h"
 
 namespace furrow::workflow {
@@ -159,9 +160,7 @@ class Assess : public Step {
       throw geo::UsageError("--block-px needs --grid: blocks are squares of its pixels");
     if (m_block_px == 0 && !(m_scores.empty() && m_blocks_out.empty()))
       throw geo::UsageError("--scores and --blocks-out need --block-px, for example --block-px 64");
-    if (!m_bbox.empty() && (m_bbox[0] >= m_bbox[2] || m_bbox[1] >= m_bbox[3])) {
-      throw geo::UsageError("--bbox must be xmin,ymin,xmax,ymax with xmin < xmax and ymin < ymax");
-    }
+    check_bbox(m_bbox);
   }
 
   void run(StepContext& context) override {
@@ -291,7 +290,7 @@ class Assess : public Step {
   [[nodiscard]] std::optional<geo::MultiPolygon> region_in(const geo::Crs& reference,
                                                            const geo::Crs& crs) const {
     if (!m_bbox.empty()) {
-      const geo::MultiPolygon box{geo::to_polygon(geo::Box{m_bbox[0], m_bbox[1], m_bbox[2], m_bbox[3]})};
+      const geo::MultiPolygon box{geo::to_polygon(bbox_of(m_bbox))};
       return geo::CoordinateTransform(reference, crs).apply(box);
     }
     if (m_region.empty()) return std::nullopt;

@@ -1,11 +1,8 @@
-#include <algorithm>
-#include <array>
 #include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,6 +20,7 @@
 #include <furrow/workflow/step.h>
 
 #include "score_options.h"
+#include "vector_output.h"
 
 namespace furrow::workflow {
 namespace {
@@ -57,12 +55,7 @@ class Delineate : public Step {
   }
 
   void check() const override {
-    const std::string extension = geo::to_lower(std::filesystem::path(m_out).extension().string());
-    constexpr std::array<std::string_view, 6> kKnown{".gpkg", ".geojson", ".json", ".fgb", ".shp", ".csv"};
-    if (std::ranges::find(kKnown, extension) == kKnown.end()) {
-      throw geo::UsageError(geo::concat("cannot tell the format of --out ", geo::quoted(m_out),
-                                        " from its extension; use .gpkg, .geojson, .fgb, .shp or .csv"));
-    }
+    check_layer_format("--out", m_out, true);
     if (!m_options.keep_rejects) return;
     if (!is_package()) {
       throw geo::UsageError(geo::concat("--rejects is a second layer, which ", geo::quoted(m_out),

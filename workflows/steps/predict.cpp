@@ -19,6 +19,7 @@
 #include <furrow/segmentation/score_passes.h>
 #include <furrow/workflow/step.h>
 
+#include "box_option.h"
 #include "shift_record.h"
 
 namespace furrow::workflow {
@@ -172,8 +173,7 @@ class Predict final : public Step {
     }
     (void)output_names(files, m_out, "--out");
     (void)quality_outputs(files);
-    if (!m_bbox.empty() && (m_bbox[0] >= m_bbox[2] || m_bbox[1] >= m_bbox[3]))
-      throw geo::UsageError("--bbox must be xmin,ymin,xmax,ymax with xmin < xmax and ymin < ymax");
+    check_bbox(m_bbox);
     if (!m_bbox_crs.empty() && m_bbox.empty()) throw geo::UsageError("--bbox-crs is for --bbox");
     if (!m_cutline_layer.empty() && m_cutline.empty())
       throw geo::UsageError("--cutline-layer is for --cutline");
@@ -302,7 +302,7 @@ class Predict final : public Step {
   [[nodiscard]] segmentation::SceneArea area() const {
     segmentation::SceneArea area;
     if (!m_window.empty()) area.window = geo::Window{m_window[0], m_window[1], m_window[2], m_window[3]};
-    if (!m_bbox.empty()) area.bbox = geo::Box{m_bbox[0], m_bbox[1], m_bbox[2], m_bbox[3]};
+    if (!m_bbox.empty()) area.bbox = bbox_of(m_bbox);
     if (!m_bbox_crs.empty()) area.bbox_crs = geo::Crs::from_user_input(m_bbox_crs);
     if (m_cutline.empty()) return area;
     geo::LayerReadOptions reading;

@@ -1,5 +1,3 @@
-#include <array>
-#include <filesystem>
 #include <map>
 #include <memory>
 #include <string>
@@ -15,18 +13,10 @@
 #include <furrow/geo/vector/layer_writer.h>
 #include <furrow/workflow/step.h>
 
+#include "vector_output.h"
+
 namespace furrow::workflow {
 namespace {
-
-void check_format(const std::string& option, const std::string& path) {
-  const std::string extension = geo::to_lower(std::filesystem::path(path).extension().string());
-  constexpr std::array kKnown{".gpkg", ".geojson", ".json", ".fgb", ".shp"};
-  for (const char* known : kKnown) {
-    if (extension == known) return;
-  }
-  throw geo::UsageError(geo::concat("cannot tell the format of --", option, " ", geo::quoted(path),
-                                    " from its extension; use .gpkg, .geojson, .fgb or .shp"));
-}
 
 class VectorClean final : public Step {
  public:
@@ -72,8 +62,8 @@ class VectorClean final : public Step {
   }
 
   void check() const override {
-    check_format("out", m_out);
-    if (!m_rejects.empty()) check_format("rejects", m_rejects);
+    check_layer_format("--out", m_out, false);
+    if (!m_rejects.empty()) check_layer_format("--rejects", m_rejects, false);
     if ((m_seams == "grid") != !m_seam_grid.empty()) {
       throw geo::UsageError(
           "--merge-seams grid and --seam-grid X0 Y0 DX DY go together; give both or neither");

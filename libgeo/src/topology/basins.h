@@ -7,6 +7,8 @@
 #include <furrow/geo/core/exec_context.h>
 #include <furrow/geo/raster/raster.h>
 
+#include "union_find.h"
+
 namespace furrow::geo::detail {
 
 /// Boundary score in the upper 16 bits, smoothed score in the lower: pixels compare by (height, position).
@@ -89,15 +91,5 @@ struct WholeBasins {
 };
 [[nodiscard]] WholeBasins whole_basins(const Raster<std::uint8_t>& boundary, const Raster<std::uint8_t>& mask,
                                        int cut_level, ExecContext& exec);
-
-/// Path halving; the root of a set is its smallest member.
-template <class Number>
-Number find(std::vector<Number>& parent, Number i) {
-  while (parent[i] != i) {
-    parent[i] = parent[parent[i]];
-    i = parent[i];
-  }
-  return i;
-}
 
 }  // namespace furrow::geo::detail

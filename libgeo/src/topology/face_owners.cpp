@@ -34,20 +34,6 @@ double edge_m(const PlanarPartition& partition, const GroundScale& scale, std::u
   return scale.length_m(partition.start(up), partition.end(up));
 }
 
-/// The feature with the longest edge; of equals the one that goes first.
-std::uint32_t longest(const std::map<std::uint32_t, double>& lengths,
-                      std::span<const std::uint32_t> precedence) {
-  std::uint32_t best = kNoOwner;
-  double length = -1.0;
-  for (const auto& [feature, m] : lengths) {
-    if (m > length || (m == length && precedence[feature] < precedence[best])) {
-      best = feature;
-      length = m;
-    }
-  }
-  return best;
-}
-
 std::uint32_t first_of(const std::vector<std::uint32_t>& features,
                        std::span<const std::uint32_t> precedence) {
   return *std::ranges::min_element(features, {}, [&](std::uint32_t f) { return precedence[f]; });
@@ -209,6 +195,19 @@ class GapCloser {
 };
 
 }  // namespace
+
+std::uint32_t longest(const std::map<std::uint32_t, double>& lengths,
+                      std::span<const std::uint32_t> precedence) {
+  std::uint32_t best = kNoOwner;
+  double length = -1.0;
+  for (const auto& [feature, m] : lengths) {
+    if (m > length || (m == length && precedence[feature] < precedence[best])) {
+      best = feature;
+      length = m;
+    }
+  }
+  return best;
+}
 
 std::vector<double> face_areas_m2(const PlanarPartition& partition, const GroundScale& scale) {
   std::vector<double> areas(partition.faces(), 0.0);

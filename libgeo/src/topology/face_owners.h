@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <span>
 #include <vector>
 
@@ -19,6 +20,11 @@ inline constexpr std::uint32_t kNoOwner = 0xFFFFFFFFU;
 
 /// The feature that each face belongs to, kNoOwner where there is none.
 using FaceOwners = std::vector<std::uint32_t>;
+
+/// The feature with the longest edge, of equals the one that goes first; kNoOwner without any.
+/// @param lengths  m, by feature
+[[nodiscard]] std::uint32_t longest(const std::map<std::uint32_t, double>& lengths,
+                                    std::span<const std::uint32_t> precedence);
 
 /// Gives every face that is covered to one feature.
 /// @param precedence  by feature: of several that cover a face the one with the lowest number gets it, and

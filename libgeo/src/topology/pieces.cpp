@@ -118,15 +118,7 @@ class Absorber {
   [[nodiscard]] std::uint32_t longest_owner(const std::map<std::uint32_t, double>& neighbours) const {
     std::map<std::uint32_t, double> by_owner;
     for (const auto& [other, length] : neighbours) by_owner[m_pieces.list[other].owner] += length;
-    std::uint32_t best = kNoOwner;
-    double length = -1.0;
-    for (const auto& [owner, m] : by_owner) {
-      if (m > length || (m == length && m_precedence[owner] < m_precedence[best])) {
-        best = owner;
-        length = m;
-      }
-    }
-    return best;
+    return longest(by_owner, m_precedence);
   }
 
   std::uint32_t unite(std::uint32_t a, std::uint32_t b, double common_m) {

@@ -6,19 +6,23 @@
 
 namespace furrow::geo::detail {
 
+/// Path halving; the root of a set is its smallest member.
+template <class Number>
+Number find(std::vector<Number>& parent, Number i) {
+  while (parent[i] != i) {
+    parent[i] = parent[parent[i]];
+    i = parent[i];
+  }
+  return i;
+}
+
 /// Sets of numbers 0..n-1; the root of a set is its lowest number.
 class UnionFind {
  public:
   explicit UnionFind(std::size_t n) : m_parent(n) {
     for (std::size_t i = 0; i < n; ++i) m_parent[i] = static_cast<std::uint32_t>(i);
   }
-  [[nodiscard]] std::uint32_t root(std::uint32_t i) {
-    while (m_parent[i] != i) {
-      m_parent[i] = m_parent[m_parent[i]];
-      i = m_parent[i];
-    }
-    return i;
-  }
+  [[nodiscard]] std::uint32_t root(std::uint32_t i) { return find(m_parent, i); }
   void unite(std::uint32_t a, std::uint32_t b) {
     a = root(a);
     b = root(b);

@@ -396,6 +396,14 @@ void store_delineation(const ModelSpec& spec, const std::filesystem::path& folde
   geo::write_text_file(path, root.dump(2) + "\n", true);
 }
 
+bool fits_pixel_size(const ModelSpec& spec, double pixel_size_m) {
+  if (spec.pixel_size_m <= 0.0 || pixel_size_m <= 0.0) return true;
+  const double ratio = pixel_size_m / spec.pixel_size_m;
+  // A little slack, so that 10 m and 5 m pass whatever way they were computed.
+  constexpr double kFactor = 2.0 * (1.0 + 1e-3);
+  return ratio <= kFactor && ratio >= 1.0 / kFactor;
+}
+
 void check_image(const ModelSpec& spec, const std::string& image, int bands, double pixel_size_m) {
   const auto wanted = static_cast<int>(spec.bands.size());
   if (bands != wanted) {
@@ -406,11 +414,7 @@ void check_image(const ModelSpec& spec, const std::string& image, int bands, dou
                             geo::quoted(image), " has ", bands,
                             "; give these bands in this order, or use another model"));
   }
-  if (spec.pixel_size_m <= 0.0 || pixel_size_m <= 0.0) return;
-  const double ratio = pixel_size_m / spec.pixel_size_m;
-  // A little slack, so that 10 m and 5 m pass whatever way they were computed.
-  constexpr double kFactor = 2.0 * (1.0 + 1e-3);
-  if (ratio > kFactor || ratio < 1.0 / kFactor) {
+  if (!fits_pixel_size(spec, pixel_size_m)) {
     throw ModelError(concat("model ", geo::quoted(spec.id), " was made for pixels of ",
                             geo::fixed(spec.pixel_size_m, 2), " m, image ", geo::quoted(image), " has ",
                             geo::fixed(pixel_size_m, 2),

@@ -79,20 +79,15 @@ std::unique_ptr<TileLedger> open_ledger(const std::string& output, const Predict
   return std::make_unique<TileLedger>(output, plan, facts);
 }
 
-double mean_pixel_size_m(const geo::RasterReader& reader) {
-  const geo::Point size = reader.grid().pixel_size_m();
-  return std::sqrt(size.x * size.y);
-}
-
 bool wants_resampling(const geo::RasterReader& reader, const ModelSpec& spec, Resample when) {
-  constexpr double kLeastFactor = 2.0;  // as check_image
   constexpr double kMostFactor = 8.0;
   constexpr double kSame = 1.01;
   if (when == Resample::kNever || spec.pixel_size_m <= 0.0) return false;
   const auto factor = [](double a, double b) { return std::max(a / b, b / a); };
-  const double apart = factor(mean_pixel_size_m(reader), spec.pixel_size_m);
+  const double pixel_size_m = mean_pixel_size_m(reader.grid());
+  const double apart = factor(pixel_size_m, spec.pixel_size_m);
   if (apart > kMostFactor) return false;
-  if (when == Resample::kNeeded) return apart > kLeastFactor * 1.001;
+  if (when == Resample::kNeeded) return !fits_pixel_size(spec, pixel_size_m);
   const geo::Point size = reader.grid().pixel_size_m();
   return apart > kSame || factor(size.x, size.y) > kSame || reader.grid().crs.is_geographic();
 }
@@ -269,7 +264,7 @@ PredictReport predict_from(const geo::RasterReader& reader, const std::string& i
     return report;
   }
   const PredictionPlan plan = make_plan(reader.grid(), area, spec, options, exec.memory_bytes());
-  const RunFacts facts = facts_of(image, plan, spec, options);
+  const RunFacts facts = options.resume ? facts_of(image, plan, spec, options) : RunFacts{};
   if (options.resume && is_finished(output, options.quality, checksum_of(facts))) {
     PredictReport report;
     report.was_finished = true;
@@ -312,13 +307,13 @@ PredictReport predict_scene(const std::string& image, const std::string& output,
   const geo::RasterReader reader(image, read_options);
   const int bands = chosen_bands(reader, options);
   if (!wants_resampling(reader, spec, options.resample)) {
-    check_image(spec, image, bands, mean_pixel_size_m(reader));
+    check_image(spec, image, bands, mean_pixel_size_m(reader.grid()));
     return predict_from(reader, image, output, spec, passes, options, exec);
   }
   check_image(spec, image, bands, spec.pixel_size_m);
-  geo::log_warning(
-      geo::concat("image ", geo::quoted(image), " has pixels of ", geo::fixed(mean_pixel_size_m(reader), 2),
-                  " m: it is resampled to the model's ", geo::fixed(spec.pixel_size_m, 2), " m"));
+  geo::log_warning(geo::concat(
+      "image ", geo::quoted(image), " has pixels of ", geo::fixed(mean_pixel_size_m(reader.grid()), 2),
+      " m: it is resampled to the model's ", geo::fixed(spec.pixel_size_m, 2), " m"));
   const geo::WarpedImage warped(reader, spec.pixel_size_m);
   PredictOptions with_bands = options;
   // A band that tells where there is data may have been added.

@@ -85,6 +85,11 @@ std::size_t PredictionPlan::tile_bytes() const {
   return static_cast<std::size_t>(input.pixels()) * (2 * sizeof(float) * planes + network_bytes);
 }
 
+double mean_pixel_size_m(const geo::Grid& grid) {
+  const geo::Point size = grid.pixel_size_m();
+  return std::sqrt(size.x * size.y);
+}
+
 bool has_group_norm(const ModelSpec& spec) {
   const auto found = spec.architecture_parameters.find("group_norm");
   return found != spec.architecture_parameters.end() && found->second != 0.0;

@@ -51,6 +51,9 @@ struct PredictionPlan {
 [[nodiscard]] PredictionPlan make_plan(const geo::Grid& image, const AreaOnGrid& area, const ModelSpec& spec,
                                        const PredictOptions& options, std::size_t memory_bytes);
 
+/// Side of the square as large as a pixel at the grid's centre, on the ground.
+[[nodiscard]] double mean_pixel_size_m(const geo::Grid& grid);
+
 /// Group normalisation sees the whole of what the network is shown.
 [[nodiscard]] bool has_group_norm(const ModelSpec& spec);
 

@@ -35,6 +35,13 @@ Raster<std::uint8_t> cropped(const Raster<std::uint8_t>& from, const Window& at,
   return part;
 }
 
+/// What is valid in both.
+void keep_common(Raster<std::uint8_t>& valid, const Raster<std::uint8_t>& other) {
+  for (std::size_t i = 0; i < valid.data().size(); ++i) {
+    if (other.data()[i] == 0) valid.data()[i] = 0;
+  }
+}
+
 /// One infinite input would spoil every score within the receptive field.
 void invalidate_non_finite(const Raster<float>& pixels, Raster<std::uint8_t>& valid) {
   for (int b = 0; b < pixels.bands(); ++b) {
@@ -74,9 +81,7 @@ TileSource::TileSource(const geo::RasterReader& reader, const PredictionPlan& pl
 
 void TileSource::apply_cutline(TileJob& job) const {
   if (m_plan.cutline.empty()) return;
-  const auto inside = geo::rasterize_extent(m_plan.cutline, m_plan.grid.subgrid(job.share));
-  for (std::size_t i = 0; i < inside.data().size(); ++i)
-    if (inside.data()[i] == 0) job.valid.data()[i] = 0;
+  keep_common(job.valid, geo::rasterize_extent(m_plan.cutline, m_plan.grid.subgrid(job.share)));
 }
 
 void TileSource::load(TileJob& job) const {
@@ -92,16 +97,13 @@ void TileSource::load(TileJob& job) const {
   const Window window{left, top, right - left + 1, bottom - top + 1};
 
   Raster<std::uint8_t> valid = m_reader.read_valid(window, m_plan.source_bands);
-  const auto cut_to_share = [&] {
-    job.valid = cropped(valid, window, share);
-    apply_cutline(job);
-    return std::ranges::any_of(job.valid.data(), [](std::uint8_t v) { return v != 0; });
-  };
-  job.empty = !cut_to_share();
+  job.valid = cropped(valid, window, share);
+  apply_cutline(job);
+  job.empty = std::ranges::none_of(job.valid.data(), [](std::uint8_t v) { return v != 0; });
   if (job.empty) return;
   Raster<float> pixels = m_reader.read<float>(window, m_plan.source_bands);
   invalidate_non_finite(pixels, valid);
-  (void)cut_to_share();
+  keep_common(job.valid, cropped(valid, window, share));
   geo::normalise(pixels, m_how, m_statistics, valid.data());
   job.pixels = window == input ? std::move(pixels) : arranged(pixels, window, cols, rows);
 }

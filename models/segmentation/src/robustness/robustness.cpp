@@ -281,9 +281,8 @@ RobustnessReport assess_robustness(const std::string& image, const ModelSpec& sp
   read.crs_switch = options.crs_switch;
   const geo::RasterReader reader(image, read);
   for (const int band : options.bands) (void)reader.band(band);  // throws when it is not there
-  const geo::Point pixel_m = reader.grid().pixel_size_m();
   check_image(spec, image, options.bands.empty() ? reader.bands() : static_cast<int>(options.bands.size()),
-              std::sqrt(pixel_m.x * pixel_m.y));
+              mean_pixel_size_m(reader.grid()));
   check_classes(spec);
   return Assessment(reader, spec, score, perturbations, options, exec).run(reference);
 }

@@ -67,6 +67,9 @@ void write_model_spec(const ModelSpec& spec, const std::filesystem::path& folder
 /// @throws geo::IoError, geo::ModelError  as read_model_spec; the file cannot be written
 void store_delineation(const ModelSpec& spec, const std::filesystem::path& folder);
 
+/// Whether pixels of that size are within a factor 2 of the training's; true where either is unknown (0).
+[[nodiscard]] bool fits_pixel_size(const ModelSpec& spec, double pixel_size_m);
+
 /// Refuses images that the model was not made for.
 /// @throws geo::ModelError naming image, model and exactly what differs (number of bands, pixel size beyond a
 /// factor 2)
