@@ -4,7 +4,7 @@
 // seeds of each figure, and its difference from the arm BASELINE with a 95 % interval. One draw of the
 // bootstrap takes seeds and blocks with replacement, the same ones for both arms, so that what a place or a
 // campaign does to both cancels out. At the end the mean difference of each arm over its places and regimes,
-// drawn independently in each.
+// drawn independently in each, and what each risk mode adds to each method: arms METHOD+MODE beside METHOD.
 
 #include <algorithm>
 #include <array>
@@ -174,6 +174,24 @@ void print_row(const std::string& name, Comparison comparison, bool is_baseline)
   std::cout << " |\n";
 }
 
+/// Of "METHOD+MODE" the method and the risk mode; both empty for other arms, "soft+weight" among them.
+std::pair<std::string, std::string> crossed_parts(const std::string& arm) {
+  const std::size_t plus = arm.find('+');
+  if (plus == std::string::npos || arm == "soft+weight") return {};
+  return {arm.substr(0, plus), arm.substr(plus + 1)};
+}
+
+/// What risk modes add to methods in one place and regime.
+void compare_crossed(const fs::path& folder, std::uint64_t cell, int draws, Comparisons& crossed) {
+  for (const fs::path& path : folders(folder)) {
+    const std::string name = path.filename().string();
+    const std::string method = crossed_parts(name).first;
+    if (method.empty() || !fs::exists(folder / method)) continue;
+    Comparison comparison = compare(read_arm(path), read_arm(folder / method), cell, draws);
+    if (comparison.seeds > 0) crossed[name].push_back(std::move(comparison));
+  }
+}
+
 void print_regime(const fs::path& folder, const std::string& baseline_name, std::uint64_t cell, int draws,
                   Comparisons& all) {
   const Arm baseline = read_arm(folder / baseline_name);
@@ -206,14 +224,24 @@ std::string mean_text(const std::vector<Comparison>& cells, std::size_t f) {
   return difference_text(mean, draws) + ", " + std::to_string(up) + " up";
 }
 
-void print_means(const Comparisons& all) {
-  std::cout << "\n**Mean difference over places and regimes**\n\n";
+void print_means(const char* title, const Comparisons& all) {
+  std::cout << "\n**" << title << "**\n\n";
   print_heading("cells");
   for (const auto& [name, cells] : all) {
     std::cout << "| " << name << " | " << cells.size();
     for (std::size_t f = 0; f < kCount; ++f) std::cout << " | " << mean_text(cells, f);
     std::cout << " |\n";
   }
+}
+
+/// The same by risk mode, over all methods. Draws of one place and regime are the same for all methods.
+Comparisons by_mode(const Comparisons& crossed) {
+  Comparisons result;
+  for (const auto& [name, cells] : crossed) {
+    auto& to = result[crossed_parts(name).second];
+    to.insert(to.end(), cells.begin(), cells.end());
+  }
+  return result;
 }
 
 }  // namespace
@@ -226,13 +254,18 @@ int main(int argc, char** argv) {
   const int draws = argc > 3 ? std::atoi(argv[3]) : 2000;
   try {
     Comparisons all;
+    Comparisons crossed;
     std::uint64_t cell = 0;
     for (const fs::path& place : folders(argv[1])) {
       for (const fs::path& regime : folders(place)) {
-        if (fs::exists(regime / argv[2])) print_regime(regime, argv[2], ++cell, draws, all);
+        if (!fs::exists(regime / argv[2])) continue;
+        print_regime(regime, argv[2], ++cell, draws, all);
+        compare_crossed(regime, cell, draws, crossed);
       }
     }
-    print_means(all);
+    print_means("Mean difference over places and regimes", all);
+    print_means("A risk mode added to a method, beside the method alone", crossed);
+    print_means("The same over all methods", by_mode(crossed));
   } catch (const std::exception& error) {
     std::cerr << "ablation_table: " << error.what() << "\n";
     return 1;
