@@ -32,10 +32,67 @@ torch::Tensor channels_last(const torch::Tensor& weight) {
   return weight.detach().contiguous(torch::MemoryFormat::ChannelsLast);
 }
 
+/// The maximum of each 2 x 2 pixels. Torch's own pooling copies a part of a larger tensor first, and notes
+/// down where each maximum was.
+torch::Tensor pooled(const torch::Tensor& x) {
+  const auto of = [&](std::int64_t row, std::int64_t col) {
+    return x.slice(2, row, torch::nullopt, 2).slice(3, col, torch::nullopt, 2);
+  };
+  torch::Tensor most = torch::maximum(of(0, 0), of(0, 1));
+  const torch::Tensor below = torch::maximum(of(1, 0), of(1, 1));
+  return torch::maximum_out(most, most, below);
+}
+
+/// Rows (or columns) of a window that lie `phase` (0 or 1) beyond an even one, as pixels of the level below.
+struct HalfRows {
+  HalfRows(std::int64_t given, std::int64_t wanted, std::int64_t size, std::int64_t phase)
+      : first((phase + wanted - given) % 2),
+        below((first + wanted - given) / 2),
+        count((size - first + 1) / 2) {}
+  std::int64_t first;  ///< in the window wanted
+  std::int64_t below;  ///< the same, in the level below
+  std::int64_t count;
+};
+
+/// Twice the size: channel (2 i + j) * channels + c of `up` goes to channel c of pixels (2 row + i, 2 col + j)
+/// of the window `given`; of them the window `wanted` goes to `target`.
+void shuffle_into(torch::Tensor target, const torch::Tensor& up, const geo::Window& given,
+                  const geo::Window& wanted) {
+  const std::int64_t channels = target.size(1);
+  for (std::int64_t phase = 0; phase < 4; ++phase) {
+    const HalfRows rows(given.row, wanted.row, wanted.height, phase / 2);
+    const HalfRows cols(given.col, wanted.col, wanted.width, phase % 2);
+    target.slice(2, rows.first, torch::nullopt, 2)
+        .slice(3, cols.first, torch::nullopt, 2)
+        .copy_(up.narrow(1, phase * channels, channels)
+                   .narrow(2, rows.below, rows.count)
+                   .narrow(3, cols.below, cols.count));
+  }
+}
+
+/// The skip and, behind it, the level below at twice its size: what torch::pixel_shuffle and torch::cat give,
+/// written once and only where it is wanted. [N, channels of both, wanted.height, wanted.width]
+/// @param skip  covers `wanted`
+/// @param up  covers `given` at half the size, [N, 4 channels, ...], see shuffle_into()
+torch::Tensor joined(const torch::Tensor& skip, const torch::Tensor& up, const geo::Window& given,
+                     const geo::Window& wanted) {
+  const std::int64_t skipped = skip.size(1);
+  const std::int64_t channels = up.size(1) / 4;
+  torch::Tensor both = torch::empty({up.size(0), skipped + channels, wanted.height, wanted.width},
+                                    up.options().memory_format(torch::MemoryFormat::ChannelsLast));
+  both.narrow(1, 0, skipped).copy_(skip);
+  shuffle_into(both.narrow(1, skipped, channels), up, given, wanted);
+  return both;
+}
+
 }  // namespace
 
 torch::Tensor FoldedUNet::Conv::operator()(const torch::Tensor& x) const {
-  return torch::conv2d(x, weight, bias, stride, padding);
+  return (*this)(x, padding);
+}
+
+torch::Tensor FoldedUNet::Conv::operator()(const torch::Tensor& x, std::int64_t zeros) const {
+  return torch::conv2d(x, weight, bias, stride, zeros);
 }
 
 torch::Tensor FoldedUNet::Activation::operator()(torch::Tensor x) const {
@@ -61,6 +118,19 @@ FoldedUNet::Conv FoldedUNet::fold(const torch::nn::Conv2d& conv, const torch::nn
   return folded;
 }
 
+/// Pixel shuffle takes channel 4 c + 2 i + j to pixel (i, j); with the channels of each of the four pixels side
+/// by side they are copied in one piece.
+FoldedUNet::Conv FoldedUNet::pixel_after_pixel(const torch::nn::Conv2d& conv) {
+  Conv result = plain(conv);
+  const auto sorted = [](const torch::Tensor& x) {
+    const std::int64_t channels = x.size(0) / 4;
+    return x.reshape({channels, 4, -1}).transpose(0, 1).reshape(x.sizes());
+  };
+  result.weight = channels_last(sorted(conv->weight));
+  if (result.bias.defined()) result.bias = sorted(result.bias).contiguous();
+  return result;
+}
+
 /// What remains of a normalisation behind a convolution that fold() has made.
 FoldedUNet::Activation FoldedUNet::after(const torch::nn::AnyModule& norm) {
   return batch_norm(norm) != nullptr ? Activation{} : before(norm);
@@ -81,7 +151,7 @@ FoldedUNet::Block FoldedUNet::block_of(const torch::nn::Module& module) {
   const auto& block = *module.as<BlockImpl>();
   Block result;
   result.place = block.options.place;
-  if (!block.up.is_empty()) result.up = plain(block.up);
+  if (!block.up.is_empty()) result.up = pixel_after_pixel(block.up);
   if (const auto* residual = module.as<ResidualBlock>()) {
     result.has_first_activation = !block.norm1.is_empty();
     if (result.has_first_activation) result.activation1 = before(block.norm1);
@@ -112,13 +182,21 @@ FoldedUNet::FoldedUNet(const UNet& network) : m_kind(network->options.head) {
   m_head.bias = torch::cat({head->extent->bias, head->boundary->bias}, 0).detach();
 }
 
-torch::Tensor FoldedUNet::run(const torch::Tensor& input, const Block& block) {
-  if (block.shortcut.weight.defined()) {
-    const torch::Tensor y = block.conv1(block.has_first_activation ? block.activation1(input) : input);
-    return block.conv2(block.activation2(y)).add_(block.shortcut(input));
-  }
-  const torch::Tensor x = block.place == Place::kDown ? torch::max_pool2d(input, 2) : input;
-  return block.activation2(block.conv2(block.activation1(block.conv1(x))));
+torch::Tensor FoldedUNet::run_residual(const torch::Tensor& input, const Block& block) {
+  const torch::Tensor y = block.conv1(block.has_first_activation ? block.activation1(input) : input);
+  return block.conv2(block.activation2(y)).add_(block.shortcut(input));
+}
+
+torch::Tensor FoldedUNet::run(const torch::Tensor& input, const Block& block, const geo::Window& given,
+                              const geo::Window& wanted) {
+  if (block.shortcut.weight.defined()) return part(run_residual(input, block), given, wanted);
+  const torch::Tensor x = block.place == Place::kDown ? pooled(input) : input;
+  // Where all is given that the convolutions reach, nothing has to be added and cut off again.
+  const bool all_is_given = geo::grow(wanted, kBlockReachPx) == given;
+  const std::int64_t zeros = all_is_given ? 0 : block.conv1.padding;
+  const torch::Tensor y = block.activation1(block.conv1(x, zeros));
+  const torch::Tensor z = block.activation2(block.conv2(y, zeros));
+  return all_is_given ? z : part(z, given, wanted);
 }
 
 bool FoldedUNet::looks_at_the_whole_input() const {
@@ -136,18 +214,20 @@ torch::Tensor FoldedUNet::forward(const torch::Tensor& input, const geo::Window&
       unet_regions(static_cast<std::int64_t>(m_encoder.size()), whole.width, whole.height, wanted);
   const std::size_t deepest = m_encoder.size() - 1;
   std::vector<torch::Tensor> skips;
-  torch::Tensor x = run(part(input, whole, regions[0].encoder_in), m_encoder.front());
-  for (std::size_t level = 1; level <= deepest; ++level) {
-    const geo::Window above = regions[level - 1].encoder_in;
-    skips.push_back(part(x, above, regions[level - 1].decoder_in));
-    x = run(part(x, above, one_level_up(regions[level].encoder_in)), m_encoder[level]);
+  torch::Tensor x = part(input, whole, regions[0].encoder_in);
+  for (std::size_t level = 0; level <= deepest; ++level) {
+    const geo::Window& out = regions[level].encoder_out;
+    x = run(x, m_encoder[level], regions[level].encoder_in, out);
+    if (level == deepest) break;
+    skips.push_back(part(x, out, regions[level].decoder_in));
+    x = part(x, out, one_level_up(regions[level + 1].encoder_in));
   }
-  x = part(x, regions[deepest].encoder_in, regions[deepest].encoder_out);
   for (std::size_t level = deepest; level-- > 0;) {
     const Block& block = m_decoder[deepest - 1 - level];
-    x = run(torch::cat({skips.back(), torch::pixel_shuffle(block.up(x), 2)}, 1), block);
-    x = part(x, regions[level].decoder_in, regions[level].decoder_out);
+    const geo::Window& given = regions[level].decoder_in;
+    x = joined(skips.back(), block.up(x), regions[level].decoder_from_below, given);
     skips.pop_back();
+    x = run(x, block, given, regions[level].decoder_out);
   }
   const torch::Tensor answer = m_head(x);
   if (m_kind == HeadKind::kClasses) return answer;
@@ -156,7 +236,10 @@ torch::Tensor FoldedUNet::forward(const torch::Tensor& input, const geo::Window&
 
 torch::Tensor FoldedUNet::deepest(const torch::Tensor& input) const {
   torch::Tensor x = input;
-  for (const Block& block : m_encoder) x = run(x, block);
+  for (std::size_t level = 0; level < m_encoder.size(); ++level) {
+    const geo::Window whole{0, 0, input.size(3) >> level, input.size(2) >> level};
+    x = run(x, m_encoder[level], whole, whole);
+  }
   return x;
 }
 

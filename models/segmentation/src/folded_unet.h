@@ -42,6 +42,8 @@ class FoldedUNet {
     std::int64_t stride = 1;
     std::int64_t padding = 0;
     [[nodiscard]] torch::Tensor operator()(const torch::Tensor& x) const;
+    /// With `zeros` pixels of 0 around instead of `padding`.
+    [[nodiscard]] torch::Tensor operator()(const torch::Tensor& x, std::int64_t zeros) const;
     void convert(torch::Dtype type);
     void scale(const torch::Tensor& factors);
   };
@@ -56,7 +58,7 @@ class FoldedUNet {
   struct Block {
     Place place = Place::kFirst;
     bool has_first_activation = false;  ///< of residual blocks
-    Conv up;
+    Conv up;  ///< its channels pixel after pixel
     Activation activation1;  ///< before the first convolution of a residual block, after it in a U-Net
     Conv conv1;
     Activation activation2;
@@ -70,7 +72,12 @@ class FoldedUNet {
   static Activation after(const torch::nn::AnyModule& norm);
   static Activation before(const torch::nn::AnyModule& norm);
   static Block block_of(const torch::nn::Module& module);
-  static torch::Tensor run(const torch::Tensor& x, const Block& block);
+  static Conv pixel_after_pixel(const torch::nn::Conv2d& conv);
+  static torch::Tensor run_residual(const torch::Tensor& input, const Block& block);
+  /// @param given, wanted  windows of the block's own level: what the input covers (for a block that goes down
+  /// after pooling), and what the answer is to cover
+  static torch::Tensor run(const torch::Tensor& input, const Block& block, const geo::Window& given,
+                           const geo::Window& wanted);
   [[nodiscard]] bool looks_at_the_whole_input() const;
 
   std::vector<Block> m_encoder;

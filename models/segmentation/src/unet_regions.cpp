@@ -9,8 +9,6 @@ namespace {
 
 using geo::Window;
 
-constexpr std::int64_t kBlockReachPx = 2;  ///< of two 3 x 3 convolutions
-
 Window from_ends(std::int64_t col, std::int64_t row, std::int64_t end_col, std::int64_t end_row) {
   return {col, row, end_col - col, end_row - row};
 }
@@ -48,8 +46,9 @@ std::vector<LevelRegions> unet_regions(std::int64_t levels, std::int64_t width, 
   Window needed = wanted;
   for (std::size_t level = 0; level < deepest; ++level) {
     regions[level].decoder_out = needed;
-    regions[level].decoder_in = even(seen_by_block(needed, level_window(level)));
-    needed = one_level_down(regions[level].decoder_in);
+    regions[level].decoder_in = seen_by_block(needed, level_window(level));
+    regions[level].decoder_from_below = even(regions[level].decoder_in);
+    needed = one_level_down(regions[level].decoder_from_below);
   }
   for (std::size_t level = deepest;; --level) {
     if (level < deepest)

@@ -14,9 +14,12 @@ namespace furrow::segmentation {
 struct LevelRegions {
   geo::Window encoder_in;
   geo::Window encoder_out;
-  geo::Window decoder_in;  ///< empty at the deepest level
+  geo::Window decoder_from_below;  ///< what the level below gives: `decoder_in` to the next even pixels
+  geo::Window decoder_in;          ///< empty at the deepest level, as the other two
   geo::Window decoder_out;
 };
+
+constexpr std::int64_t kBlockReachPx = 2;  ///< of the two 3 x 3 convolutions of a block
 
 /// The pixels of the level above that a window stands for: twice its numbers.
 [[nodiscard]] geo::Window one_level_up(const geo::Window& window);
