@@ -49,6 +49,8 @@ class Predict final : public Step {
          {"Where turned images are scored otherwise, the model does not know",
           "furrow predict sample_data/scene.tif --model out/model --turns --out out/scores.tif "
           "--mutual-information out/doubt.tif"},
+         {"A model of two dates",
+          "furrow predict may.tif --second-date july.tif --model model --out scores.tif"},
          {"Larger tiles, into a folder",
           "furrow predict sample_data/scene.tif --model out/model --tile-px 512 --out out/scores"}}};
   }
@@ -78,6 +80,11 @@ class Predict final : public Step {
     t.add("bands", &m_bands)
         .range(1, 65535)
         .help("Bands of the images, counted from 1, in the model's order; default: all as they stand");
+    t.add("second-date", &m_second_date)
+        .input("raster")
+        .help(
+            "Images of a second date of the same places, as many as images and in their order: their bands "
+            "follow those of the images, resampled where their pixels lie elsewhere");
     t.add("entropy", &m_entropy)
         .output("raster or folder")
         .may_exist()
@@ -186,7 +193,8 @@ class Predict final : public Step {
   }
 
   void run(StepContext& context) override {
-    const std::vector<geo::RasterInput> images = list_images();
+    const std::vector<geo::RasterInput> images = list_images(m_images);
+    const std::vector<geo::RasterInput> second = second_date(images);
     const auto outputs = output_names(images, m_out, "--out");
     const auto quality = quality_outputs(images);
     for (const std::string& model : m_models) m_networks.emplace_back(model);
@@ -201,6 +209,7 @@ class Predict final : public Step {
     Totals totals{ShiftRecord(m_options.shift_quantile)};
     for (std::size_t i = 0; i < images.size(); ++i) {
       m_options.quality = quality[i];
+      if (!second.empty()) m_options.other_dates = {second[i].path};
       try {
         totals.add(images[i].path, segmentation::predict_scene(images[i].path, outputs[i], spec, passes,
                                                                m_options, context.exec()));
@@ -280,12 +289,22 @@ class Predict final : public Step {
     if (!m_image_crs.empty()) m_options.image_crs = geo::Crs::from_user_input(m_image_crs);
   }
 
-  [[nodiscard]] std::vector<geo::RasterInput> list_images() const {
+  [[nodiscard]] std::vector<geo::RasterInput> list_images(const std::vector<std::string>& images) const {
     geo::RasterListOptions listing;
     listing.asset = m_asset;
     listing.path_column = m_path_column;
     listing.unique_names = false;  // output_names says it in terms of the outputs
-    return geo::list_rasters(m_images, listing);
+    return geo::list_rasters(images, listing);
+  }
+
+  /// The second date of each image; empty without.
+  [[nodiscard]] std::vector<geo::RasterInput> second_date(const std::vector<geo::RasterInput>& images) const {
+    if (m_second_date.empty()) return {};
+    std::vector<geo::RasterInput> second = list_images(m_second_date);
+    if (second.size() == images.size()) return second;
+    throw geo::UsageError(geo::concat("--second-date gives ", second.size(), " images for ", images.size(),
+                                      images.size() == 1 ? " image" : " images",
+                                      "; each needs one, in the same order"));
   }
 
   [[nodiscard]] segmentation::ModelSpec common_spec() const {
@@ -379,6 +398,7 @@ class Predict final : public Step {
   }
 
   std::vector<std::string> m_images;
+  std::vector<std::string> m_second_date;
   std::vector<std::string> m_models;
   std::vector<segmentation::TrainedNetwork> m_networks;
   std::string m_asset;

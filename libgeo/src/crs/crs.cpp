@@ -207,6 +207,23 @@ MultiPolygon CoordinateTransform::apply(MultiPolygon shape) const {
   return shape;
 }
 
+Box CoordinateTransform::apply(const Box& box) const {
+  constexpr int kPointsASide = 20;
+  if (is_identity()) return box;
+  Box around;
+  const auto take = [&](double x, double y) { around.expand(apply(Point{x, y})); };
+  for (int i = 0; i <= kPointsASide; ++i) {
+    const double share = static_cast<double>(i) / kPointsASide;
+    const double x = box.min_x + share * box.width();
+    const double y = box.min_y + share * box.height();
+    take(x, box.min_y);
+    take(x, box.max_y);
+    take(box.min_x, y);
+    take(box.max_x, y);
+  }
+  return around;
+}
+
 struct GeodesicMeasure::Impl {
   geod_geodesic geodesic{};
   std::unique_ptr<CoordinateTransform> to_degrees;  ///< null = already degrees

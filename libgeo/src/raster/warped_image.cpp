@@ -3,28 +3,17 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <memory>
 #include <vector>
 
 #include <cpl_vsi.h>
-#include <gdal_utils.h>
 
 #include <furrow/geo/core/error.h>
 #include <furrow/geo/core/text.h>
 
-#include "gdal_support.h"
+#include "gdal_warp.h"
 
 namespace furrow::geo {
 namespace {
-
-struct CloseDataset {
-  void operator()(void* dataset) const { GDALClose(dataset); }
-};
-using Dataset = std::unique_ptr<void, CloseDataset>;
-
-struct FreeOptions {
-  void operator()(GDALWarpAppOptions* options) const { GDALWarpAppOptionsFree(options); }
-};
 
 std::string path_in_memory() {
   static std::atomic<int> count = 0;
@@ -49,23 +38,8 @@ std::vector<std::string> warp_arguments(const RasterReader& image, double pixel_
   const Point size = image.grid().pixel_size_m();
   const std::string pixel = shortest(pixel_size_m / crs.metres_per_unit());
   const bool shrinks = pixel_size_m >= 1.5 * std::sqrt(size.x * size.y);
-  std::vector<std::string> words{"-of",
-                                 "VRT",
-                                 "-s_srs",
-                                 image.grid().crs.wkt(),
-                                 "-t_srs",
-                                 crs.wkt(),
-                                 "-tr",
-                                 pixel,
-                                 pixel,
-                                 "-et",
-                                 "0",
-                                 "-ovr",
-                                 "NONE",
-                                 "-r",
-                                 shrinks ? "average" : "bilinear",
-                                 "-wo",
-                                 "UNIFIED_SRC_NODATA=NO"};
+  std::vector<std::string> words{
+      "-t_srs", crs.wkt(), "-tr", pixel, pixel, "-r", shrinks ? "average" : "bilinear"};
   if (!has_nodata_in_all_bands(image)) words.push_back("-dstalpha");
   return words;
 }
@@ -75,20 +49,7 @@ std::vector<std::string> warp_arguments(const RasterReader& image, double pixel_
 WarpedImage::WarpedImage(const RasterReader& image, double pixel_size_m) : m_path(path_in_memory()) {
   if (!(pixel_size_m > 0.0) || !std::isfinite(pixel_size_m))
     throw InvalidArgument(concat("the pixel size must be above 0, got ", pixel_size_m));
-  const GdalErrorScope errors;
-  const RemoteAccess remote(image.path());
-  const Dataset source(GDALOpen(image.path().c_str(), GA_ReadOnly));
-  std::vector<std::string> words = warp_arguments(image, pixel_size_m);
-  std::vector<char*> list;
-  for (std::string& word : words) list.push_back(word.data());
-  list.push_back(nullptr);
-  const std::unique_ptr<GDALWarpAppOptions, FreeOptions> options(GDALWarpAppOptionsNew(list.data(), nullptr));
-  GDALDatasetH from = source.get();
-  const Dataset warped(source && options ? GDALWarp(m_path.c_str(), nullptr, 1, &from, options.get(), nullptr)
-                                         : nullptr);
-  if (warped) return;
-  throw IoError(concat("cannot resample image ", quoted(image.path()), " to pixels of ",
-                       fixed(pixel_size_m, 2), " m", errors.suffix()));
+  warp_to_vrt(image, m_path, warp_arguments(image, pixel_size_m));
 }
 
 WarpedImage::~WarpedImage() {

@@ -68,7 +68,7 @@ void* BlockCache::fresh_after_all(std::size_t bytes) {
 
 void* BlockCache::find_kept(std::size_t bytes) {
   const auto found = m_by_size.lower_bound(bytes);
-  if (found == m_by_size.end() || found->first - bytes > found->first / 5) return nullptr;
+  if (found == m_by_size.end() || found->first - bytes > found->first / 2) return nullptr;
   const Kept kept = *found->second;
   m_order.erase(found->second);
   m_by_size.erase(found);

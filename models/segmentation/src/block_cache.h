@@ -13,7 +13,7 @@ namespace furrow::segmentation {
 /// system clears and maps one by one, a third of the time of a training step.
 ///
 /// Only blocks of kLeastKept bytes or more are kept, and only between start_keeping() and stop_keeping(). A
-/// kept block serves requests down to four fifths of its size. What is in use and what is kept together stay
+/// kept block serves requests down to half its size. What is in use and what is kept together stay
 /// within half as much again as the most that was in use at once: beyond, what was given back first is freed.
 /// Safe from any thread.
 class BlockCache {

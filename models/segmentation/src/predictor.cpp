@@ -17,6 +17,7 @@
 #include <furrow/geo/core/text.h>
 #include <furrow/geo/raster/normalise.h>
 #include <furrow/geo/raster/reader.h>
+#include <furrow/geo/raster/stacked_image.h>
 #include <furrow/geo/raster/warped_image.h>
 
 #include "prediction/outputs.h"
@@ -69,6 +70,10 @@ RunFacts facts_of(const std::string& image, const PredictionPlan& plan, const Mo
                   const PredictOptions& options) {
   RunFacts facts = settings_of(plan, spec, options);
   std::ranges::move(file_facts(image), std::back_inserter(facts));
+  for (const std::string& other : options.other_dates) {
+    facts.emplace_back("other date", other);
+    std::ranges::move(file_facts(other), std::back_inserter(facts));
+  }
   return facts;
 }
 
@@ -257,6 +262,7 @@ PredictReport predict_from(const geo::RasterReader& reader, const std::string& i
                            std::span<const PartScoreFunction> passes, const PredictOptions& options,
                            geo::ExecContext& exec) {
   check_outputs(image, output, options.quality);
+  for (const std::string& other : options.other_dates) check_outputs(other, output, options.quality);
   const AreaOnGrid area = place_area(options.area, reader.grid());
   if (area.window.empty()) {
     PredictReport report;
@@ -295,16 +301,11 @@ PredictReport predict_from(const geo::RasterReader& reader, const std::string& i
   return report;
 }
 
-}  // namespace
-
-PredictReport predict_scene(const std::string& image, const std::string& output, const ModelSpec& spec,
-                            std::span<const PartScoreFunction> passes, const PredictOptions& options,
-                            geo::ExecContext& exec) {
-  check_passes(passes, options);
-  geo::RasterReadOptions read_options;
-  read_options.override_crs = options.image_crs;
-  read_options.crs_switch = options.crs_switch;
-  const geo::RasterReader reader(image, read_options);
+/// At the model's pixel size, where the image's is too different.
+PredictReport predict_at_any_size(const geo::RasterReader& reader, const std::string& image,
+                                  const std::string& output, const ModelSpec& spec,
+                                  std::span<const PartScoreFunction> passes, const PredictOptions& options,
+                                  geo::ExecContext& exec) {
   const int bands = chosen_bands(reader, options);
   if (!wants_resampling(reader, spec, options.resample)) {
     check_image(spec, image, bands, mean_pixel_size_m(reader.grid()));
@@ -322,6 +323,26 @@ PredictReport predict_scene(const std::string& image, const std::string& output,
       predict_from(geo::RasterReader(warped.path()), image, output, spec, passes, with_bands, exec);
   report.was_resampled = true;
   return report;
+}
+
+}  // namespace
+
+PredictReport predict_scene(const std::string& image, const std::string& output, const ModelSpec& spec,
+                            std::span<const PartScoreFunction> passes, const PredictOptions& options,
+                            geo::ExecContext& exec) {
+  check_passes(passes, options);
+  geo::RasterReadOptions read_options;
+  read_options.override_crs = options.image_crs;
+  read_options.crs_switch = options.crs_switch;
+  const geo::RasterReader reader(image, read_options);
+  if (options.other_dates.empty())
+    return predict_at_any_size(reader, image, output, spec, passes, options, exec);
+  const geo::StackedImage stack(reader, options.other_dates, read_options);
+  for (const std::string& other : stack.resampled()) {
+    geo::log_warning(geo::concat("image ", geo::quoted(other), " lies on another grid than image ",
+                                 geo::quoted(image), ": it is resampled to that"));
+  }
+  return predict_at_any_size(geo::RasterReader(stack.path()), image, output, spec, passes, options, exec);
 }
 
 }  // namespace furrow::segmentation

@@ -54,12 +54,12 @@ TEST_F(BlockCacheTest, ABlockIsUsedAgainForARequestOfAboutItsSize) {
   void* first = cache.take(10 * kMiB);
   cache.give_back(first);
   EXPECT_EQ(cache.kept_bytes(), 10 * kMiB);
-  void* again = cache.take(8 * kMiB);
+  void* again = cache.take(5 * kMiB);
   EXPECT_EQ(again, first);
   EXPECT_EQ(cache.kept_bytes(), 0U);
   cache.give_back(again);
-  void* less = cache.take(8 * kMiB - 1);
-  EXPECT_NE(less, first) << "less than four fifths";
+  void* less = cache.take(5 * kMiB - 1);
+  EXPECT_NE(less, first) << "less than half";
   void* more = cache.take(10 * kMiB + 1);
   EXPECT_NE(more, first);
   cache.give_back(less);
@@ -139,7 +139,7 @@ TEST_F(BlockCacheTest, KeepsAtMostHalfAsMuchAgainAsWasInUseAtOnce) {
 
 TEST_F(BlockCacheTest, OutOfMemoryFreesWhatIsKeptAndTriesAgain) {
   cache.start_keeping();
-  void* in_use = cache.take(8 * kMiB);
+  void* in_use = cache.take(5 * kMiB);
   cache.give_back(cache.take(4 * kMiB));
   s_refused_from = 2 * kMiB;
   s_refusals = 1;

@@ -594,6 +594,25 @@ TEST(PredictScene, ChosenBandsComeInTheModelsOrder) {
   EXPECT_FALSE(std::filesystem::exists(folder / "c.tif"));
 }
 
+TEST(PredictScene, TheBandsOfASecondDateFollow) {
+  const TemporaryFolder folder;
+  const Scene scene = make_scene(60, 40, true);
+  write_scene(folder / "scene.tif", scene, test::utm_grid(60, 40));
+  for (int b = 0; b < 2; ++b) {
+    Scene date{Raster<float>(60, 40)};
+    std::ranges::copy(scene.pixels.band(b), date.pixels.band(0).begin());
+    write_scene(folder / (b == 0 ? "may.tif" : "july.tif"), date, test::utm_grid(60, 40));
+  }
+  PredictOptions options;
+  predict(folder / "scene.tif", folder / "a.tif", local_spec(), local_filter, options, 2);
+  options.other_dates = {(folder / "july.tif").string()};
+  predict(folder / "may.tif", folder / "b.tif", local_spec(), local_filter, options, 2);
+  EXPECT_EQ(test::bytes_of(folder / "a.tif"), test::bytes_of(folder / "b.tif"));
+  // Neither the other date nor the image may be the output.
+  EXPECT_THROW(predict(folder / "may.tif", folder / "july.tif", local_spec(), local_filter, options, 2),
+               geo::IoError);
+}
+
 /// Every pixel gets the mean of the whole window: tiles disagree as much as they can.
 void window_mean(std::span<const float> input, std::int64_t, std::int64_t bands, std::int64_t height,
                  std::int64_t width, std::span<float> output) {

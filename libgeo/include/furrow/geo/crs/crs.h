@@ -68,6 +68,8 @@ class CoordinateTransform {
   void try_apply(std::span<Point> points, std::span<int> done) const;
   [[nodiscard]] Point apply(Point point) const;
   [[nodiscard]] MultiPolygon apply(MultiPolygon shape) const;
+  /// The box around what becomes of a box, whose sides may bend: of 20 pieces a side.
+  [[nodiscard]] Box apply(const Box& box) const;
 
  private:
   struct Impl;

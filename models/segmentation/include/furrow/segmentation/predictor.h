@@ -84,8 +84,11 @@ struct PredictOptions {
   /// Scenes below 4 million pixels are not worth the comparison. Empty = none.
   std::vector<PartScoreFunction> quicker;
   Resample resample = Resample::kNever;
-  SceneArea area;          ///< the part to score; output covers its window. Default: the whole image
-  std::vector<int> bands;  ///< 0-based bands of the image in the model's order; empty = all as they stand
+  SceneArea area;  ///< the part to score; output covers its window. Default: the whole image
+  /// Images of other dates of the same place; their bands follow those of the image (StackedImage).
+  std::vector<std::string> other_dates;
+  std::vector<int> bands;  ///< 0-based bands of the image (and the other dates) in the model's order; empty =
+                           ///< all as they stand
   geo::Crs image_crs;      ///< whatever the image says; empty = believe the image
   std::string crs_switch = "--image-crs";  ///< the command's option behind it, named in messages
 };
