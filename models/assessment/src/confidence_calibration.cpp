@@ -104,6 +104,16 @@ std::vector<BinSum> joined_bins(const BlockCounts& counts) {
   return bins;
 }
 
+/// Mean over the fields of |predicted - observed| of their bin.
+double calibration_error(const BlockCounts& counts, std::span<const BinSum> bins) {
+  double sum = 0.0;
+  for (const BinSum& bin : bins) {
+    const BinSum here(counts, bin.first, bin.end);
+    sum += std::abs(static_cast<double>(here.matched) - here.predicted);
+  }
+  return sum / static_cast<double>(counts.scored);
+}
+
 /// Wilson's 95 % score interval of a share.
 Interval wilson(double share, double n) {
   constexpr double kZ = 1.959963984540054;
@@ -157,8 +167,9 @@ Reliability reliability_of(std::span<const KnownField> fields, std::span<const d
   const std::vector<BlockCounts> blocks = counts_of(fields, predicted);
   BlockCounts sum;
   for (const BlockCounts& block : blocks) sum += block;
-  std::vector<std::function<double(const BlockCounts&)>> figures{&BlockCounts::brier, &BlockCounts::ece};
   const std::vector<BinSum> bins = joined_bins(sum);
+  std::vector<std::function<double(const BlockCounts&)>> figures{
+      &BlockCounts::brier, [&](const BlockCounts& counts) { return calibration_error(counts, bins); }};
   for (const BinSum& bin : bins) {
     figures.emplace_back([first = bin.first, end = bin.end](const BlockCounts& counts) {
       return BinSum(counts, first, end).observed();
@@ -173,7 +184,7 @@ Reliability reliability_of(std::span<const KnownField> fields, std::span<const d
   result.brier = sum.brier();
   result.brier_range = ranges[0];
   result.base_brier = share * (1.0 - share);
-  result.ece = sum.ece();
+  result.ece = calibration_error(sum, bins);
   result.ece_range = ranges[1];
   for (std::size_t b = 0; b < bins.size(); ++b)
     result.bins.push_back(reliability_bin(bins[b], ranges[2 + b]));

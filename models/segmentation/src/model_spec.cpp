@@ -386,17 +386,16 @@ void write_model_spec(const ModelSpec& spec, const std::filesystem::path& folder
 }
 
 void store_delineation(const ModelSpec& spec, const std::filesystem::path& folder) {
-  (void)read_model_spec(folder);
+  const ModelSpec before = read_model_spec(folder);
   const std::filesystem::path path = folder / kFileName;
   if (const std::string problem = spec_problem(spec); !problem.empty()) {
     throw ModelError(concat("cannot write ", geo::quoted(path.string()), ": ", problem));
   }
   auto root = nlohmann::ordered_json::parse(geo::read_text_file(path));
   auto& block = root["delineation"];
-  const auto before = block;
   const json values = delineation_json(spec);
   for (const auto& [key, value] : values.items()) block[key] = value.get<double>();
-  if (block != before && root.erase(kConfidence) > 0) {
+  if (values != delineation_json(before) && root.erase(kConfidence) > 0) {
     geo::log_warning(concat("the calibration of confidence in ", geo::quoted(path.string()),
                             " was made for other thresholds and is taken out; make it anew with furrow "
                             "quality --calibration-model"));
