@@ -118,9 +118,10 @@ class Quality : public Step {
           "furrow quality fields.gpkg --scores scores.tif --risk risk.tif --out map.gpkg"},
          {"Vegetation index per field",
           "furrow quality fields.gpkg --raster ndvi.tif --raster-names ndvi --out map.gpkg"},
-         {"Learn what confidence is worth where fields are known, then use it elsewhere",
+         {"Learn what confidence is worth where fields are known",
           "furrow quality known.gpkg --scores known.tif --reference parcels.gpkg --calibration-out "
-          "calibration.json --out known_map.gpkg\n"
+          "calibration.json --out known_map.gpkg"},
+         {"Use it elsewhere",
           "furrow quality fields.gpkg --scores scores.tif --calibration calibration.json --out map.gpkg"}}};
   }
 

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <optional>
 #include <string>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -27,9 +26,7 @@ class ZonalStatistics : public ::testing::Test {
   std::string write(const std::string& name, const geo::Grid& grid, const geo::Raster<T>& values,
                     std::optional<double> nodata = std::nullopt) {
     geo::RasterSpec spec;
-    spec.type = std::is_same_v<T, double>  ? geo::PixelType::kFloat64
-                : std::is_same_v<T, float> ? geo::PixelType::kFloat32
-                                           : geo::PixelType::kUint8;
+    spec.type = geo::pixel_type_of<T>();
     spec.bands = values.bands();
     spec.nodata = nodata;
     spec.cog = false;
