@@ -218,7 +218,7 @@ const std::vector<Line>& lines() {
        "quality",
        "../data/truth.gpkg --scores three.tif --scale 0.0001 --reference ../data/truth.gpkg --bootstrap 100 "
        "--raster ../data/scene.tif --calibration-out {out}/calibration.json --reliability-out "
-       "{out}/reliability.csv --out {out}/fields.gpkg",
+       "{out}/reliability.csv --reliability-plot {out}/reliability.svg --out {out}/fields.gpkg",
        {},
        {},
        {1, 4},

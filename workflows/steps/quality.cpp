@@ -87,18 +87,6 @@ Json reliability_json(const std::optional<assessment::Reliability>& r) {
           {"bins", std::move(bins)}};
 }
 
-std::string reliability_rows(const char* of, const std::optional<assessment::Reliability>& r) {
-  std::string text;
-  if (!r) return text;
-  const auto cell = [](double value) { return std::isnan(value) ? std::string() : geo::concat(value); };
-  for (const assessment::ReliabilityBin& bin : r->bins) {
-    text +=
-        geo::concat(of, ",", bin.low, ",", bin.high, ",", bin.fields, ",", bin.predicted, ",", bin.observed,
-                    ",", cell(bin.observed_range.low), ",", cell(bin.observed_range.high), "\n");
-  }
-  return text;
-}
-
 class Quality : public Step {
  public:
   StepInfo info() const override {
@@ -158,6 +146,7 @@ class Quality : public Step {
     needs(!m_calibration_out.empty(), !m_reference.empty(), "calibration-out", "reference");
     needs(!m_calibration_model.empty(), !m_reference.empty(), "calibration-model", "reference");
     needs(!m_reliability_out.empty(), !m_reference.empty(), "reliability-out", "reference");
+    needs(!m_reliability_plot.empty(), !m_reference.empty(), "reliability-plot", "reference");
     if (!m_raster_names.empty() && m_raster_names.size() != m_rasters.size()) {
       throw geo::UsageError(geo::concat("--raster-names has ", m_raster_names.size(), " names for ",
                                         m_rasters.size(), " rasters; give one for each"));
@@ -242,6 +231,10 @@ class Quality : public Step {
         .output("file")
         .group(group)
         .help("CSV file with predicted and observed shares of matches");
+    t.add("reliability-plot", &m_reliability_plot)
+        .output("file")
+        .group(group)
+        .help("The same as a picture (SVG)");
     t.add("block-px", &m_block_px)
         .range(1, 100000)
         .unit("px")
@@ -352,8 +345,7 @@ class Quality : public Step {
     const std::string text = assessment::to_json(*outcome.calibration, reliability);
     if (!m_calibration_out.empty()) geo::write_text_file(m_calibration_out, text, context.overwrite());
     if (!m_calibration_model.empty()) segmentation::store_confidence(text, m_calibration_model);
-    if (!m_reliability_out.empty())
-      geo::write_text_file(m_reliability_out, reliability_csv(outcome), context.overwrite());
+    write_reliability(outcome, context.overwrite());
     if (reliability != nullptr) {
       context.record("known_fields", reliability->fields);
       context.record("brier", reliability->brier);
@@ -366,9 +358,14 @@ class Quality : public Step {
     context.out() << summary.dump(2) << "\n";
   }
 
-  [[nodiscard]] static std::string reliability_csv(const Outcome& outcome) {
-    return "confidence,low,high,fields,predicted,observed,observed_low,observed_high\n" +
-           reliability_rows("calibrated", outcome.reliability) + reliability_rows("raw", outcome.raw);
+  void write_reliability(const Outcome& outcome, bool overwrite) const {
+    std::vector<assessment::NamedReliability> all;
+    if (outcome.reliability) all.push_back({"calibrated", *outcome.reliability});
+    if (outcome.raw) all.push_back({"raw", *outcome.raw});
+    if (!m_reliability_out.empty())
+      geo::write_text_file(m_reliability_out, assessment::reliability_csv(all), overwrite);
+    if (!m_reliability_plot.empty())
+      geo::write_text_file(m_reliability_plot, assessment::reliability_svg(all), overwrite);
   }
 
   [[nodiscard]] geo::Layer read_layer_like_sites(const std::string& layer) const {
@@ -407,6 +404,7 @@ class Quality : public Step {
   std::string m_calibration_out;
   std::string m_calibration_model;
   std::string m_reliability_out;
+  std::string m_reliability_plot;
   std::int64_t m_block_px = 64;
   std::int64_t m_draws = 1000;
   std::int64_t m_seed = 1;

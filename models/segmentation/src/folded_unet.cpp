@@ -54,8 +54,8 @@ struct HalfRows {
   std::int64_t count;
 };
 
-/// Twice the size: channel (2 i + j) * channels + c of `up` goes to channel c of pixels (2 row + i, 2 col + j)
-/// of the window `given`; of them the window `wanted` goes to `target`.
+/// Twice the size: channel (2 i + j) * channels + c of `up` goes to channel c of pixels (2 row + i, 2 col +
+/// j) of the window `given`; of them the window `wanted` goes to `target`.
 void shuffle_into(torch::Tensor target, const torch::Tensor& up, const geo::Window& given,
                   const geo::Window& wanted) {
   const std::int64_t channels = target.size(1);
@@ -118,8 +118,8 @@ FoldedUNet::Conv FoldedUNet::fold(const torch::nn::Conv2d& conv, const torch::nn
   return folded;
 }
 
-/// Pixel shuffle takes channel 4 c + 2 i + j to pixel (i, j); with the channels of each of the four pixels side
-/// by side they are copied in one piece.
+/// Pixel shuffle takes channel 4 c + 2 i + j to pixel (i, j); with the channels of each of the four pixels
+/// side by side they are copied in one piece.
 FoldedUNet::Conv FoldedUNet::pixel_after_pixel(const torch::nn::Conv2d& conv) {
   Conv result = plain(conv);
   const auto sorted = [](const torch::Tensor& x) {

@@ -58,7 +58,7 @@ class FoldedUNet {
   struct Block {
     Place place = Place::kFirst;
     bool has_first_activation = false;  ///< of residual blocks
-    Conv up;  ///< its channels pixel after pixel
+    Conv up;                            ///< its channels pixel after pixel
     Activation activation1;  ///< before the first convolution of a residual block, after it in a U-Net
     Conv conv1;
     Activation activation2;
@@ -74,8 +74,8 @@ class FoldedUNet {
   static Block block_of(const torch::nn::Module& module);
   static Conv pixel_after_pixel(const torch::nn::Conv2d& conv);
   static torch::Tensor run_residual(const torch::Tensor& input, const Block& block);
-  /// @param given, wanted  windows of the block's own level: what the input covers (for a block that goes down
-  /// after pooling), and what the answer is to cover
+  /// @param given, wanted  windows of the block's own level: what the input covers (for a block that goes
+  /// down after pooling), and what the answer is to cover
   static torch::Tensor run(const torch::Tensor& input, const Block& block, const geo::Window& given,
                            const geo::Window& wanted);
   [[nodiscard]] bool looks_at_the_whole_input() const;
