@@ -75,10 +75,10 @@ std::string reliability_svg(std::span<const NamedReliability> all) {
     text += points(r, colour);
     text += geo::concat("<circle cx='", x_of(0.0), "' cy='", geo::fixed(y - 4.0, 1), "' r='5' fill='", colour,
                         "'/>\n");
-    text += label(geo::fixed(kLeft + 12.0, 1), geo::fixed(y, 1), "start",
-                  geo::concat(all[i].of, ": ", r.fields, " fields, Brier ", geo::fixed(r.brier, 3),
-                              " (one probability for all: ", geo::fixed(r.base_brier, 3),
-                              "), calibration error ", geo::fixed(r.ece, 3)));
+    text +=
+        label(geo::fixed(kLeft + 12.0, 1), geo::fixed(y, 1), "start",
+              geo::concat(all[i].of, ": ", r.fields, " fields, Brier ", geo::fixed(r.brier, 3),
+                          " (one for all: ", geo::fixed(r.base_brier, 3), "), ECE ", geo::fixed(r.ece, 3)));
   }
   return text + "</svg>\n";
 }

@@ -23,6 +23,8 @@
 namespace furrow::assessment {
 namespace {
 
+// A table of a GeoPackage has 2000 columns at most; some are left to what the fields have already.
+constexpr std::size_t kMostAttributes = 1500;
 // Values of one strip in memory: 8 MB.
 constexpr std::int64_t kStripValues = std::int64_t{1} << 20;
 
@@ -149,6 +151,18 @@ void add_raster(geo::Layer& layer, const ZonalRaster& raster, const geo::RasterR
 }
 
 /// @throws geo::InvalidArgument  as add_zonal_statistics
+void check_number(std::span<const ZonalRaster> rasters, std::span<const geo::RasterReader> readers) {
+  std::size_t attributes = 0;
+  for (std::size_t i = 0; i < rasters.size(); ++i) {
+    attributes += definitions_of(rasters[i], readers[i]).size();
+    if (attributes <= kMostAttributes) continue;
+    throw geo::InvalidArgument(geo::concat("the ", readers[i].bands(), " bands of ",
+                                           geo::quoted(rasters[i].path), " make more than ", kMostAttributes,
+                                           " attributes; choose bands with gdal_translate -b"));
+  }
+}
+
+/// @throws geo::InvalidArgument  as add_zonal_statistics
 void check_names(std::span<const ZonalRaster> rasters, std::span<const geo::RasterReader> readers) {
   std::set<std::string> taken;
   for (const geo::FieldDefinition& field : quality_attributes()) taken.insert(field.name);
@@ -177,6 +191,7 @@ void add_zonal_statistics(geo::Layer& layer, const ZonalOptions& options, geo::E
   reading.crs_switch = "--raster-crs";
   std::vector<geo::RasterReader> readers;
   for (const ZonalRaster& raster : options.rasters) readers.emplace_back(raster.path, reading);
+  check_number(options.rasters, readers);
   check_names(options.rasters, readers);
   for (std::size_t i = 0; i < readers.size(); ++i) add_raster(layer, options.rasters[i], readers[i], exec);
 }

@@ -177,6 +177,14 @@ TEST_F(ZonalStatistics, PolygonsInAnotherCrs) {
               1e-6);
 }
 
+TEST_F(ZonalStatistics, RefusesMoreAttributesThanATableHolds) {
+  const auto path = write("bands.tif", test::utm_grid(2, 2), geo::Raster<std::uint8_t>(2, 2, 301));
+  const geo::Layer layer =
+      test::layer_of({"POLYGON ((500000 5999980, 500020 5999980, 500020 6000000, 500000 "
+                      "5999980))"});
+  EXPECT_THAT(error(layer, {{"v", path}}), ::testing::HasSubstr("301 bands"));
+}
+
 TEST_F(ZonalStatistics, NamesAreCheckedAndForeignTextKept) {
   const auto path = write("v.tif", test::utm_grid(4, 2), columns());
   geo::Layer layer = test::layer_of(

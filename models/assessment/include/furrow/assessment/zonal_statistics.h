@@ -36,7 +36,7 @@ struct ZonalOptions {
 /// aside as <name>_1.
 /// @param layer  polygons in any CRS; their vertices are moved to each raster's CRS, edges are straight there
 /// @throws geo::InvalidArgument  a name that is no name, or given twice, or that makes an attribute of
-///                               add_field_quality
+///                               add_field_quality; bands for more than 1500 attributes
 /// @throws geo::IoError, geo::CrsError
 /// Reads the polygon's window of each raster by strips of rows: memory does not grow with a polygon's height.
 /// Parallel over polygons; the same for any number of threads.
