@@ -25,8 +25,9 @@ namespace {
 
 // A table of a GeoPackage has 2000 columns at most; some are left to what the fields have already.
 constexpr std::size_t kMostAttributes = 1500;
-// Values of one strip in memory: 8 MB.
-constexpr std::int64_t kStripValues = std::int64_t{1} << 20;
+// Values in memory at a time: 8 MB.
+constexpr std::int64_t kPieceValues = std::int64_t{1} << 20;
+constexpr std::int64_t kPieceSide = 1024;
 
 using FieldType = geo::FieldType;
 
@@ -69,24 +70,36 @@ class RasterSums {
     const geo::Window window = shape.empty() ? geo::Window{} : grid.window_of(geo::bounds(shape));
     const double pixel_area =
         std::abs(grid.transform.dx * grid.transform.dy - grid.transform.rx * grid.transform.ry);
-    if (!window.empty()) {
-      const std::int64_t rows = std::max<std::int64_t>(1, kStripValues / (window.width * m_reader.bands()));
-      for (std::int64_t row = 0; row < window.height; row += rows) {
-        add_strip(shape, {window.col, window.row + row, window.width, std::min(rows, window.height - row)},
-                  bands);
-      }
-    }
+    for (const geo::Window& piece : pieces(window)) add_piece(shape, piece, bands);
     return geo::area(shape) / pixel_area;
   }
 
  private:
-  void add_strip(const geo::MultiPolygon& shape, const geo::Window& strip,
+  /// The window in one piece where that is small, else cut along the file's blocks, so that none is read
+  /// twice.
+  [[nodiscard]] std::vector<geo::Window> pieces(const geo::Window& window) const {
+    if (window.empty()) return {};
+    if (window.pixels() * m_reader.bands() <= kPieceValues) return {window};
+    const std::int64_t block_width = m_reader.block_width();
+    const std::int64_t block_height = m_reader.block_height();
+    const std::int64_t width = block_width * std::max<std::int64_t>(1, kPieceSide / block_width);
+    const std::int64_t rows = kPieceValues / (std::min(width, window.width) * m_reader.bands());
+    const std::int64_t height = block_height * std::max<std::int64_t>(1, rows / block_height);
+    std::vector<geo::Window> list;
+    for (std::int64_t row = window.row / height * height; row < window.end_row(); row += height) {
+      for (std::int64_t col = window.col / width * width; col < window.end_col(); col += width)
+        list.push_back(geo::intersection({col, row, width, height}, window));
+    }
+    return list;
+  }
+
+  void add_piece(const geo::MultiPolygon& shape, const geo::Window& piece,
                  std::vector<CoverageSummary>& bands) const {
-    const auto runs = geo::covered_runs(shape, m_reader.grid().subgrid(strip));
+    const auto runs = geo::covered_runs(shape, m_reader.grid().subgrid(piece));
     if (runs.empty()) return;
-    const geo::Raster<double> values = m_reader.read<double>(strip);
+    const geo::Raster<double> values = m_reader.read<double>(piece);
     for (int b = 0; b < m_reader.bands(); ++b) {
-      const geo::Raster<std::uint8_t> valid = m_reader.read_valid(strip, std::array{b});
+      const geo::Raster<std::uint8_t> valid = m_reader.read_valid(piece, std::array{b});
       const geo::BandInfo& info = m_reader.band(b);
       CoverageSummary& sum = bands[static_cast<std::size_t>(b)];
       for_each_covered(runs, [&](std::int64_t col, std::int64_t row, double share) {

@@ -149,8 +149,8 @@ TEST_F(ZonalStatistics, EqualsIntersectionsOnOtherGridsAndThreads) {
   }
 }
 
-TEST_F(ZonalStatistics, ALargePolygonIsReadByStrips) {
-  // 3000 x 1200 pixels: three strips and more.
+TEST_F(ZonalStatistics, ALargePolygonIsReadInPieces) {
+  // 3000 x 1200 pixels: six pieces along blocks of 512.
   const geo::Grid grid = test::utm_grid(3000, 1200);
   geo::Raster<std::uint8_t> values(3000, 1200);
   double sum = 0.0;

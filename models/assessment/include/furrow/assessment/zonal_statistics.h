@@ -38,7 +38,8 @@ struct ZonalOptions {
 /// @throws geo::InvalidArgument  a name that is no name, or given twice, or that makes an attribute of
 ///                               add_field_quality; bands for more than 1500 attributes
 /// @throws geo::IoError, geo::CrsError
-/// Reads the polygon's window of each raster by strips of rows: memory does not grow with a polygon's height.
+/// Reads the polygon's window of each raster in pieces along the file's blocks, and only those that the
+/// polygon touches: memory does not grow with the polygon (8 MB, or one row of blocks).
 /// Parallel over polygons; the same for any number of threads.
 void add_zonal_statistics(geo::Layer& layer, const ZonalOptions& options, geo::ExecContext& exec);
 
