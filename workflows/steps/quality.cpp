@@ -165,8 +165,11 @@ class Quality : public Step {
     }
     if (!m_scores_crs.empty()) m_options.scores_crs = geo::Crs::from_user_input(m_scores_crs);
     if (!m_labellers.empty()) package.labellers = table_from_csv(m_labellers, "labellers");
-    const Outcome outcome = add_attributes(package.fields, calibration, context);
+    const assessment::ZonalOptions zonal = zonal_options();
+    const Outcome outcome = add_attributes(package.fields, calibration, zonal, context);
     package.run_info = {{"fields", m_fields}, {"scores", m_options.scores}, {"risk", m_options.risk}};
+    for (const assessment::ZonalRaster& raster : zonal.rasters)
+      package.run_info["raster_" + raster.name] = raster.path;
     if (outcome.calibration) {
       package.run_info["calibration"] = m_calibration.empty() ? m_reference : m_calibration;
       package.run_info["calibration_fields"] = geo::concat(outcome.calibration->fields);
@@ -270,14 +273,14 @@ class Quality : public Step {
 
   Outcome add_attributes(geo::Layer& fields,
                          const std::optional<assessment::ConfidenceCalibration>& calibration,
-                         StepContext& context) const {
+                         const assessment::ZonalOptions& zonal, StepContext& context) const {
     Outcome outcome{calibration, std::nullopt, std::nullopt};
     if (fields.features.empty() && m_reference.empty()) return outcome;
     const auto confidences = assessment::add_field_quality(fields, m_options, context.exec());
     if (!m_reference.empty()) compare(known_fields(fields, confidences), outcome);
     if (outcome.calibration)
       assessment::set_match_probabilities(fields, confidences, outcome.calibration->curve);
-    assessment::add_zonal_statistics(fields, zonal_options(), context.exec());
+    assessment::add_zonal_statistics(fields, zonal, context.exec());
     return outcome;
   }
 
