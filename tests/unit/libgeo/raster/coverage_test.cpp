@@ -50,7 +50,7 @@ void expect_as_geos(const MultiPolygon& shape, const Grid& grid) {
   const auto fast = shares(covered_runs(shape, grid), grid);
   const auto slow = shares_by_geos(shape, grid);
   for (std::size_t i = 0; i < fast.data().size(); ++i) {
-    ASSERT_NEAR(fast.data()[i], slow.data()[i], 1e-8)
+    ASSERT_NEAR(fast.data()[i], slow.data()[i], 1e-9)
         << "pixel " << i << " of " << grid.width << " columns, shape " << to_wkt(shape);
   }
 }
@@ -159,7 +159,7 @@ TEST(Coverage, AreaIsKeptOnALargeGridAndInItsWindows) {
         part.at(col - window.col, run.row - window.row) = run.share;
     }
   }
-  for (std::size_t i = 0; i < part.data().size(); ++i) ASSERT_NEAR(in_window.data()[i], part.data()[i], 1e-6);
+  for (std::size_t i = 0; i < part.data().size(); ++i) ASSERT_NEAR(in_window.data()[i], part.data()[i], 1e-9);
 }
 
 TEST(Coverage, OverlappingPartsCountOnce) {

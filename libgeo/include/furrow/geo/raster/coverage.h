@@ -31,7 +31,7 @@ struct CoveredRun {
 /// Pieces outside
 ///               the grid are fine. Where parts overlap, a pixel counts at most once (share 1 at most).
 /// @return ordered by row, then column; runs do not overlap and neighbours differ in share. Their shares add
-/// up to the area inside the grid, in pixels. Accuracy: 1e-9 of a pixel for coordinates up to 1e6 pixels;
+/// up to the area inside the grid, in pixels. Accuracy: 1e-9 of a pixel for coordinates up to 1e5 pixels;
 /// shares below 1e-10 are 0.
 /// @throws GeometryError    a vertex is not finite
 /// @throws InvalidArgument  the grid's transform has no inverse
