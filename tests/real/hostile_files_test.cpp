@@ -115,7 +115,9 @@ TEST(HostileFiles, RastersGetAnAnswerFromEveryCommand) {
             "{file} --output-crs EPSG:4326 --resolution 0.5 --mosaic --skip-empty --memory 2GB --threads 2 "
             "--out {out}"},
            {"rasterize", concat(fields, " --grid {file} --memory 2GB --threads 2 --out {out}.tif")},
-           {"quality", concat(fields, " --scores {file} --memory 2GB --threads 2 --out {out}.gpkg")}});
+           {"quality", concat(fields, " --scores {file} --memory 2GB --threads 2 --out {out}.gpkg")},
+           {"quality",
+            concat(fields, " --raster {file} --raster-names v --memory 2GB --threads 2 --out {out}.gpkg")}});
 }
 
 bool same_value(double a, double b) {

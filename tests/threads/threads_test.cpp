@@ -214,6 +214,15 @@ const std::vector<Line>& lines() {
        "../one/votes/sites.gpkg --labellers ../one/scores/labellers.csv --image-date 2021-06-15 --out "
        "{out}/fields.gpkg",
        {"delineated", "votes", "scores"}},
+      {"calibrated",
+       "quality",
+       "../data/truth.gpkg --scores three.tif --scale 0.0001 --reference ../data/truth.gpkg --bootstrap 100 "
+       "--raster ../data/scene.tif --calibration-out {out}/calibration.json --reliability-out "
+       "{out}/reliability.csv --reliability-plot {out}/reliability.svg --out {out}/fields.gpkg",
+       {},
+       {},
+       {1, 4},
+       "gdal_translate -q -b 1 -b 2 -b 3 ../data/scene.tif three.tif"},
       {"accuracy",
        "assess",
        "../one/delineated/fields.gpkg --reference ../data/truth.gpkg --grid ../data/fine.tif --out "

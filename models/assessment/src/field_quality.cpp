@@ -17,9 +17,14 @@
 #include <furrow/geo/core/log.h>
 #include <furrow/geo/core/random.h>
 #include <furrow/geo/core/text.h>
+#include <furrow/geo/raster/coverage.h>
 #include <furrow/geo/raster/rasterize.h>
 #include <furrow/geo/raster/reader.h>
 #include <furrow/geo/vector/box_index.h>
+
+#include "computed_fields.h"
+#include "coverage_summary.h"
+#include "quality_attributes.h"
 
 namespace furrow::assessment {
 namespace {
@@ -31,6 +36,12 @@ constexpr std::int64_t kMarginPx = 3;
 constexpr int kLeastEdgeSamples = 4;
 constexpr double kWeakBoundary = 0.3;
 constexpr double kLowScore = 0.6;
+// Positions in quality_attributes() of those that are set apart from the others.
+constexpr std::size_t kPixels = 11;
+constexpr std::size_t kImageDate = 14;
+constexpr std::size_t kConfidence = 15;
+constexpr std::size_t kMatchProbability = 16;
+constexpr std::size_t kFlag = 17;
 
 struct RasterQuality {
   double p_mean = kUndefined;
@@ -106,7 +117,8 @@ struct FieldWindow {
   geo::Raster<std::uint8_t> valid;
   geo::Raster<std::uint32_t> instances;  ///< position among `near` + 1
   std::uint32_t self = 0;
-  geo::MultiPolygon shape;  ///< in window pixels
+  geo::MultiPolygon shape;            ///< in window pixels
+  std::vector<geo::CoveredRun> runs;  ///< of the field, in window pixels
 };
 
 geo::MultiPolygon to_pixels(const geo::MultiPolygon& shape, const geo::Grid& grid) {
@@ -146,36 +158,17 @@ bool beside_nodata(const FieldWindow& f, std::int64_t col, std::int64_t row) {
   return false;
 }
 
-/// The field's own pixels as (col, row) of the window; the pixel of its centre when none has its centre
-/// inside.
-std::vector<std::pair<std::int64_t, std::int64_t>> own_pixels(const FieldWindow& f) {
-  std::vector<std::pair<std::int64_t, std::int64_t>> pixels;
-  for (std::int64_t row = 0; row < f.instances.height(); ++row) {
-    for (std::int64_t col = 0; col < f.instances.width(); ++col) {
-      if (f.instances.at(col, row) == f.self) pixels.emplace_back(col, row);
-    }
-  }
-  if (!pixels.empty()) return pixels;
-  const geo::Point centre = geo::centroid(f.shape);
-  const auto col = static_cast<std::int64_t>(std::floor(centre.x));
-  const auto row = static_cast<std::int64_t>(std::floor(centre.y));
-  if (col >= 0 && row >= 0 && col < f.instances.width() && row < f.instances.height())
-    pixels.emplace_back(col, row);
-  return pixels;
-}
-
 /// Mean over the field of a single-band raster on the same grid, where it is valid.
-double raster_mean(const geo::RasterReader& reader, const FieldWindow& f,
-                   const std::vector<std::pair<std::int64_t, std::int64_t>>& pixels) {
+double raster_mean(const geo::RasterReader& reader, const FieldWindow& f) {
   const auto values = reader.read<float>(f.window, std::array{0});
   const auto valid = reader.read_valid(f.window, std::array{0});
   const auto& band = reader.band(0);
-  Mean mean;
-  for (const auto& [col, row] : pixels) {
+  CoverageSummary sum;
+  for_each_covered(f.runs, [&](std::int64_t col, std::int64_t row, double share) {
     if (valid.at(col, row) != 0)
-      mean.add(static_cast<double>(values.at(col, row)) * band.scale + band.offset);
-  }
-  return mean.value();
+      sum.add(static_cast<double>(values.at(col, row)) * band.scale + band.offset, share);
+  });
+  return sum.mean();
 }
 
 /// Stored values without their scale would pass for certain scores.
@@ -191,30 +184,37 @@ void check_scores(const FieldWindow& f, std::int64_t col, std::int64_t row, cons
   }
 }
 
-void add_pixel_figures(const FieldWindow& f, const Sources& sources, RasterQuality& q) {
-  const auto pixels = own_pixels(f);
-  Mean p;
-  Mean entropy;
-  double least = 2.0;
-  const geo::Grid& grid = sources.scores.grid();
-  for (const auto& [col, row] : pixels) {
+/// Whether the field's own pixels lie at the raster's border or beside nodata. A field that covers no pixel
+/// to the half has those that it covers most.
+void look_for_cuts(const FieldWindow& f, const geo::Grid& grid, RasterQuality& q) {
+  double own = 0.0;
+  for (const geo::CoveredRun& run : f.runs) own = std::max(own, run.share);
+  own = std::min(own, kOwnShare);
+  for_each_covered(f.runs, [&](std::int64_t col, std::int64_t row, double share) {
+    if (share < own) return;
     const std::int64_t scene_col = f.window.col + col;
     const std::int64_t scene_row = f.window.row + row;
     q.touches_edge |=
         scene_col == 0 || scene_row == 0 || scene_col == grid.width - 1 || scene_row == grid.height - 1;
     q.cut_by_nodata |= beside_nodata(f, col, row);
-    if (f.valid.at(col, row) == 0) continue;
+  });
+}
+
+void add_pixel_figures(const FieldWindow& f, const Sources& sources, RasterQuality& q) {
+  look_for_cuts(f, sources.scores.grid(), q);
+  CoverageSummary p;
+  CoverageSummary entropy;
+  for_each_covered(f.runs, [&](std::int64_t col, std::int64_t row, double share) {
+    if (f.valid.at(col, row) == 0) return;
     check_scores(f, col, row, sources);
-    const double field = 1.0 - score_at(f, col, row, 0, sources.scale);
-    p.add(field);
-    least = std::min(least, field);
-    entropy.add(entropy_at(f, col, row, sources.scale));
-  }
-  q.n_pixels = p.count();
-  q.p_mean = p.value();
-  if (p.count() > 0) q.p_min = least;
-  q.entropy_mean = sources.entropy ? raster_mean(*sources.entropy, f, pixels) : entropy.value();
-  if (sources.risk) q.risk_mean = raster_mean(*sources.risk, f, pixels);
+    p.add(1.0 - score_at(f, col, row, 0, sources.scale), share);
+    entropy.add(entropy_at(f, col, row, sources.scale), share);
+  });
+  q.n_pixels = p.own_pixels();
+  q.p_mean = p.mean();
+  q.p_min = p.least();
+  q.entropy_mean = sources.entropy ? raster_mean(*sources.entropy, f) : entropy.mean();
+  if (sources.risk) q.risk_mean = raster_mean(*sources.risk, f);
   if (q.risk_mean < 0.0 || q.risk_mean > 1.0) {
     throw geo::InvalidArgument(geo::concat("risk raster ", geo::quoted(sources.risk->path()),
                                            " has a mean risk of ", q.risk_mean,
@@ -302,14 +302,18 @@ class FieldSet {
     f.self = static_cast<std::uint32_t>(near.size());
     f.instances = geo::rasterize_instances(near, sub);
     f.shape = to_pixels(m_shapes[i], sub);
+    f.runs = geo::covered_runs(m_shapes[i], sub);
     f.scores = sources.scores.read<float>(window);
     f.valid = sources.scores.read_valid(window);
     return f;
   }
 
+  /// Centre of gravity in the raster's CRS.
+  [[nodiscard]] geo::Point centre(std::size_t i) const { return geo::centroid(m_shapes[i]); }
+
  private:
   void check_memory(std::size_t i, const geo::Window& window, const geo::ExecContext& exec) const {
-    constexpr double kBytesPerPixel = 40.0;  // scores, masks, instances, the list of own pixels
+    constexpr double kBytesPerPixel = 40.0;  // scores, masks, instances
     const double needed =
         kBytesPerPixel * static_cast<double>(window.width) * static_cast<double>(window.height);
     if (needed <= static_cast<double>(exec.memory_bytes())) return;
@@ -356,8 +360,10 @@ RasterQuality quality_of(std::size_t i, const FieldSet& set, const Sources& sour
 geo::Value number(double value) {
   return std::isnan(value) ? geo::Value{} : geo::Value{value};
 }
-double rounded(double value, double unit) {
-  return std::round(value / unit) * unit;
+/// A share as a whole number of percent.
+geo::Value percent(double share) {
+  return std::isnan(share) ? geo::Value{}
+                           : geo::Value{static_cast<std::int64_t>(std::llround(100.0 * share))};
 }
 double clean(double value, int digits) {
   double parsed = value;
@@ -369,13 +375,12 @@ double confidence_of(const RasterQuality& q) {
   if (std::isnan(q.p_mean) || std::isnan(q.boundary_strength) || std::isnan(q.entropy_mean))
     return kUndefined;
   const double certainty = std::clamp(1.0 - q.entropy_mean / std::log(3.0), 0.0, 1.0);
-  return rounded(100.0 * std::cbrt(std::max(0.0, q.p_mean) * std::max(0.0, q.boundary_strength) * certainty),
-                 1.0);
+  return std::min(1.0, std::cbrt(std::max(0.0, q.p_mean) * std::max(0.0, q.boundary_strength) * certainty));
 }
 
 std::string flags_of(const RasterQuality& q) {
   std::vector<std::string> flags;
-  if (q.n_pixels == 0) flags.emplace_back("no_data");
+  if (std::isnan(q.p_mean)) flags.emplace_back("no_data");
   if (q.touches_edge) flags.emplace_back("edge");
   if (q.cut_by_nodata) flags.emplace_back("nodata");
   if (q.weakest_shared_edge < kWeakBoundary) flags.emplace_back("weak_boundary");
@@ -401,8 +406,10 @@ std::string iso_date(std::string text) {
   return numbers && date.ok() ? text : std::string{};
 }
 
-std::string date_of(const QualityOptions& options, const geo::RasterReader& scores) {
-  if (options.image_date.empty()) return iso_date(scores.metadata("TIFFTAG_DATETIME"));
+/// @param scores  null = none
+std::string date_of(const QualityOptions& options, const geo::RasterReader* scores) {
+  if (options.image_date.empty())
+    return scores == nullptr ? std::string() : iso_date(scores->metadata("TIFFTAG_DATETIME"));
   const std::string date = iso_date(options.image_date);
   if (date.empty()) {
     throw geo::InvalidArgument(
@@ -420,63 +427,10 @@ std::string id_of(const geo::MultiPolygon& shape) {
   return "f" + std::string(16 - std::min<std::size_t>(16, id.size()), '0') + id;
 }
 
-const std::array<geo::FieldDefinition, 17>& attribute_fields() {
-  using geo::FieldType;
-  static const std::array<geo::FieldDefinition, 17> kFields{
-      {{"id", FieldType::kString, "Field id"},
-       {"area_ha", FieldType::kReal, "Area (ha)"},
-       {"perimeter_m", FieldType::kReal, "Perimeter (m)"},
-       {"compactness", FieldType::kReal, "Compactness (1 = circle)"},
-       {"shape_index", FieldType::kReal, "Shape index (1 = circle)"},
-       {"p_field_mean", FieldType::kReal, "Mean field score"},
-       {"p_field_min", FieldType::kReal, "Least field score"},
-       {"boundary_strength", FieldType::kReal, "Boundary strength"},
-       {"entropy_mean", FieldType::kReal, "Mean entropy (nats)"},
-       {"risk_mean", FieldType::kReal, "Mean label risk"},
-       {"weakest_shared_edge", FieldType::kReal, "Weakest shared edge"},
-       {"n_pixels", FieldType::kInteger, "Pixels"},
-       {"touches_edge", FieldType::kInteger, "Touches the image's edge"},
-       {"cut_by_nodata", FieldType::kInteger, "Cut by nodata"},
-       {"image_date", FieldType::kDate, "Image date"},
-       {"confidence", FieldType::kInteger, "Confidence (0 to 100)"},
-       {"flag", FieldType::kString, "Flag"}}};
-  return kFields;
-}
-
-bool is_text(geo::FieldType type) {
-  return type == geo::FieldType::kString || type == geo::FieldType::kDate ||
-         type == geo::FieldType::kDateTime;
-}
-
-bool has_value(const geo::Layer& layer, std::size_t field) {
-  return std::ranges::any_of(layer.features, [&](const geo::Feature& f) {
-    return !std::holds_alternative<std::monostate>(f.values[field]);
-  });
-}
-
-/// An attribute of the input that has the name of one that is computed here, but holds something else, keeps
-/// its values under another name. What an earlier run computed is replaced.
-void set_aside_foreign(geo::Layer& layer) {
-  for (std::size_t i = 0; i < layer.fields.size(); ++i) {
-    const std::string name = layer.fields[i].name;
-    const auto ours = std::ranges::find_if(attribute_fields(), [&](const geo::FieldDefinition& f) {
-      return geo::to_lower(f.name) == geo::to_lower(name);
-    });
-    if (ours == attribute_fields().end() || ours == attribute_fields().begin()) continue;  // ids are kept
-    if (is_text(ours->type) == is_text(layer.fields[i].type) || !has_value(layer, i)) continue;
-    std::string other;
-    for (int n = 1; other.empty() || layer.find_field(other) >= 0; ++n) other = geo::concat(name, '_', n);
-    geo::log_warning(geo::concat(
-        "field ", geo::quoted(name), " of ", geo::quoted(layer.source),
-        " is not the attribute that quality computes under this name; it is kept as ", geo::quoted(other)));
-    layer.fields[i].name = other;
-  }
-}
-
-/// Puts the attributes of attribute_fields() first, in their order; others of the input follow.
+/// Puts the attributes of quality_attributes() first, in their order; others of the input follow.
 void arrange_fields(geo::Layer& layer) {
-  set_aside_foreign(layer);
-  std::vector<geo::FieldDefinition> fields(attribute_fields().begin(), attribute_fields().end());
+  set_aside_foreign(layer, quality_attributes().subspan(1));  // ids are kept, whatever they are
+  std::vector<geo::FieldDefinition> fields(quality_attributes().begin(), quality_attributes().end());
   std::vector<int> from;
   for (const auto& f : fields) from.push_back(layer.find_field(f.name));
   for (std::size_t i = 0; i < layer.fields.size(); ++i) {
@@ -494,8 +448,7 @@ void arrange_fields(geo::Layer& layer) {
   layer.fields = std::move(fields);
 }
 
-void set_attributes(geo::Feature& feature, const RasterQuality& q, const geo::GeodesicMeasure& measure,
-                    const std::string& image_date) {
+void set_shape_attributes(geo::Feature& feature, const geo::GeodesicMeasure& measure) {
   const double area_m2 = measure.area_m2(feature.geometry);
   const double perimeter_m = measure.perimeter_m(feature.geometry);
   auto& v = feature.values;
@@ -506,6 +459,10 @@ void set_attributes(geo::Feature& feature, const RasterQuality& q, const geo::Ge
                            : geo::Value{};
   v[4] = area_m2 > 0.0 ? number(clean(perimeter_m / (2.0 * std::sqrt(std::numbers::pi * area_m2)), 6))
                        : geo::Value{};
+}
+
+void set_score_attributes(geo::Feature& feature, const RasterQuality& q, double confidence) {
+  auto& v = feature.values;
   v[5] = number(clean(q.p_mean, 6));
   v[6] = number(clean(q.p_min, 6));
   v[7] = number(clean(q.boundary_strength, 6));
@@ -515,33 +472,56 @@ void set_attributes(geo::Feature& feature, const RasterQuality& q, const geo::Ge
   v[11] = q.n_pixels;
   v[12] = std::int64_t{q.touches_edge};
   v[13] = std::int64_t{q.cut_by_nodata};
-  if (!image_date.empty()) v[14] = image_date;
-  const double confidence = confidence_of(q);
-  v[15] = std::isnan(confidence) ? geo::Value{} : geo::Value{static_cast<std::int64_t>(confidence)};
-  v[16] = flags_of(q);
+  v[kConfidence] = percent(confidence);
+  v[kMatchProbability] = geo::Value{};
+  v[kFlag] = flags_of(q);
+}
+
+void warn_of_nothing(const geo::Layer& fields, const std::string& scores) {
+  const bool any = std::ranges::any_of(
+      fields.features, [&](const geo::Feature& f) { return geo::as_integer(f.values[kPixels]) > 0; });
+  if (any) return;
+  geo::log_warning(geo::concat("no field has a valid pixel of raster ", geo::quoted(scores),
+                               "; are they of the same place?"));
 }
 
 }  // namespace
 
-void add_field_quality(geo::Layer& fields, const QualityOptions& options, geo::ExecContext& exec) {
-  const Sources sources(options);
-  const FieldSet set(fields, sources.scores.grid());
-  const std::string date = date_of(options, sources.scores);
+FieldConfidences add_field_quality(geo::Layer& fields, const QualityOptions& options,
+                                   geo::ExecContext& exec) {
+  std::optional<Sources> sources;
+  if (!options.scores.empty()) sources.emplace(options);
+  std::optional<FieldSet> set;
+  if (sources) set.emplace(fields, sources->scores.grid());
+  const std::string date = date_of(options, sources ? &sources->scores : nullptr);
   arrange_fields(fields);
+  FieldConfidences result;
+  if (sources) result = {sources->scores.grid(), std::vector<FieldConfidence>(fields.features.size())};
   geo::Progress progress(exec, "quality of fields", static_cast<std::int64_t>(fields.features.size()));
   tbb::parallel_for(tbb::blocked_range<std::size_t>(0, fields.features.size(), 16), [&](const auto& range) {
     const geo::GeodesicMeasure measure(fields.crs);
     for (std::size_t i = range.begin(); i < range.end(); ++i) {
-      set_attributes(fields.features[i], quality_of(i, set, sources, exec), measure, date);
+      set_shape_attributes(fields.features[i], measure);
+      if (!date.empty()) fields.features[i].values[kImageDate] = date;
+      if (sources) {
+        const RasterQuality q = quality_of(i, *set, *sources, exec);
+        result.fields[i] = {confidence_of(q), !q.touches_edge && !q.cut_by_nodata, set->centre(i)};
+        set_score_attributes(fields.features[i], q, result.fields[i].raw);
+      }
       progress.advance();
     }
   });
-  const bool any = std::ranges::any_of(fields.features, [&](const geo::Feature& f) {
-    return geo::as_integer(f.values[static_cast<std::size_t>(fields.find_field("n_pixels"))]) > 0;
-  });
-  if (!any) {
-    geo::log_warning(geo::concat("no field has a valid pixel of raster ", geo::quoted(options.scores),
-                                 "; are they of the same place?"));
+  if (sources) warn_of_nothing(fields, options.scores);
+  return result;
+}
+
+void set_match_probabilities(geo::Layer& fields, const FieldConfidences& confidences,
+                             const MonotoneCurve& curve) {
+  for (std::size_t i = 0; i < confidences.fields.size(); ++i) {
+    const double raw = confidences.fields[i].raw;
+    const double p = std::isnan(raw) ? kUndefined : curve.at(raw);
+    fields.features[i].values[kMatchProbability] = number(clean(p, 6));
+    fields.features[i].values[kConfidence] = percent(p);
   }
 }
 

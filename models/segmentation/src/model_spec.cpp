@@ -10,6 +10,7 @@
 
 #include <furrow/geo/core/atomic_output.h>
 #include <furrow/geo/core/error.h>
+#include <furrow/geo/core/log.h>
 #include <furrow/geo/core/text.h>
 
 namespace furrow::segmentation {
@@ -21,6 +22,7 @@ using geo::ModelError;
 using nlohmann::json;
 
 constexpr const char* kFileName = "model.json";
+constexpr const char* kConfidence = "confidence";  // block of assessment::ConfidenceCalibration
 constexpr const char* kSchema = "furrow/model/1";
 
 using MethodName = std::pair<geo::NormaliseMethod, const char*>;
@@ -384,7 +386,7 @@ void write_model_spec(const ModelSpec& spec, const std::filesystem::path& folder
 }
 
 void store_delineation(const ModelSpec& spec, const std::filesystem::path& folder) {
-  (void)read_model_spec(folder);
+  const ModelSpec before = read_model_spec(folder);
   const std::filesystem::path path = folder / kFileName;
   if (const std::string problem = spec_problem(spec); !problem.empty()) {
     throw ModelError(concat("cannot write ", geo::quoted(path.string()), ": ", problem));
@@ -393,6 +395,27 @@ void store_delineation(const ModelSpec& spec, const std::filesystem::path& folde
   auto& block = root["delineation"];
   const json values = delineation_json(spec);
   for (const auto& [key, value] : values.items()) block[key] = value.get<double>();
+  if (values != delineation_json(before) && root.erase(kConfidence) > 0) {
+    geo::log_warning(concat("the calibration of confidence in ", geo::quoted(path.string()),
+                            " was made for other thresholds and is taken out; make it anew with furrow "
+                            "quality --calibration-model"));
+  }
+  geo::write_text_file(path, root.dump(2) + "\n", true);
+}
+
+std::optional<std::string> read_confidence(const std::filesystem::path& folder) {
+  (void)read_model_spec(folder);
+  const auto root = nlohmann::ordered_json::parse(geo::read_text_file(folder / kFileName));
+  const auto block = root.find(kConfidence);
+  if (block == root.end()) return std::nullopt;
+  return block->dump();
+}
+
+void store_confidence(const std::string& json_text, const std::filesystem::path& folder) {
+  (void)read_model_spec(folder);
+  const std::filesystem::path path = folder / kFileName;
+  auto root = nlohmann::ordered_json::parse(geo::read_text_file(path));
+  root[kConfidence] = nlohmann::ordered_json::parse(json_text);
   geo::write_text_file(path, root.dump(2) + "\n", true);
 }
 

@@ -165,6 +165,56 @@ TEST_F(FieldQuality, RefusesStoredValuesAsScoresAndDatesThatAreNone) {
   }
 }
 
+TEST_F(FieldQuality, PixelsCountByTheirShare) {
+  write_scores(0.5);
+  geo::Layer layer = fields();
+  // From column 0.4 to 3: 0.6 of column 0 (score 0), all of columns 1 and 2 (score 0.8); rows 2 and 3.
+  const geo::Point a = m_grid.transform.to_world({0.4, 4});
+  const geo::Point b = m_grid.transform.to_world({3, 2});
+  layer.features[0].geometry = {geo::to_polygon(geo::Box{a.x, a.y, b.x, b.y})};
+  // Inside one pixel of a field.
+  const geo::Point c = m_grid.transform.to_world({12.1, 4.6});
+  const geo::Point d = m_grid.transform.to_world({12.4, 4.2});
+  layer.features[1].geometry = {geo::to_polygon(geo::Box{c.x, c.y, d.x, d.y})};
+  geo::ExecContext exec;
+  add_field_quality(layer, {(m_folder / "scores.tif").string(), "", "", 0.0, ""}, exec);
+  EXPECT_NEAR(real(layer, 0, "p_field_mean"), 0.8 * 2.0 / 2.6, 1e-6);
+  EXPECT_EQ(real(layer, 0, "p_field_min"), 0.0);
+  EXPECT_EQ(real(layer, 0, "n_pixels"), 6.0);
+  EXPECT_EQ(real(layer, 0, "touches_edge"), 1.0);
+  EXPECT_NEAR(real(layer, 1, "p_field_mean"), 0.8, 1e-6);
+  EXPECT_NEAR(real(layer, 1, "p_field_min"), 0.8, 1e-6);
+  EXPECT_EQ(real(layer, 1, "n_pixels"), 1.0);
+}
+
+TEST_F(FieldQuality, WithoutScoresWhatAnEarlierRunFoundStays) {
+  write_scores(0.5);
+  geo::Layer layer = fields();
+  geo::ExecContext exec;
+  EXPECT_TRUE(add_field_quality(layer, {}, exec).fields.empty());
+  EXPECT_GT(real(layer, 0, "area_ha"), 0.6);
+  EXPECT_TRUE(std::isnan(real(layer, 0, "p_field_mean")));
+  EXPECT_TRUE(std::isnan(real(layer, 0, "confidence")));
+  layer = assessed();
+  const auto before = layer.features[0].values;
+  add_field_quality(layer, {}, exec);
+  EXPECT_EQ(layer.features[0].values, before);
+}
+
+TEST_F(FieldQuality, ConfidenceBecomesTheProbabilityOfAMatch) {
+  write_scores(0.5);
+  geo::Layer layer = fields();
+  geo::ExecContext exec;
+  const auto found = add_field_quality(layer, {(m_folder / "scores.tif").string(), "", "", 0.0, ""}, exec);
+  ASSERT_EQ(found.fields.size(), 2U);
+  EXPECT_EQ(real(layer, 0, "confidence"), std::round(100.0 * found.fields[0].raw));
+  EXPECT_TRUE(std::isnan(real(layer, 0, "p_match")));
+  EXPECT_TRUE(found.fields[0].whole);
+  set_match_probabilities(layer, found, MonotoneCurve({{0.0, 0.0}, {1.0, 0.5}}));
+  EXPECT_NEAR(real(layer, 0, "p_match"), 0.5 * found.fields[0].raw, 1e-6);
+  EXPECT_EQ(real(layer, 0, "confidence"), std::round(50.0 * found.fields[0].raw));
+}
+
 TEST_F(FieldQuality, KeepsWhatItDoesNotKnow) {
   write_scores(0.5);
   geo::Layer layer = fields();

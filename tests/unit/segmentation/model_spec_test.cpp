@@ -154,6 +154,21 @@ TEST(ModelSpec, StoringTheDelineationLeavesAllElse) {
   EXPECT_THROW(store_delineation(spec, folder.path()), geo::ModelError);
 }
 
+TEST(ModelSpec, KeepsACalibrationOfConfidenceUntilFieldsAreMadeInAnotherWay) {
+  const TemporaryFolder folder;
+  geo::write_text_file(folder / "model.json", replaced(kMinimal, "{", "{\"owner\": \"me\","), false);
+  EXPECT_FALSE(read_confidence(folder.path()).has_value());
+  store_confidence(R"({"schema": "furrow/confidence/1", "knots": [[0.1, 0.2]]})", folder.path());
+  EXPECT_EQ(read_confidence(folder.path()), R"({"schema":"furrow/confidence/1","knots":[[0.1,0.2]]})");
+  EXPECT_THAT(test::bytes_of(folder / "model.json"), HasSubstr("\"owner\": \"me\""));
+  ModelSpec spec = read_model_spec(folder.path());
+  store_delineation(spec, folder.path());  // nothing new
+  EXPECT_TRUE(read_confidence(folder.path()).has_value());
+  spec.watershed_cut = 0.4;
+  store_delineation(spec, folder.path());
+  EXPECT_FALSE(read_confidence(folder.path()).has_value());
+}
+
 TEST(ModelSpec, HandWrittenMinimumGetsDefaultsAndUnknownKeysAreIgnored) {
   const TemporaryFolder folder;
   geo::write_text_file(folder / "model.json", replaced(kMinimal, "{", "{\"licence\": \"CC-BY-4.0\","), false);

@@ -63,9 +63,19 @@ struct ModelSpec {
 void write_model_spec(const ModelSpec& spec, const std::filesystem::path& folder);
 
 /// Writes the block `delineation` of the spec into the folder's model.json; all else in the file stays, keys
-/// that read_model_spec does not know too.
+/// that read_model_spec does not know too. A calibration of confidence (`confidence`) that belongs to other
+/// values of `delineation` is taken out, with a warning: fields are made in another way now.
 /// @throws geo::IoError, geo::ModelError  as read_model_spec; the file cannot be written
 void store_delineation(const ModelSpec& spec, const std::filesystem::path& folder);
+
+/// The block `confidence` of the folder's model.json as JSON text (assessment::calibration_from_json reads
+/// it); nullopt = there is none.
+/// @throws geo::IoError, geo::ModelError  as read_model_spec
+[[nodiscard]] std::optional<std::string> read_confidence(const std::filesystem::path& folder);
+
+/// Writes it, a JSON object; all else in the file stays.
+/// @throws geo::IoError, geo::ModelError  as read_model_spec; the file cannot be written
+void store_confidence(const std::string& json, const std::filesystem::path& folder);
 
 /// Whether pixels of that size are within a factor 2 of the training's; true where either is unknown (0).
 [[nodiscard]] bool fits_pixel_size(const ModelSpec& spec, double pixel_size_m);
