@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -49,20 +51,20 @@ geo::Layer table_from_csv(const std::string& path, const std::string& name) {
 class Quality : public Step {
  public:
   StepInfo info() const override {
-    return {
-        "quality",
-        "Say for every field how far to trust it, and write the GeoPackage for analysts",
-        "Reads any polygon layer and the score raster that it was made from (or any other), and adds to "
-        "every field its size, "
-        "shape, mean and least field score, boundary strength along the outline, entropy, label risk, "
-        "the weakest edge it "
-        "shares with a neighbour, and a confidence from 0 to 100. The output is one GeoPackage with QGIS "
-        "styles inside: layer "
-        "fields, run_info, and sites, review_queue, consensus_fields and labellers when they are given.\n\n"
-        "A field's pixels are those whose centre lies in it. The confidence orders fields; it is not a "
-        "probability.",
-        {{"Fields with scores and label risk",
-          "furrow quality fields.gpkg --scores scores.tif --risk risk.tif --out map.gpkg"}}};
+    return {"quality",
+            "Say for every field how far to trust it, and write the GeoPackage for analysts",
+            "Reads any polygon layer and the score raster that it was made from (or any other), and adds to "
+            "every field its size, "
+            "shape, mean and least field score, boundary strength along the outline, entropy, label risk, "
+            "the weakest edge it "
+            "shares with a neighbour, and a confidence from 0 to 100. The output is one GeoPackage with QGIS "
+            "styles inside: layer "
+            "fields, run_info, and sites, review_queue, consensus_fields, labellers and tiles when they are "
+            "given.\n\n"
+            "A field's pixels are those whose centre lies in it. The confidence orders fields; it is not a "
+            "probability.",
+            {{"Fields with scores and label risk",
+              "furrow quality fields.gpkg --scores scores.tif --risk risk.tif --out map.gpkg"}}};
   }
 
   void declare(OptionTable& t) override {
@@ -93,27 +95,54 @@ class Quality : public Step {
         .input("table")
         .group("Also into the GeoPackage")
         .help("Table of labellers (CSV)");
+    t.add("tiles", &m_tiles)
+        .input("vector layer")
+        .group("Also into the GeoPackage")
+        .help("Footprints of the images or tiles that the map was made from, as 'tile' writes them");
     t.add("out", &m_out).required().output("GeoPackage").short_name('o').help("GeoPackage to write");
   }
 
   void run(StepContext& context) override {
     assessment::MapPackage package;
-    package.fields = geo::read_layer(m_fields, m_vector.read_options("--fields-crs", false));
+    geo::LayerReadOptions read = m_vector.read_options("--fields-crs", false);
+    read.usual_layer = "fields";  // beside which 'delineate' may write rejects
+    package.fields = geo::read_layer(m_fields, read);
     if (!m_sites.empty()) {
       package.sites = read_sites("sites");
       package.review_queue = read_beside_sites("review_queue");
       package.consensus_fields = read_beside_sites("consensus_fields");
     }
     if (!m_scores_crs.empty()) m_options.scores_crs = geo::Crs::from_user_input(m_scores_crs);
+    if (!m_tiles.empty()) {
+      geo::LayerReadOptions tiles;
+      tiles.usual_layer = "chips";
+      package.tiles = geo::read_layer(m_tiles, tiles);
+    }
     if (!m_labellers.empty()) package.labellers = table_from_csv(m_labellers, "labellers");
     if (!package.fields.features.empty())
       assessment::add_field_quality(package.fields, m_options, context.exec());
-    package.run_info = {{"fields", m_fields}, {"scores", m_options.scores}, {"risk", m_options.risk}};
+    package.run_info = run_info();
     assessment::write_map_package(package, m_out, context.overwrite());
     context.record("fields", static_cast<std::int64_t>(package.fields.features.size()));
   }
 
  private:
+  /// The inputs by their names: whoever opens the map does not have our folders.
+  [[nodiscard]] std::map<std::string, std::string> run_info() const {
+    std::map<std::string, std::string> entries;
+    const auto add = [&](const char* key, const std::string& path) {
+      if (!path.empty()) entries[key] = std::filesystem::path(path).filename().string();
+    };
+    add("fields", m_fields);
+    add("scores", m_options.scores);
+    add("entropy", m_options.entropy);
+    add("risk", m_options.risk);
+    add("sites", m_sites);
+    add("labellers", m_labellers);
+    add("tiles", m_tiles);
+    return entries;
+  }
+
   [[nodiscard]] geo::Layer read_sites(const std::string& layer) const {
     VectorOptions sites = m_vector;
     sites.layer.clear();
@@ -139,6 +168,7 @@ class Quality : public Step {
   std::string m_sites;
   std::string m_sites_crs;
   std::string m_labellers;
+  std::string m_tiles;
   std::string m_out;
 };
 

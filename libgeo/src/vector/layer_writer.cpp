@@ -16,6 +16,7 @@
 #include <furrow/geo/core/version.h>
 
 #include "../raster/gdal_support.h"
+#include "geopackage_columns.h"
 #include "geopackage_index.h"
 
 namespace furrow::geo {
@@ -221,38 +222,15 @@ class DatasetWriter {
     }
   }
 
-  /// Human titles of fields, where GDAL 3.7 and newer, and QGIS with it, look for them in a GeoPackage
-  /// (GDAL 3.6 does not write them itself).
-  void add_titles(const std::vector<PackagedLayer>& layers) {
-    const auto has_title = [](const PackagedLayer& l) {
-      return std::ranges::any_of(l.layer.fields, [](const FieldDefinition& f) { return !f.alias.empty(); });
-    };
-    if (std::ranges::none_of(layers, has_title)) return;
-    run_sql(kCreateGpkgExtensions);
-    run_sql(
-        "CREATE TABLE IF NOT EXISTS gpkg_data_columns (table_name TEXT NOT NULL, column_name TEXT NOT NULL, "
-        "name TEXT, title TEXT, description TEXT, mime_type TEXT, constraint_name TEXT, "
-        "CONSTRAINT pk_gdc PRIMARY KEY (table_name, column_name), "
-        "CONSTRAINT gdc_tn UNIQUE (table_name, name))");
-    run_sql(
-        "CREATE TABLE IF NOT EXISTS gpkg_data_column_constraints (constraint_name TEXT NOT NULL, "
-        "constraint_type TEXT NOT NULL, value TEXT, min NUMERIC, min_is_inclusive BOOLEAN, max NUMERIC, "
-        "max_is_inclusive BOOLEAN, description TEXT, "
-        "CONSTRAINT gdcc_ntv UNIQUE (constraint_name, constraint_type, value))");
-    for (const char* table : {"gpkg_data_columns", "gpkg_data_column_constraints"}) {
-      run_sql(concat("INSERT OR IGNORE INTO gpkg_extensions VALUES ('", table,
-                     "', NULL, 'gpkg_schema', "
-                     "'http://www.geopackage.org/spec121/#extension_schema', 'read-write')"));
+  void run(const std::vector<std::string>& statements) {
+    for (const std::string& statement : statements) {
+      m_dataset->ReleaseResultSet(m_dataset->ExecuteSQL(statement.c_str(), nullptr, nullptr));
+      if (m_errors != nullptr && m_errors->failed()) fail();
     }
-    for (const auto& packaged : layers) {
-      for (const auto& field : packaged.layer.fields) {
-        if (field.alias.empty()) continue;
-        run_sql(
-            concat("INSERT OR IGNORE INTO gpkg_data_columns (table_name, column_name, name, title) VALUES (",
-                   sql_text(packaged.layer.name), ", ", sql_text(field.name), ", ", sql_text(field.alias),
-                   ", ", sql_text(field.alias), ")"));
-      }
-    }
+  }
+
+  void add_metadata(const std::map<std::string, std::string>& items) {
+    for (const auto& [key, value] : items) m_dataset->SetMetadataItem(key.c_str(), value.c_str());
   }
 
   void close(const GdalErrorScope& errors) {
@@ -272,13 +250,6 @@ class DatasetWriter {
       reason.erase(0, end + kFailed.size());
     throw output_error(m_name, std::move(reason));
   }
-
-  void run_sql(const std::string& statement) {
-    m_dataset->ReleaseResultSet(m_dataset->ExecuteSQL(statement.c_str(), nullptr, nullptr));
-    if (m_errors != nullptr && m_errors->failed()) fail();
-  }
-
-  static std::string sql_text(const std::string& text) { return sql_quoted(text, '\''); }
 
   void write_one(OGRLayer& out, const Layer& layer, const Feature& feature,
                  std::unique_ptr<OGRGeometry> geometry) const {
@@ -309,12 +280,13 @@ class DatasetWriter {
     row.SetField("f_table_catalog", "");
     row.SetField("f_table_schema", "");
     row.SetField("f_table_name", packaged.layer.name.c_str());
-    row.SetField("f_geometry_column", geometry_column(packaged.layer).c_str());
+    const bool spatial = is_spatial(packaged.layer);  // QGIS looks for the style of a table without a column
+    row.SetField("f_geometry_column", spatial ? geometry_column(packaged.layer).c_str() : "");
     row.SetField("styleName", style.name.c_str());
     row.SetField("styleQML", style.qml.c_str());
     row.SetField("styleSLD", "");
     row.SetField("useAsDefault", style.is_default ? 1 : 0);
-    row.SetField("description", style.name.c_str());
+    row.SetField("description", (style.description.empty() ? style.name : style.description).c_str());
     row.SetField("owner", "");
     row.SetField("update_time", utc_timestamp().c_str());
     if (table.CreateFeature(&row) != OGRERR_NONE) fail();
@@ -381,7 +353,8 @@ void write_attributes(const Layer& layer, const std::filesystem::path& path, boo
 
 }  // namespace
 
-void write_geopackage(std::vector<PackagedLayer> layers, const std::filesystem::path& path, bool overwrite) {
+void write_geopackage(std::vector<PackagedLayer> layers, const std::filesystem::path& path, bool overwrite,
+                      const std::map<std::string, std::string>& metadata) {
   AtomicFile file(path, overwrite);
   for (auto& packaged : layers) make_names_differ(packaged.layer);
   const GdalErrorScope errors;
@@ -406,8 +379,9 @@ void write_geopackage(std::vector<PackagedLayer> layers, const std::filesystem::
     writer.add(packaged, options, true, &index.boxes);
     if (is_spatial(packaged.layer)) unindexed.push_back(std::move(index));
   }
-  writer.add_titles(layers);
+  writer.run(column_guide_sql(layers));
   writer.add_styles(layers);
+  writer.add_metadata(metadata);
   writer.close(errors);
   add_spatial_indexes(file.temporary(), path.string(), std::move(unindexed));
   file.commit();

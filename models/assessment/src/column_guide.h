@@ -1,0 +1,11 @@
+#pragma once
+
+#include <furrow/assessment/analyst_layer.h>
+
+namespace furrow::assessment {
+
+/// Gives known columns of a layer their title, description and codes; titles that are there stay. Of `flag`,
+/// whose cells are lists, the lists that occur are codes too.
+void describe_columns(geo::Layer& layer, AnalystLayer kind);
+
+}  // namespace furrow::assessment
