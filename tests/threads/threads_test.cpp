@@ -214,6 +214,10 @@ const std::vector<Line>& lines() {
        "../one/votes/sites.gpkg --labellers ../one/scores/labellers.csv --image-date 2021-06-15 --out "
        "{out}/fields.gpkg",
        {"delineated", "votes", "scores"}},
+      {"exported",
+       "vector export",
+       "../one/delineated/fields.gpkg --profile fiboa --out {out}/fields.json",
+       {"delineated"}},
       {"accuracy",
        "assess",
        "../one/delineated/fields.gpkg --reference ../data/truth.gpkg --grid ../data/fine.tif --out "

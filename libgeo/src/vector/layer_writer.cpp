@@ -16,6 +16,7 @@
 #include <furrow/geo/core/version.h>
 
 #include "../raster/gdal_support.h"
+#include "geojson_coordinates.h"
 #include "geopackage_columns.h"
 #include "geopackage_index.h"
 
@@ -309,13 +310,11 @@ void check_complete(const std::filesystem::path& written, const std::filesystem:
 }
 
 void write_dataset(const PackagedLayer& packaged, const std::filesystem::path& path, const char* driver,
-                   bool overwrite) {
+                   const CPLStringList& options, bool overwrite) {
   AtomicFile file(path, overwrite);
   const GdalErrorScope errors;
   DatasetWriter writer(file.temporary(), driver, {}, path.string());
   writer.set_errors(&errors);
-  CPLStringList options;
-  if (std::string(driver) == "GeoJSON") options.SetNameValue("RFC7946", "YES");
   writer.add(packaged, options, false);
   writer.close(errors);
   check_complete(file.temporary(), path, packaged.layer.features.size());
@@ -387,11 +386,31 @@ void write_geopackage(std::vector<PackagedLayer> layers, const std::filesystem::
   file.commit();
 }
 
+void write_geojson(Layer layer, const std::filesystem::path& path, bool overwrite,
+                   const GeoJsonOptions& options) {
+  to_geojson_coordinates(layer);
+  CPLStringList creation;
+  creation.SetNameValue("RFC7946", "YES");
+  creation.SetNameValue("COORDINATE_PRECISION", CPLSPrintf("%d", kGeoJsonDecimals));
+  if (!options.id_field.empty()) {
+    creation.SetNameValue("ID_FIELD", options.id_field.c_str());
+    creation.SetNameValue("ID_TYPE", "String");
+  }
+  if (!options.members.empty()) {
+    creation.SetNameValue("NATIVE_MEDIA_TYPE", "application/vnd.geo+json");
+    creation.SetNameValue("NATIVE_DATA", options.members.c_str());
+    creation.SetNameValue("WRITE_NAME", "NO");  // no member that nobody asked for
+  }
+  write_dataset({std::move(layer), "", false, {}}, path, "GeoJSON", creation, overwrite);
+}
+
 void write_layer(Layer layer, const std::filesystem::path& path, bool overwrite) {
   const std::string extension = to_lower(path.extension().string());
   const bool multi =
       std::ranges::any_of(layer.features, [](const Feature& f) { return f.geometry.size() > 1; });
   if (extension == ".csv") return write_attributes(layer, path, overwrite);
+  if (extension == ".geojson" || extension == ".json")
+    return write_geojson(std::move(layer), path, overwrite);
   PackagedLayer packaged{std::move(layer), "", multi, {}};
   if (extension == ".gpkg") {
     std::vector<PackagedLayer> layers;
@@ -399,9 +418,7 @@ void write_layer(Layer layer, const std::filesystem::path& path, bool overwrite)
     return write_geopackage(std::move(layers), path, overwrite);
   }
   if (extension == ".shp") return write_shapefile(packaged, path, overwrite);
-  if (extension == ".geojson" || extension == ".json")
-    return write_dataset(packaged, path, "GeoJSON", overwrite);
-  if (extension == ".fgb") return write_dataset(packaged, path, "FlatGeobuf", overwrite);
+  if (extension == ".fgb") return write_dataset(packaged, path, "FlatGeobuf", {}, overwrite);
   throw IoError(concat("cannot tell the format of ", quoted(path.string()),
                        " from its extension; use .gpkg, .geojson, .fgb, .shp or .csv"));
 }

@@ -255,15 +255,19 @@ Codes flag_codes(const geo::Layer& layer, std::size_t field) {
   return codes;
 }
 
+const Column* find_column(const std::string& name, AnalystLayer kind) {
+  const auto known = columns_of(kind);
+  const auto at = std::ranges::find_if(known, [&](const Column& column) { return column.name == name; });
+  return at == known.end() ? nullptr : &*at;
+}
+
 }  // namespace
 
 void describe_columns(geo::Layer& layer, AnalystLayer kind) {
-  const auto known = columns_of(kind);
   for (std::size_t i = 0; i < layer.fields.size(); ++i) {
     geo::FieldDefinition& field = layer.fields[i];
-    const auto at =
-        std::ranges::find_if(known, [&](const Column& column) { return column.name == field.name; });
-    if (at == known.end()) continue;
+    const Column* at = find_column(field.name, kind);
+    if (at == nullptr) continue;
     if (field.alias.empty()) field.alias = at->title;
     if (field.description.empty()) field.description = at->description;
     const bool is_flag = kind == AnalystLayer::kFields && field.name == "flag";
@@ -271,6 +275,10 @@ void describe_columns(geo::Layer& layer, AnalystLayer kind) {
     if (field.type == geo::FieldType::kBoolean)
       field.codes.clear();  // GIS programs say yes and no themselves
   }
+}
+
+bool is_known_column(const std::string& name, AnalystLayer kind) {
+  return find_column(name, kind) != nullptr;
 }
 
 }  // namespace furrow::assessment

@@ -41,8 +41,20 @@ struct PackagedLayer {
 void write_geopackage(std::vector<PackagedLayer> layers, const std::filesystem::path& path, bool overwrite,
                       const std::map<std::string, std::string>& metadata = {});
 
-/// Writes one layer in the format of the extension: .gpkg, .geojson/.json, .fgb, .shp, .csv (attributes
-/// only).
+/// What a GeoJSON file says besides its features.
+struct GeoJsonOptions {
+  std::string id_field;  ///< text field that becomes the features' `id`; empty = none
+  std::string members;   ///< JSON object whose members the FeatureCollection gets; empty = none
+};
+
+/// Writes one layer as GeoJSON by RFC 7946: WGS 84 longitude and latitude with 7 decimals, outer rings
+/// counter-clockwise, valid polygons after rounding, cut at the antimeridian; unset cells are left out.
+/// @throws IoError; CrsError  polygons without CRS
+void write_geojson(Layer layer, const std::filesystem::path& path, bool overwrite,
+                   const GeoJsonOptions& options = {});
+
+/// Writes one layer in the format of the extension: .gpkg, .geojson/.json (as write_geojson), .fgb, .shp,
+/// .csv (attributes only).
 /// @throws IoError   also for an unknown extension
 void write_layer(Layer layer, const std::filesystem::path& path, bool overwrite);
 
