@@ -214,6 +214,10 @@ const std::vector<Line>& lines() {
        "../one/votes/sites.gpkg --labellers ../one/scores/labellers.csv --image-date 2021-06-15 --out "
        "{out}/fields.gpkg",
        {"delineated", "votes", "scores"}},
+      {"listed",
+       "stac",
+       "../data/scene.tif ../data/truth.gpkg --image-date 2021-06-15 --out {out}/item.json",
+       {}},
       {"exported",
        "vector export",
        "../one/delineated/fields.gpkg --profile fiboa --out {out}/fields.json",

@@ -1,7 +1,8 @@
-#include "geojson_coordinates.h"
+#include <furrow/geo/vector/geojson_coordinates.h>
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <utility>
 
 #include <furrow/geo/core/error.h>
@@ -20,22 +21,24 @@ void each_point(MultiPolygon& shape, Change change) {
   }
 }
 
-/// A shape that spans more than half the globe crosses the antimeridian instead: its western part is moved
-/// east of 180 degrees, cut there, and moved back.
+constexpr double kTurn = 360.0;
+constexpr double kHalf = 180.0;
+
+/// A shape that spans more than half the globe crosses the antimeridian instead, as one does that reaches
+/// beyond 180 degrees. It is seen as lying east of the antimeridian's western side, cut there, and the part
+/// beyond is moved back.
 MultiPolygon cut_at_antimeridian(MultiPolygon shape) {
-  constexpr double kTurn = 360.0;
-  constexpr double kHalf = 180.0;
-  if (bounds(shape).width() <= kHalf) return shape;
-  each_point(shape, [](Point& p) { p.x += p.x < 0.0 ? kTurn : 0.0; });
-  if (bounds(shape).width() > kHalf) {
-    each_point(shape, [](Point& p) { p.x -= p.x > kHalf ? kTurn : 0.0; });
-    return shape;  // it really is that wide
-  }
-  if (!check_validity(shape).valid) shape = make_valid(shape);
-  MultiPolygon parts = intersection(shape, {to_polygon({0.0, -90.0, kHalf, 90.0})});
-  MultiPolygon west = intersection(shape, {to_polygon({kHalf, -90.0, kTurn, 90.0})});
-  each_point(west, [](Point& p) { p.x -= kTurn; });
-  std::ranges::move(west, std::back_inserter(parts));
+  const Box box = bounds(shape);
+  if (box.width() <= kHalf && box.min_x >= -kHalf && box.max_x <= kHalf) return shape;
+  MultiPolygon east = shape;
+  const bool whole = box.width() <= kHalf && box.min_x < -kHalf;
+  each_point(east, [&](Point& p) { p.x += whole || p.x < 0.0 ? kTurn : 0.0; });
+  if (bounds(east).width() > kHalf) return shape;  // it really is that wide
+  if (!check_validity(east).valid) east = make_valid(east);
+  MultiPolygon parts = intersection(east, {to_polygon({0.0, -90.0, kHalf, 90.0})});
+  MultiPolygon beyond = intersection(east, {to_polygon({kHalf, -90.0, kHalf + kTurn, 90.0})});
+  each_point(beyond, [](Point& p) { p.x -= kTurn; });
+  std::ranges::move(beyond, std::back_inserter(parts));
   return parts;
 }
 
@@ -60,6 +63,10 @@ MultiPolygon rounded(const MultiPolygon& shape) {
 
 }  // namespace
 
+MultiPolygon to_geojson_coordinates(MultiPolygon shape, const CoordinateTransform& to_lonlat) {
+  return rounded(cut_at_antimeridian(to_lonlat.apply(std::move(shape))));
+}
+
 void to_geojson_coordinates(Layer& layer) {
   const bool any = std::ranges::any_of(layer.features, [](const Feature& f) { return !f.geometry.empty(); });
   if (!any) return;
@@ -69,7 +76,7 @@ void to_geojson_coordinates(Layer& layer) {
   const std::size_t before = layer.features.size();
   std::erase_if(layer.features, [&](Feature& feature) {
     if (feature.geometry.empty()) return false;
-    feature.geometry = rounded(cut_at_antimeridian(transform.apply(std::move(feature.geometry))));
+    feature.geometry = to_geojson_coordinates(std::move(feature.geometry), transform);
     return feature.geometry.empty();
   });
   layer.crs = lonlat_crs();

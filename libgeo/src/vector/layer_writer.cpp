@@ -14,9 +14,9 @@
 #include <furrow/geo/core/log.h>
 #include <furrow/geo/core/text.h>
 #include <furrow/geo/core/version.h>
+#include <furrow/geo/vector/geojson_coordinates.h>
 
 #include "../raster/gdal_support.h"
-#include "geojson_coordinates.h"
 #include "geopackage_columns.h"
 #include "geopackage_index.h"
 
