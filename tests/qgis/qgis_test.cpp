@@ -62,7 +62,9 @@ class Qgis : public testing::Test {
 
   /// Every layer looks right in QGIS, and edits of it leave the file right. What the check printed.
   [[nodiscard]] std::string checked(const char* name) const {
-    const auto result = test::run_command(script() + " " + file(name) + " --png " + file("picture.png"));
+    const bool package = std::string(name).ends_with(".gpkg");
+    const std::string png = package ? " --png " + file("picture.png") : "";
+    const auto result = test::run_command(script() + " " + file(name) + png);
     EXPECT_EQ(result.exit_code, 0) << result.out << result.err;
     EXPECT_THAT(result.out, testing::HasSubstr("all is well"));
     return result.out;
@@ -76,6 +78,11 @@ TEST_F(Qgis, OpensAndEditsDelineatedFields) {
   const std::string said = checked("delineated.gpkg");
   EXPECT_THAT(said, testing::HasSubstr("styles: Field size (graduatedSymbol, 6 classes)"));
   EXPECT_THAT(said, testing::HasSubstr("rejects: "));
+}
+
+TEST_F(Qgis, NamesTheClassesOfLabels) {
+  EXPECT_THAT(checked("labels.tif"),
+              testing::HasSubstr("classes background #ded6c4, interior #56994c, boundary #c44e34"));
 }
 
 TEST_F(Qgis, OpensAndEditsTheMap) {
