@@ -8,6 +8,8 @@ namespace {
 using geo::concat;
 
 constexpr Rgb kNoValue{190, 190, 190};
+// An image below may show through, but must not make two fields of one class look like two classes.
+constexpr int kFillAlpha = 210;
 
 std::string xml(const std::string& text) {
   std::string out;
@@ -108,7 +110,7 @@ std::string graduated_renderer(const std::string& attribute, const std::vector<S
     const StyleRange& range = all[i];
     classes += concat("<range symbol=\"", i, "\" lower=\"", geo::fixed(range.lower, 6), "\" upper=\"",
                       geo::fixed(range.upper, 6), "\" label=\"", xml(range.label), "\" render=\"true\"/>");
-    symbols += symbol(concat(i), colour(range.fill, 170), "solid", "40,40,40,255", "0.2");
+    symbols += symbol(concat(i), colour(range.fill, kFillAlpha), "solid", "40,40,40,255", "0.2");
   }
   return concat(
       "<renderer-v2 type=\"graduatedSymbol\" attr=\"", xml(concat("coalesce(\"", attribute, "\", -1)")),
