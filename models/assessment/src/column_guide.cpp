@@ -54,13 +54,17 @@ std::span<const Column> field_columns() {
        "Mean probability that the training label of a pixel is wrong, 0 to 1"},
       {"weakest_shared_edge", "Weakest shared edge",
        "Least mean boundary score, 0 to 1, along the edge with one neighbour; unset without neighbour"},
-      {"n_pixels", "Pixels", "Valid pixels whose centre lies in the field"},
+      {"n_pixels", "Pixels", "Valid pixels of the field"},
       {"touches_edge", "Touches the image's edge",
        "Whether a pixel of the field lies at the border of the image", yes_no()},
       {"cut_by_nodata", "Cut by missing data", "Whether a pixel of the field lies beside missing data",
        yes_no()},
       {"image_date", "Image date", "Day on which the image was taken"},
-      {"confidence", "Confidence (0 to 100)", "How far to trust the field, 0 to 100; orders fields"},
+      {"confidence", "Confidence (0 to 100)",
+       "How far to trust the field, 0 to 100; 100 x p_match where that is set"},
+      {"p_match", "Probability of a match",
+       "Probability that the field matches a true one (intersection over union above 0.5); unset when "
+       "confidence is not calibrated"},
       {"flag", "What to look at", "Reasons for a second look, joined by ';'; empty when there is none"}};
   return kColumns;
 }

@@ -28,11 +28,10 @@ struct FiboaCollection {
 ///
 /// | fiboa | from |
 /// |---|---|
-/// | id | attribute `id` (any case), else the feature id; repeated ones get "-2", "-3", ... behind them, with
-/// a warning | | metrics:area (m2), metrics:perimeter (m) | the polygon, geodesic, two decimals; left out
-/// where the specification does not allow the value | | determination:datetime | the image's day, 00:00 UTC |
-/// | collection | the option | | determination:method, determination:details | the options, once for all
-/// features |
+/// | id | attribute `id` (any case), else the feature id; repeated ones get "-2", ... with a warning |
+/// | metrics:area (m2), metrics:perimeter (m) | the polygon, geodesic, two decimals; unset where not allowed
+/// | | determination:datetime | the image's day, 00:00 UTC | | collection | the option | |
+/// determination:method, determination:details | the options, once for all features |
 ///
 /// `area_ha`, `perimeter_m` and `image_date` go, since they say the same. Attributes that `quality` and
 /// `delineate` compute get the prefix "quality:"; others keep their names; all are declared in
