@@ -29,9 +29,11 @@ struct FiboaCollection {
 /// | fiboa | from |
 /// |---|---|
 /// | id | attribute `id` (any case), else the feature id; repeated ones get "-2", ... with a warning |
-/// | metrics:area (m2), metrics:perimeter (m) | the polygon, geodesic, two decimals; unset where not allowed
-/// | | determination:datetime | the image's day, 00:00 UTC | | collection | the option | |
-/// determination:method, determination:details | the options, once for all features |
+/// | metrics:area (m2) | the polygon, geodesic, two decimals; unset where the schema allows no such value |
+/// | metrics:perimeter (m) | the same |
+/// | determination:datetime | the image's day, 00:00 UTC |
+/// | collection | the option |
+/// | determination:method, determination:details | the options, once for all features |
 ///
 /// `area_ha`, `perimeter_m` and `image_date` go, since they say the same. Attributes that `quality` and
 /// `delineate` compute get the prefix "quality:"; others keep their names; all are declared in
