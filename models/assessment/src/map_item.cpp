@@ -48,16 +48,26 @@ bool is_raster(const fs::path& file) {
   return std::ranges::find(kRasters, extension_of(file)) != kRasters.end();
 }
 
+/// Whether the first bytes of a file hold a text.
+bool begins_with(const fs::path& file, std::string_view text) {
+  std::array<char, 512> head{};
+  std::ifstream(file, std::ios::binary).read(head.data(), head.size());
+  return std::string_view(head.data(), head.size()).find(text) != std::string_view::npos;
+}
+
+bool is_geojson(const fs::path& file) {
+  const std::string extension = extension_of(file);
+  return extension == ".geojson" || (extension == ".json" && begins_with(file, "\"FeatureCollection\""));
+}
+
 bool is_vector(const fs::path& file) {
-  constexpr std::array kVectors{".gpkg", ".fgb", ".geojson", ".shp"};
-  return std::ranges::find(kVectors, extension_of(file)) != kVectors.end();
+  constexpr std::array kVectors{".gpkg", ".fgb", ".shp"};
+  return std::ranges::find(kVectors, extension_of(file)) != kVectors.end() || is_geojson(file);
 }
 
 /// GDAL marks cloud-optimised GeoTIFFs in their first bytes.
 bool is_cloud_optimised(const fs::path& file) {
-  std::array<char, 512> head{};
-  std::ifstream(file, std::ios::binary).read(head.data(), head.size());
-  return std::string_view(head.data(), head.size()).find("LAYOUT=IFDS_BEFORE_DATA") != std::string_view::npos;
+  return begins_with(file, "LAYOUT=IFDS_BEFORE_DATA");
 }
 
 std::string media_type(const fs::path& file) {
@@ -65,9 +75,9 @@ std::string media_type(const fs::path& file) {
   if (extension == ".tif" || extension == ".tiff")
     return is_cloud_optimised(file) ? "image/tiff; application=geotiff; profile=cloud-optimized"
                                     : "image/tiff; application=geotiff";
+  if (is_geojson(file)) return "application/geo+json";
   static const std::map<std::string, std::string> kTypes{{".gpkg", "application/geopackage+sqlite3"},
                                                          {".fgb", "application/vnd.flatgeobuf"},
-                                                         {".geojson", "application/geo+json"},
                                                          {".json", "application/json"},
                                                          {".csv", "text/csv"},
                                                          {".html", "text/html"},

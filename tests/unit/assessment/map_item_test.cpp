@@ -1,6 +1,7 @@
 #include <furrow/assessment/map_item.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -130,6 +131,18 @@ TEST_F(MapItem, TakesPlaceAndTimeFromFieldsAlone) {
   EXPECT_THAT(problems_of(result), testing::IsEmpty());
   EXPECT_EQ(result.at("properties").at("proj:epsg"), 32632);
   EXPECT_EQ(result.at("properties").at("datetime"), "2021-06-15T00:00:00Z");
+}
+
+TEST_F(MapItem, KnowsGeoJsonByItsContent) {
+  write_fields("fields.geojson");
+  std::filesystem::rename(path("fields.geojson"), path("fields.json"));
+  geo::write_text_file(path("report.json"), "{\"fields\": 1}", false);
+  const json result = item({path("fields.json"), path("report.json")});
+  EXPECT_THAT(problems_of(result), testing::IsEmpty());
+  EXPECT_EQ(result.at("assets").at("fields").at("type"), "application/geo+json");
+  EXPECT_EQ(result.at("assets").at("fields").at("roles"), json({"data"}));
+  EXPECT_EQ(result.at("assets").at("report").at("type"), "application/json");
+  EXPECT_EQ(result.at("assets").at("report").at("roles"), json({"metadata"}));
 }
 
 TEST_F(MapItem, SaysARangeWhereDaysDiffer) {
