@@ -18,6 +18,14 @@ std::string text_or_null(const std::string& text) {
   return text.empty() ? "NULL" : sql_quoted(text, '\'');
 }
 
+/// Fields of a layer may share a title, but not what the table calls their `name`; it may be missing.
+std::string short_name(const FieldDefinition& field, std::set<std::string>& taken) {
+  for (const std::string& name : {field.alias, field.name}) {
+    if (!name.empty() && taken.insert(name).second) return name;
+  }
+  return {};
+}
+
 std::vector<std::string> create_tables() {
   std::vector<std::string> sql{
       kCreateGpkgExtensions,
@@ -45,11 +53,11 @@ std::vector<std::string> column_guide_sql(const std::vector<PackagedLayer>& laye
   std::vector<std::string> sql = create_tables();
   for (const auto& packaged : layers) {
     const std::string& table = packaged.layer.name;
-    std::set<std::string> names;  // two fields of a layer may share a title, not a `name`
+    std::set<std::string> names;
     for (const auto& field : packaged.layer.fields) {
       if (!says_something(field)) continue;
       const std::string constraint = field.codes.empty() ? "" : concat(table, '_', field.name);
-      const std::string& name = names.insert(field.alias).second ? field.alias : field.name;
+      const std::string name = short_name(field, names);
       sql.push_back(
           concat("INSERT INTO gpkg_data_columns (table_name, column_name, name, title, description, "
                  "constraint_name) "

@@ -133,6 +133,25 @@ TEST(Layer, GeoPackageKeepsDateTimesTypesAndAliases) {
   EXPECT_EQ(as_text(back.features[0].values[0]), "2021-07-04T10:20:30Z");
 }
 
+TEST(GeoPackage, FieldsMayShareTitlesAndBeCalledLikeThem) {
+  const TemporaryFolder folder;
+  PackagedLayer packaged;
+  packaged.layer = test::layer_of({"POLYGON((0 0,1 0,1 1,0 0))"});
+  packaged.layer.fields = {{"a", FieldType::kString, "Area"},
+                           {"Area", FieldType::kString, "Area"},
+                           {"b", FieldType::kInteger, "Area", "O'Neill's \"b\"", {{"1", "it's one"}}},
+                           {"c", FieldType::kString, ""}};
+  packaged.layer.features[0].values = {std::string("x"), std::string("y"), std::int64_t{1}, Value{}};
+  write_geopackage({packaged}, folder / "a.gpkg", false);
+  const auto columns = test::run_command("ogrinfo -q " + (folder / "a.gpkg").string() +
+                                         " -sql \"SELECT * FROM gpkg_data_columns\"");
+  EXPECT_THAT(columns.out, HasSubstr("column_name (String) = Area"));
+  EXPECT_THAT(columns.out, HasSubstr("description (String) = O'Neill's \"b\""));
+  EXPECT_THAT(columns.out, testing::Not(HasSubstr("column_name (String) = c")));
+  const auto domain = test::run_command("ogrinfo -q -fielddomain fields_b " + (folder / "a.gpkg").string());
+  EXPECT_THAT(domain.out, HasSubstr("1: it's one"));
+}
+
 TEST(GeoJson, IsCutAtTheAntimeridian) {
   const TemporaryFolder folder;
   // 2 km x 2 km in Fiji, half of it on either side.
