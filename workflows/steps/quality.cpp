@@ -99,6 +99,9 @@ class Quality : public Step {
         .input("vector layer")
         .group("Also into the GeoPackage")
         .help("Footprints of the images or tiles that the map was made from, as 'tile' writes them");
+    t.add("tiles-crs", &m_tiles_crs)
+        .group("Also into the GeoPackage")
+        .help("CRS of the tiles whatever the file says");
     t.add("out", &m_out).required().output("GeoPackage").short_name('o').help("GeoPackage to write");
   }
 
@@ -113,11 +116,7 @@ class Quality : public Step {
       package.consensus_fields = read_beside_sites("consensus_fields");
     }
     if (!m_scores_crs.empty()) m_options.scores_crs = geo::Crs::from_user_input(m_scores_crs);
-    if (!m_tiles.empty()) {
-      geo::LayerReadOptions tiles;
-      tiles.usual_layer = "chips";
-      package.tiles = geo::read_layer(m_tiles, tiles);
-    }
+    if (!m_tiles.empty()) package.tiles = read_tiles();
     if (!m_labellers.empty()) package.labellers = table_from_csv(m_labellers, "labellers");
     if (!package.fields.features.empty())
       assessment::add_field_quality(package.fields, m_options, context.exec());
@@ -127,6 +126,14 @@ class Quality : public Step {
   }
 
  private:
+  [[nodiscard]] geo::Layer read_tiles() const {
+    VectorOptions tiles;
+    tiles.crs = m_tiles_crs;
+    geo::LayerReadOptions read = tiles.read_options("--tiles-crs");
+    read.usual_layer = "chips";
+    return geo::read_layer(m_tiles, read);
+  }
+
   /// The inputs by their names: whoever opens the map does not have our folders.
   [[nodiscard]] std::map<std::string, std::string> run_info() const {
     std::map<std::string, std::string> entries;
@@ -169,6 +176,7 @@ class Quality : public Step {
   std::string m_sites_crs;
   std::string m_labellers;
   std::string m_tiles;
+  std::string m_tiles_crs;
   std::string m_out;
 };
 
