@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include <furrow/assessment/analyst_layer.h>
 #include <furrow/geo/core/atomic_output.h>
 #include <furrow/geo/core/error.h>
 #include <furrow/geo/core/log.h>
@@ -397,26 +398,23 @@ class Consensus final : public Step {
                        folder / "reliability.csv", false);
       }
     }
-    geo::PackagedLayer sites;
-    sites.layer = labelling::site_layer(campaign, result.sites);
-    sites.description = geo::concat("Consensus of the labellers per site (", m_method,
-                                    "); risk is the probability that a "
-                                    "pixel's label is wrong, areas in m2");
-    sites.multi_polygon = true;
-    std::vector<geo::PackagedLayer> layers{std::move(sites)};
+    using assessment::AnalystLayer;
+    std::vector<geo::PackagedLayer> layers{
+        assessment::for_analysts(labelling::site_layer(campaign, result.sites), AnalystLayer::kSites)};
+    layers.front().description = geo::concat("Consensus of the labellers per site (", m_method,
+                                             "); risk is the probability that a "
+                                             "pixel's label is wrong, areas in m2");
     if (m_method == "bayes") {
       geo::write_csv(labelling::review_table(campaign, queue), folder / "review_queue.csv", false);
-      layers.push_back({labelling::review_layer(campaign, queue),
-                        "Sites to map again, the most expected gain per cost first; areas in m2",
-                        true,
-                        {}});
+      layers.push_back(
+          assessment::for_analysts(labelling::review_layer(campaign, queue), AnalystLayer::kReviewQueue));
     }
     if (fields) {
-      layers.push_back({labelling::consensus_field_layer(campaign, fields->fields),
-                        "Fields that the labellers mean; p_exists is the probability that there is one, "
-                        "areas in ha, distances in m",
-                        true,
-                        {}});
+      layers.push_back(assessment::for_analysts(labelling::consensus_field_layer(campaign, fields->fields),
+                                                AnalystLayer::kConsensusFields));
+      layers.back().description =
+          "Fields that the labellers mean; p_exists is the probability that there is one, areas in ha, "
+          "distances in m";
     }
     geo::write_geopackage(layers, folder / "sites.gpkg", false);
   }

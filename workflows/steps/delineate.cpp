@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include <furrow/assessment/analyst_layer.h>
 #include <furrow/geo/core/atomic_output.h>
 #include <furrow/geo/core/error.h>
 #include <furrow/geo/core/log.h>
@@ -247,17 +248,17 @@ class Delineate : public Step {
     const std::string from =
         geo::concat(source, " by furrow ", geo::furrow_version(), "; areas and lengths are geodesic");
     std::vector<geo::PackagedLayer> layers;
-    layers.push_back({std::move(result.layer),
-                      geo::concat("Fields delineated from ", from),
-                      false,
-                      {},
-                      std::move(result.features)});
+    const auto add = [&](geo::Layer layer, geo::FeatureSource features, assessment::AnalystLayer kind,
+                         const char* what) {
+      layers.push_back(assessment::for_analysts(std::move(layer), kind));
+      layers.back().description = geo::concat(what, from);
+      layers.back().more = std::move(features);
+    };
+    add(std::move(result.layer), std::move(result.features), assessment::AnalystLayer::kFields,
+        "Fields delineated from ");
     if (m_options.keep_rejects) {
-      layers.push_back({std::move(result.rejects_layer),
-                        geo::concat("What became no field, delineated from ", from),
-                        false,
-                        {},
-                        std::move(result.reject_features)});
+      add(std::move(result.rejects_layer), std::move(result.reject_features),
+          assessment::AnalystLayer::kRejects, "What became no field, delineated from ");
     }
     geo::write_geopackage(std::move(layers), m_out, overwrite);
   }

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <ostream>
@@ -98,7 +99,7 @@ class Quality : public Step {
         "entropy, label risk, the weakest edge it shares with a neighbour, and a confidence from 0 to 100. "
         "--raster adds mean, standard deviation, least and largest value of any other rasters. The output "
         "is one GeoPackage with QGIS styles inside: layer fields, run_info, and sites, review_queue, "
-        "consensus_fields and labellers when they are given.\n\n"
+        "consensus_fields, labellers and tiles when they are given.\n\n"
         "A pixel counts by the exact share of its area that lies in the field. The confidence orders fields; "
         "it becomes the probability that the field matches a true one (IoU above 0.5) when it is calibrated "
         "on true fields (--reference), or by a calibration made before (--calibration).",
@@ -157,23 +158,20 @@ class Quality : public Step {
     if (!m_calibration_model.empty()) (void)segmentation::read_model_spec(m_calibration_model);
     const auto calibration = read_calibration();
     assessment::MapPackage package;
-    package.fields = geo::read_layer(m_fields, m_vector.read_options("--fields-crs", false));
+    geo::LayerReadOptions read = m_vector.read_options("--fields-crs", false);
+    read.usual_layer = "fields";  // beside which 'delineate' may write rejects
+    package.fields = geo::read_layer(m_fields, read);
     if (!m_sites.empty()) {
       package.sites = read_layer_like_sites("sites");
       package.review_queue = read_beside_sites("review_queue");
       package.consensus_fields = read_beside_sites("consensus_fields");
     }
     if (!m_scores_crs.empty()) m_options.scores_crs = geo::Crs::from_user_input(m_scores_crs);
+    if (!m_tiles.empty()) package.tiles = read_tiles();
     if (!m_labellers.empty()) package.labellers = table_from_csv(m_labellers, "labellers");
     const assessment::ZonalOptions zonal = zonal_options();
     const Outcome outcome = add_attributes(package.fields, calibration, zonal, context);
-    package.run_info = {{"fields", m_fields}, {"scores", m_options.scores}, {"risk", m_options.risk}};
-    for (const assessment::ZonalRaster& raster : zonal.rasters)
-      package.run_info["raster_" + raster.name] = raster.path;
-    if (outcome.calibration) {
-      package.run_info["calibration"] = m_calibration.empty() ? m_reference : m_calibration;
-      package.run_info["calibration_fields"] = geo::concat(outcome.calibration->fields);
-    }
+    package.run_info = run_info(outcome, zonal);
     assessment::write_map_package(package, m_out, context.overwrite());
     write_calibration(outcome, context);
     context.record("fields", static_cast<std::int64_t>(package.fields.features.size()));
@@ -255,6 +253,41 @@ class Quality : public Step {
         .help("Sites with label risk, and layers review_queue and consensus_fields where the file has them");
     t.add("sites-crs", &m_sites_crs).group(group).help("CRS of the sites whatever the file says");
     t.add("labellers", &m_labellers).input("table").group(group).help("Table of labellers (CSV)");
+    t.add("tiles", &m_tiles)
+        .input("vector layer")
+        .group(group)
+        .help("Footprints of the images or tiles that the map was made from, as 'tile' writes them");
+    t.add("tiles-crs", &m_tiles_crs).group(group).help("CRS of the tiles whatever the file says");
+  }
+
+  /// The inputs by their names: whoever opens the map does not have our folders.
+  [[nodiscard]] std::map<std::string, std::string> run_info(const Outcome& outcome,
+                                                            const assessment::ZonalOptions& zonal) const {
+    std::map<std::string, std::string> entries;
+    const auto add = [&](const std::string& key, const std::string& path) {
+      if (!path.empty()) entries[key] = std::filesystem::path(path).filename().string();
+    };
+    add("fields", m_fields);
+    add("scores", m_options.scores);
+    add("entropy", m_options.entropy);
+    add("risk", m_options.risk);
+    add("sites", m_sites);
+    add("labellers", m_labellers);
+    add("tiles", m_tiles);
+    for (const assessment::ZonalRaster& raster : zonal.rasters) add("raster_" + raster.name, raster.path);
+    if (outcome.calibration) {
+      add("calibration", m_calibration.empty() ? m_reference : m_calibration);
+      entries["calibration_fields"] = geo::concat(outcome.calibration->fields);
+    }
+    return entries;
+  }
+
+  [[nodiscard]] geo::Layer read_tiles() const {
+    VectorOptions tiles;
+    tiles.crs = m_tiles_crs;
+    geo::LayerReadOptions read = tiles.read_options("--tiles-crs");
+    read.usual_layer = "chips";
+    return geo::read_layer(m_tiles, read);
   }
 
   [[nodiscard]] std::optional<assessment::ConfidenceCalibration> read_calibration() const {
@@ -414,6 +447,8 @@ class Quality : public Step {
   std::string m_sites;
   std::string m_sites_crs;
   std::string m_labellers;
+  std::string m_tiles;
+  std::string m_tiles_crs;
   std::string m_out;
 };
 

@@ -6,6 +6,7 @@
 
 #include <cpl_string.h>
 #include <gdal_priv.h>
+#include <gdal_rat.h>
 
 #include <furrow/geo/core/atomic_output.h>
 #include <furrow/geo/core/error.h>
@@ -178,7 +179,26 @@ void describe(GDALDataset& dataset, const Grid& grid, const RasterSpec& spec) {
   }
 }
 
-/// Colours go into the TIFF; names can only go into the .aux.xml beside it.
+/// The classes once more as a table (values, names, colours): programs that read it show these classes and
+/// not all 256 colours of a palette.
+GDALDefaultRasterAttributeTable class_table(const std::vector<RasterClass>& classes) {
+  GDALDefaultRasterAttributeTable table;
+  table.CreateColumn("Value", GFT_Integer, GFU_MinMax);
+  table.CreateColumn("Class_Name", GFT_String, GFU_Name);
+  table.CreateColumn("Red", GFT_Integer, GFU_Red);
+  table.CreateColumn("Green", GFT_Integer, GFU_Green);
+  table.CreateColumn("Blue", GFT_Integer, GFU_Blue);
+  table.SetTableType(GRTT_THEMATIC);
+  for (int row = 0; const auto& c : classes) {
+    table.SetValue(row, 0, c.value);
+    table.SetValue(row, 1, c.name.c_str());
+    for (int i = 0; i < 3; ++i) table.SetValue(row, 2 + i, c.rgba[static_cast<std::size_t>(i)]);
+    ++row;
+  }
+  return table;
+}
+
+/// Colours go into the TIFF; names and the table can only go into the .aux.xml beside it.
 void describe_classes(GDALDataset& dataset, const std::vector<RasterClass>& classes) {
   if (classes.empty()) return;
   GDALColorTable colours;
@@ -194,6 +214,8 @@ void describe_classes(GDALDataset& dataset, const std::vector<RasterClass>& clas
   for (const auto& name : by_value) names.AddString(name.c_str());
   dataset.GetRasterBand(1)->SetColorTable(&colours);
   dataset.GetRasterBand(1)->SetCategoryNames(names.List());
+  const GDALDefaultRasterAttributeTable table = class_table(classes);
+  dataset.GetRasterBand(1)->SetDefaultRAT(&table);
 }
 
 }  // namespace

@@ -286,6 +286,13 @@ MultiPolygon make_valid(const MultiPolygon& shape) {
   return geos::from_geos(geos::check(result, "makeValid").get());
 }
 
+MultiPolygon snap_to_grid(const MultiPolygon& shape, double step) {
+  if (shape.empty()) return {};
+  const auto g = geos::to_geos(shape);
+  return geos::from_geos(
+      geos::check(GEOSGeom_setPrecision_r(geos::context(), g.get(), step, 0), "setPrecision").get());
+}
+
 MultiPolygon from_wkt(const std::string& wkt) {
   GEOSWKTReader* reader = GEOSWKTReader_create_r(geos::context());
   GEOSGeometry* geometry = GEOSWKTReader_read_r(geos::context(), reader, wkt.c_str());

@@ -14,8 +14,10 @@
 #include <furrow/geo/core/log.h>
 #include <furrow/geo/core/text.h>
 #include <furrow/geo/core/version.h>
+#include <furrow/geo/vector/geojson_coordinates.h>
 
 #include "../raster/gdal_support.h"
+#include "geopackage_columns.h"
 #include "geopackage_index.h"
 
 namespace furrow::geo {
@@ -221,38 +223,15 @@ class DatasetWriter {
     }
   }
 
-  /// Human titles of fields, where GDAL 3.7 and newer, and QGIS with it, look for them in a GeoPackage
-  /// (GDAL 3.6 does not write them itself).
-  void add_titles(const std::vector<PackagedLayer>& layers) {
-    const auto has_title = [](const PackagedLayer& l) {
-      return std::ranges::any_of(l.layer.fields, [](const FieldDefinition& f) { return !f.alias.empty(); });
-    };
-    if (std::ranges::none_of(layers, has_title)) return;
-    run_sql(kCreateGpkgExtensions);
-    run_sql(
-        "CREATE TABLE IF NOT EXISTS gpkg_data_columns (table_name TEXT NOT NULL, column_name TEXT NOT NULL, "
-        "name TEXT, title TEXT, description TEXT, mime_type TEXT, constraint_name TEXT, "
-        "CONSTRAINT pk_gdc PRIMARY KEY (table_name, column_name), "
-        "CONSTRAINT gdc_tn UNIQUE (table_name, name))");
-    run_sql(
-        "CREATE TABLE IF NOT EXISTS gpkg_data_column_constraints (constraint_name TEXT NOT NULL, "
-        "constraint_type TEXT NOT NULL, value TEXT, min NUMERIC, min_is_inclusive BOOLEAN, max NUMERIC, "
-        "max_is_inclusive BOOLEAN, description TEXT, "
-        "CONSTRAINT gdcc_ntv UNIQUE (constraint_name, constraint_type, value))");
-    for (const char* table : {"gpkg_data_columns", "gpkg_data_column_constraints"}) {
-      run_sql(concat("INSERT OR IGNORE INTO gpkg_extensions VALUES ('", table,
-                     "', NULL, 'gpkg_schema', "
-                     "'http://www.geopackage.org/spec121/#extension_schema', 'read-write')"));
+  void run(const std::vector<std::string>& statements) {
+    for (const std::string& statement : statements) {
+      m_dataset->ReleaseResultSet(m_dataset->ExecuteSQL(statement.c_str(), nullptr, nullptr));
+      if (m_errors != nullptr && m_errors->failed()) fail();
     }
-    for (const auto& packaged : layers) {
-      for (const auto& field : packaged.layer.fields) {
-        if (field.alias.empty()) continue;
-        run_sql(
-            concat("INSERT OR IGNORE INTO gpkg_data_columns (table_name, column_name, name, title) VALUES (",
-                   sql_text(packaged.layer.name), ", ", sql_text(field.name), ", ", sql_text(field.alias),
-                   ", ", sql_text(field.alias), ")"));
-      }
-    }
+  }
+
+  void add_metadata(const std::map<std::string, std::string>& items) {
+    for (const auto& [key, value] : items) m_dataset->SetMetadataItem(key.c_str(), value.c_str());
   }
 
   void close(const GdalErrorScope& errors) {
@@ -272,13 +251,6 @@ class DatasetWriter {
       reason.erase(0, end + kFailed.size());
     throw output_error(m_name, std::move(reason));
   }
-
-  void run_sql(const std::string& statement) {
-    m_dataset->ReleaseResultSet(m_dataset->ExecuteSQL(statement.c_str(), nullptr, nullptr));
-    if (m_errors != nullptr && m_errors->failed()) fail();
-  }
-
-  static std::string sql_text(const std::string& text) { return sql_quoted(text, '\''); }
 
   void write_one(OGRLayer& out, const Layer& layer, const Feature& feature,
                  std::unique_ptr<OGRGeometry> geometry) const {
@@ -309,12 +281,13 @@ class DatasetWriter {
     row.SetField("f_table_catalog", "");
     row.SetField("f_table_schema", "");
     row.SetField("f_table_name", packaged.layer.name.c_str());
-    row.SetField("f_geometry_column", geometry_column(packaged.layer).c_str());
+    const bool spatial = is_spatial(packaged.layer);  // QGIS looks for the style of a table without a column
+    row.SetField("f_geometry_column", spatial ? geometry_column(packaged.layer).c_str() : "");
     row.SetField("styleName", style.name.c_str());
     row.SetField("styleQML", style.qml.c_str());
     row.SetField("styleSLD", "");
     row.SetField("useAsDefault", style.is_default ? 1 : 0);
-    row.SetField("description", style.name.c_str());
+    row.SetField("description", (style.description.empty() ? style.name : style.description).c_str());
     row.SetField("owner", "");
     row.SetField("update_time", utc_timestamp().c_str());
     if (table.CreateFeature(&row) != OGRERR_NONE) fail();
@@ -337,13 +310,11 @@ void check_complete(const std::filesystem::path& written, const std::filesystem:
 }
 
 void write_dataset(const PackagedLayer& packaged, const std::filesystem::path& path, const char* driver,
-                   bool overwrite) {
+                   const CPLStringList& options, bool overwrite) {
   AtomicFile file(path, overwrite);
   const GdalErrorScope errors;
   DatasetWriter writer(file.temporary(), driver, {}, path.string());
   writer.set_errors(&errors);
-  CPLStringList options;
-  if (std::string(driver) == "GeoJSON") options.SetNameValue("RFC7946", "YES");
   writer.add(packaged, options, false);
   writer.close(errors);
   check_complete(file.temporary(), path, packaged.layer.features.size());
@@ -381,7 +352,8 @@ void write_attributes(const Layer& layer, const std::filesystem::path& path, boo
 
 }  // namespace
 
-void write_geopackage(std::vector<PackagedLayer> layers, const std::filesystem::path& path, bool overwrite) {
+void write_geopackage(std::vector<PackagedLayer> layers, const std::filesystem::path& path, bool overwrite,
+                      const std::map<std::string, std::string>& metadata) {
   AtomicFile file(path, overwrite);
   for (auto& packaged : layers) make_names_differ(packaged.layer);
   const GdalErrorScope errors;
@@ -406,11 +378,30 @@ void write_geopackage(std::vector<PackagedLayer> layers, const std::filesystem::
     writer.add(packaged, options, true, &index.boxes);
     if (is_spatial(packaged.layer)) unindexed.push_back(std::move(index));
   }
-  writer.add_titles(layers);
+  writer.run(column_guide_sql(layers));
   writer.add_styles(layers);
+  writer.add_metadata(metadata);
   writer.close(errors);
   add_spatial_indexes(file.temporary(), path.string(), std::move(unindexed));
   file.commit();
+}
+
+void write_geojson(Layer layer, const std::filesystem::path& path, bool overwrite,
+                   const GeoJsonOptions& options) {
+  to_geojson_coordinates(layer);
+  CPLStringList creation;
+  creation.SetNameValue("RFC7946", "YES");
+  creation.SetNameValue("COORDINATE_PRECISION", CPLSPrintf("%d", kGeoJsonDecimals));
+  if (!options.id_field.empty()) {
+    creation.SetNameValue("ID_FIELD", options.id_field.c_str());
+    creation.SetNameValue("ID_TYPE", "String");
+  }
+  if (!options.members.empty()) {
+    creation.SetNameValue("NATIVE_MEDIA_TYPE", "application/vnd.geo+json");
+    creation.SetNameValue("NATIVE_DATA", options.members.c_str());
+    creation.SetNameValue("WRITE_NAME", "NO");  // no member that nobody asked for
+  }
+  write_dataset({std::move(layer), "", false, {}}, path, "GeoJSON", creation, overwrite);
 }
 
 void write_layer(Layer layer, const std::filesystem::path& path, bool overwrite) {
@@ -418,6 +409,8 @@ void write_layer(Layer layer, const std::filesystem::path& path, bool overwrite)
   const bool multi =
       std::ranges::any_of(layer.features, [](const Feature& f) { return f.geometry.size() > 1; });
   if (extension == ".csv") return write_attributes(layer, path, overwrite);
+  if (extension == ".geojson" || extension == ".json")
+    return write_geojson(std::move(layer), path, overwrite);
   PackagedLayer packaged{std::move(layer), "", multi, {}};
   if (extension == ".gpkg") {
     std::vector<PackagedLayer> layers;
@@ -425,9 +418,7 @@ void write_layer(Layer layer, const std::filesystem::path& path, bool overwrite)
     return write_geopackage(std::move(layers), path, overwrite);
   }
   if (extension == ".shp") return write_shapefile(packaged, path, overwrite);
-  if (extension == ".geojson" || extension == ".json")
-    return write_dataset(packaged, path, "GeoJSON", overwrite);
-  if (extension == ".fgb") return write_dataset(packaged, path, "FlatGeobuf", overwrite);
+  if (extension == ".fgb") return write_dataset(packaged, path, "FlatGeobuf", {}, overwrite);
   throw IoError(concat("cannot tell the format of ", quoted(path.string()),
                        " from its extension; use .gpkg, .geojson, .fgb, .shp or .csv"));
 }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cmath>
 #include <map>
 #include <memory>
@@ -24,6 +23,7 @@
 
 #include "computed_fields.h"
 #include "coverage_summary.h"
+#include "iso_date.h"
 #include "quality_attributes.h"
 
 namespace furrow::assessment {
@@ -386,24 +386,6 @@ std::string flags_of(const RasterQuality& q) {
   if (q.weakest_shared_edge < kWeakBoundary) flags.emplace_back("weak_boundary");
   if (q.p_mean < kLowScore) flags.emplace_back("low_score");
   return geo::join(flags, ";");
-}
-
-/// "2016:05:15 10:00:00" (TIFF) or ISO text to an ISO date; empty when it is neither.
-std::string iso_date(std::string text) {
-  if (text.size() < 10) return {};
-  text = text.substr(0, 10);
-  text[4] = '-';
-  text[7] = '-';
-  long long year = 0;
-  long long month = 0;
-  long long day = 0;
-  const bool numbers = geo::parse_number(text.substr(0, 4), year) &&
-                       geo::parse_number(text.substr(5, 2), month) &&
-                       geo::parse_number(text.substr(8, 2), day);
-  const std::chrono::year_month_day date{std::chrono::year(static_cast<int>(year)),
-                                         std::chrono::month(static_cast<unsigned>(month)),
-                                         std::chrono::day(static_cast<unsigned>(day))};
-  return numbers && date.ok() ? text : std::string{};
 }
 
 /// @param scores  null = none

@@ -1,6 +1,7 @@
 #include <furrow/assessment/map_package.h>
 
 #include <cstdlib>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -33,7 +34,7 @@ TEST(MapPackage, HoldsLayersStylesAndRunInformation) {
   options.require_polygons = false;
   options.layer = "layer_styles";
   const auto styles = geo::read_layer((folder / "map.gpkg").string(), options);
-  ASSERT_EQ(styles.features.size(), 3U);
+  ASSERT_EQ(styles.features.size(), 3U);  // by confidence (there is no area_ha), outlines, titles of run_info
   EXPECT_EQ(geo::as_text(styles.features[0].values[styles.field("f_table_name")]), "fields");
   EXPECT_EQ(geo::as_integer(styles.features[0].values[styles.field("useAsDefault")]), 1);
   options.layer = "run_info";
@@ -63,7 +64,62 @@ TEST(MapPackage, HoldsWhatLabellersLeft) {
   options.require_polygons = false;
   options.layer = "layer_styles";
   const auto styles = geo::read_layer((folder / "map.gpkg").string(), options);
-  EXPECT_EQ(styles.features.size(), 6U);
+  EXPECT_EQ(styles.features.size(),
+            8U);  // two each of fields, sites, consensus fields; one each of the others
+}
+
+/// The style documents of a package by "layer/style".
+std::map<std::string, std::string> styles_of(const std::filesystem::path& package) {
+  geo::LayerReadOptions options;
+  options.layer = "layer_styles";
+  options.require_polygons = false;
+  const auto table = geo::read_layer(package.string(), options);
+  std::map<std::string, std::string> styles;
+  for (const auto& row : table.features) {
+    const auto text = [&](const char* field) { return geo::as_text(row.values[table.field(field)]); };
+    styles[text("f_table_name") + "/" + text("styleName")] = text("styleQML");
+  }
+  return styles;
+}
+
+TEST(MapPackage, StylesSayTitlesAndMeanings) {
+  const test::TemporaryFolder folder;
+  MapPackage package = example();
+  package.fields.fields = {{"touches_edge", geo::FieldType::kInteger, ""},
+                           {"flag", geo::FieldType::kString, ""},
+                           {"crop", geo::FieldType::kString, "Crop & \"use\""},
+                           {"area_ha", geo::FieldType::kReal, ""}};
+  package.fields.features[0].values = {std::int64_t{1}, std::string("edge;low_score"), {}, 0.5};
+  write_map_package(package, folder / "map.gpkg", false);
+  const auto styles = styles_of(folder / "map.gpkg");
+  ASSERT_TRUE(styles.contains("fields/Field size"));
+  EXPECT_FALSE(styles.contains("fields/Confidence"));  // there is no such attribute
+  const std::string& qml = styles.at("fields/Field size");
+  EXPECT_THAT(qml, testing::HasSubstr("<alias field=\"area_ha\" name=\"Area (ha)\"/>"));
+  EXPECT_THAT(qml, testing::HasSubstr("<alias field=\"crop\" name=\"Crop &amp; &quot;use&quot;\"/>"));
+  EXPECT_THAT(qml, testing::HasSubstr("<field name=\"touches_edge\"><editWidget type=\"ValueMap\">"));
+  EXPECT_THAT(qml, testing::HasSubstr("name=\"yes\" value=\"1\""));
+  EXPECT_THAT(qml,
+              testing::HasSubstr("name=\"at the image's edge, low field score\" value=\"edge;low_score\""));
+  EXPECT_THAT(qml, testing::HasSubstr("attr=\"coalesce(&quot;area_ha&quot;, -1)\""));
+  EXPECT_THAT(styles.at("run_info/Titles"), testing::Not(testing::HasSubstr("renderer")));
+}
+
+TEST(MapPackage, ColumnsAreExplainedWithoutQgisToo) {
+  const test::TemporaryFolder folder;
+  MapPackage package = example();
+  package.fields.fields.push_back({"cut_by_nodata", geo::FieldType::kInteger, ""});
+  package.fields.features[0].values.emplace_back(std::int64_t{0});
+  write_map_package(package, folder / "map.gpkg", false);
+  const std::string file = (folder / "map.gpkg").string();
+  const auto columns = test::run_command("ogrinfo -q " + file + " -sql \"SELECT * FROM gpkg_data_columns\"");
+  EXPECT_THAT(columns.out, testing::HasSubstr("title (String) = Cut by missing data"));
+  EXPECT_THAT(columns.out, testing::HasSubstr("constraint_name (String) = fields_cut_by_nodata"));
+  // GDAL reads the codes as a field domain.
+  const auto domain = test::run_command("ogrinfo -q -fielddomain fields_cut_by_nodata " + file);
+  EXPECT_THAT(domain.out, testing::AllOf(testing::HasSubstr("0: no"), testing::HasSubstr("1: yes")));
+  const auto summary = test::run_command("ogrinfo " + file);
+  EXPECT_THAT(summary.out, testing::HasSubstr("SOFTWARE=furrow "));
 }
 
 TEST(MapPackage, IdenticalInputGivesIdenticalBytes) {

@@ -102,6 +102,9 @@ TEST(RasterWriter, ClassNamesAndColoursComeAlong) {
             "0:background;1:interior;2:boundary");
   // Names that QGIS shows can only live beside the TIFF.
   EXPECT_TRUE(std::filesystem::exists(folder / "a.tif.aux.xml"));
+  const std::string beside = test::bytes_of(folder / "a.tif.aux.xml");
+  EXPECT_NE(beside.find("<Category>"), std::string::npos);
+  EXPECT_NE(beside.find("<Name>Class_Name</Name>"), std::string::npos);
   const auto info = test::run_command("gdalinfo " + (folder / "a.tif").string());
   EXPECT_THAT(info.out, HasSubstr("1: interior"));
   EXPECT_THAT(info.out, HasSubstr("86,153,76,255"));

@@ -133,6 +133,66 @@ TEST(Layer, GeoPackageKeepsDateTimesTypesAndAliases) {
   EXPECT_EQ(as_text(back.features[0].values[0]), "2021-07-04T10:20:30Z");
 }
 
+TEST(GeoPackage, FieldsMayShareTitlesAndBeCalledLikeThem) {
+  const TemporaryFolder folder;
+  PackagedLayer packaged;
+  packaged.layer = test::layer_of({"POLYGON((0 0,1 0,1 1,0 0))"});
+  packaged.layer.fields = {{"a", FieldType::kString, "Area"},
+                           {"Area", FieldType::kString, "Area"},
+                           {"b", FieldType::kInteger, "Area", "O'Neill's \"b\"", {{"1", "it's one"}}},
+                           {"c", FieldType::kString, ""}};
+  packaged.layer.features[0].values = {std::string("x"), std::string("y"), std::int64_t{1}, Value{}};
+  write_geopackage({packaged}, folder / "a.gpkg", false);
+  const auto columns = test::run_command("ogrinfo -q " + (folder / "a.gpkg").string() +
+                                         " -sql \"SELECT * FROM gpkg_data_columns\"");
+  EXPECT_THAT(columns.out, HasSubstr("column_name (String) = Area"));
+  EXPECT_THAT(columns.out, HasSubstr("description (String) = O'Neill's \"b\""));
+  EXPECT_THAT(columns.out, testing::Not(HasSubstr("column_name (String) = c")));
+  const auto domain = test::run_command("ogrinfo -q -fielddomain fields_b " + (folder / "a.gpkg").string());
+  EXPECT_THAT(domain.out, HasSubstr("1: it's one"));
+}
+
+TEST(GeoJson, IsCutAtTheAntimeridian) {
+  const TemporaryFolder folder;
+  // 2 km x 2 km in Fiji, half of it on either side.
+  Layer layer = test::layer_of({"POLYGON((179.99 -17,180.01 -17,180.01 -17.02,179.99 -17.02,179.99 -17))"},
+                               "EPSG:4326");
+  layer.features[0].geometry =
+      CoordinateTransform(lonlat_crs(), Crs::from_user_input("EPSG:32760")).apply(layer.features[0].geometry);
+  layer.crs = Crs::from_user_input("EPSG:32760");
+  write_layer(layer, folder / "a.geojson", false);
+  const Layer back = read_layer((folder / "a.geojson").string());
+  ASSERT_EQ(back.features[0].geometry.size(), 2U);
+  for (const Polygon& part : back.features[0].geometry) {
+    EXPECT_NEAR(area(part), 0.01 * 0.02, 1e-8);
+    EXPECT_GT(std::abs(part.shell.front().x), 179.98);
+    EXPECT_LE(std::abs(part.shell.front().x), 180.0);
+  }
+}
+
+TEST(GeoJson, NeighboursKeepTheirCommonVertices) {
+  const TemporaryFolder folder;
+  const Layer layer = test::layer_of(
+      {"POLYGON((500000 6000000,500033.3 6000011.1,500031.7 6000070.3,500000 6000000))",
+       "POLYGON((500033.3 6000011.1,500090.9 6000010,500031.7 6000070.3,500033.3 6000011.1))"});
+  write_layer(layer, folder / "a.geojson", false);
+  const Layer back = read_layer((folder / "a.geojson").string());
+  std::set<std::pair<double, double>> vertices;
+  for (const auto& feature : back.features) {
+    for (const Point& p : feature.geometry[0].shell) vertices.emplace(p.x, p.y);
+  }
+  EXPECT_EQ(vertices.size(), 4U);
+}
+
+TEST(GeoJson, LeavesOutWhatVanishesByRounding) {
+  const TemporaryFolder folder;
+  const Layer layer =
+      test::layer_of({"POLYGON((500000 6000000,500000.001 6000000,500000 6000000.001,500000 6000000))",
+                      "POLYGON((500000 6000000,500100 6000000,500000 6000100,500000 6000000))"});
+  write_layer(layer, folder / "a.geojson", false);
+  EXPECT_EQ(read_layer((folder / "a.geojson").string()).features.size(), 1U);
+}
+
 TEST(Layer, FeaturesWithoutPolygonAreCountedAndKept) {
   const TemporaryFolder folder;
   Layer layer = sample();

@@ -69,6 +69,10 @@ struct Validity {
 /// holes).
 [[nodiscard]] MultiPolygon make_valid(const MultiPolygon& shape);
 
+/// Valid polygons whose coordinates are multiples of `step`, at most about one step from where they were;
+/// what is narrower than the step goes. (Snap rounding of OverlayNG, GEOS 3.9.)
+[[nodiscard]] MultiPolygon snap_to_grid(const MultiPolygon& shape, double step);
+
 /// Reads POLYGON and MULTIPOLYGON.
 /// @throws GeometryError on anything else
 [[nodiscard]] MultiPolygon from_wkt(const std::string& wkt);

@@ -14,10 +14,18 @@ namespace furrow::geo {
 
 enum class FieldType { kInteger, kReal, kString, kDate, kDateTime, kBoolean };
 
+/// A value of a field that stands for something: ("0", "no").
+struct FieldCode {
+  std::string value;
+  std::string meaning;
+};
+
 struct FieldDefinition {
   std::string name;
   FieldType type = FieldType::kString;
-  std::string alias;  ///< human title, shown by QGIS; may be empty
+  std::string alias;               ///< human title, shown by QGIS; may be empty
+  std::string description{};       ///< what it means, with unit; may be empty
+  std::vector<FieldCode> codes{};  ///< where cells are codes: all of them; else empty
 };
 
 /// A cell: unset, integer (also Boolean as 0/1), real, or text (dates as ISO 8601, UTC).
