@@ -4,6 +4,8 @@
 #include <numeric>
 #include <unordered_map>
 
+#include <furrow/geo/topology/watershed.h>
+
 #include "pair_map.h"
 #include "strips.h"
 
@@ -34,6 +36,15 @@ void smooth_row(const std::uint8_t* in, std::int64_t width, std::uint16_t* out) 
   for (std::int64_t col = inner_end; col < width; ++col) out[col] = slow(col);
 }
 
+/// Boundary scores of a row, with the highest outside the mask, so that nothing flows to the mask's edge.
+void walled_row(const Raster<std::uint8_t>& boundary, const Raster<std::uint8_t>& mask, std::int64_t row,
+                std::vector<std::uint8_t>& out) {
+  const std::uint8_t* score = &boundary.at(0, row);
+  const std::uint8_t* inside = &mask.at(0, row);
+  for (std::size_t col = 0; col < out.size(); ++col)
+    out[col] = inside[col] == 0 ? static_cast<std::uint8_t>(kScoreLevels) : score[col];
+}
+
 std::vector<Height> heights(const Raster<std::uint8_t>& boundary, const Raster<std::uint8_t>& mask,
                             const std::vector<Strip>& strips) {
   const std::int64_t width = boundary.width();
@@ -44,9 +55,10 @@ std::vector<Height> heights(const Raster<std::uint8_t>& boundary, const Raster<s
     std::vector<std::uint16_t> smooth(
         static_cast<std::size_t>((strip.end - strip.begin + 2 * kReach) * width));
     const auto smooth_at = [&](std::int64_t row) { return smooth.data() + (row - first) * width; };
+    std::vector<std::uint8_t> scores(static_cast<std::size_t>(width));
     for (std::int64_t row = first; row < strip.end + kReach; ++row) {
-      const std::int64_t source = std::clamp<std::int64_t>(row, 0, rows - 1);
-      smooth_row(boundary.data().data() + source * width, width, smooth_at(row));
+      walled_row(boundary, mask, std::clamp<std::int64_t>(row, 0, rows - 1), scores);
+      smooth_row(scores.data(), width, smooth_at(row));
     }
     for (std::int64_t row = strip.begin; row < strip.end; ++row) {
       std::array<const std::uint16_t*, 7> lines{};

@@ -12,6 +12,7 @@
 #include <furrow/geo/raster/warped_reader.h>
 #include <furrow/geo/topology/watershed.h>
 
+#include "outer_boundary.h"
 #include "strips.h"
 
 namespace furrow::geo {
@@ -66,44 +67,80 @@ Layout layout_of(const RasterReader& reader, const ScoreBands& bands) {
       "which bands to use with --extent-band and --boundary-band"));
 }
 
-/// The scale that would bring a value into 0..1, as people store scores.
-std::string likely_scale(double value) {
-  if (value <= 100.0) return "0.01";
-  if (value <= 200.0) return "0.005";
-  if (value <= 255.0) return "0.00392156862745098";
-  if (value <= 10000.0) return "0.0001";
+/// The scale that would bring values up to the largest into 0..1, as people store scores.
+std::string likely_scale(double largest) {
+  if (largest <= 100.0) return "0.01";
+  if (largest <= 200.0) return "0.005";
+  if (largest <= 255.0) return "0.00392156862745098";
+  if (largest <= 10000.0) return "0.0001";
   return "one that brings it there";
 }
 
+struct OutOfRange {};
+
+/// Stored values of a band as levels.
 class Quantiser {
  public:
   Quantiser(const RasterReader& reader, int band, const std::optional<double>& scale)
-      : m_reader(reader), m_band(band) {
-    const BandInfo& info = reader.band(band);
-    m_scale = scale.value_or(info.scale);
-    m_offset = scale ? 0.0 : info.offset;
-  }
+      : m_scale(scale.value_or(reader.band(band).scale)), m_offset(scale ? 0.0 : reader.band(band).offset) {}
 
-  [[nodiscard]] std::uint8_t operator()(float stored, std::int64_t col, std::int64_t row) const {
-    const double score = static_cast<double>(stored) * m_scale + m_offset;
+  [[nodiscard]] double score(float stored) const { return static_cast<double>(stored) * m_scale + m_offset; }
+
+  [[nodiscard]] static bool is_score(double score) {
     // Network outputs and resampling overshoot by rounding noise, never by half a level.
     constexpr double kSlack = 0.5 / kScoreLevels;
-    if (!(score >= -kSlack && score <= 1.0 + kSlack)) {
-      throw IoError(concat("raster ", quoted(m_reader.path()), " has the score ", shortest(score),
-                           " in band ", m_band + 1, " at column ", col, ", row ", row,
-                           ", outside 0..1; say how stored values become scores with ",
-                           "--scale, for example --scale ", likely_scale(static_cast<double>(stored))));
-    }
+    return score >= -kSlack && score <= 1.0 + kSlack;
+  }
+
+  /// @throws OutOfRange
+  [[nodiscard]] std::uint8_t operator()(float stored) const {
+    const double value = score(stored);
+    if (!is_score(value)) throw OutOfRange{};
     return static_cast<std::uint8_t>(
-        std::clamp(std::floor(score * kScoreLevels + 0.5), 0.0, double{kScoreLevels}));
+        std::clamp(std::floor(value * kScoreLevels + 0.5), 0.0, double{kScoreLevels}));
   }
 
  private:
-  const RasterReader& m_reader;
-  int m_band;
-  double m_scale = 1.0;
-  double m_offset = 0.0;
+  double m_scale;
+  double m_offset;
 };
+
+/// Says which value of a raster is no score: the first one, and, for the likely scale, how large they get.
+/// Looks at the whole raster again, so that the words depend on nothing but the raster.
+/// @throws IoError always
+[[noreturn]] void refuse_values(const RasterReader& reader, const std::vector<int>& bands,
+                                const std::optional<double>& scale) {
+  std::string first;
+  float least = 0.0F;
+  float largest = 0.0F;
+  const Window all = reader.grid().window();
+  for (std::int64_t top = 0; top < all.height; top += detail::kStripRows) {
+    const Window window = intersection({0, top, all.width, detail::kStripRows}, all);
+    const Raster<float> pixels = reader.read<float>(window, bands);
+    const Raster<std::uint8_t> valid = reader.read_valid(window, bands);
+    for (std::int64_t i = 0; i < window.pixels(); ++i) {
+      if (valid.data()[static_cast<std::size_t>(i)] == 0) continue;
+      for (std::size_t b = 0; b < bands.size(); ++b) {
+        const float stored = pixels.band(static_cast<int>(b))[static_cast<std::size_t>(i)];
+        least = std::min(least, stored);
+        largest = std::max(largest, stored);
+        const double score = Quantiser(reader, bands[b], scale).score(stored);
+        if (!first.empty() || Quantiser::is_score(score)) continue;
+        first = concat("the score ", shortest(score), " in band ", bands[b] + 1, " at column ",
+                       i % window.width, ", row ", top + i / window.width);
+      }
+    }
+  }
+  const std::string remedy =
+      least < 0.0F
+          ? concat("values go down to ", shortest(static_cast<double>(least)),
+                   "; if they stand for no data, mark them with gdal_edit.py -a_nodata, else say how stored "
+                   "values become scores with --scale")
+          : concat("stored values go up to ", shortest(static_cast<double>(largest)),
+                   "; say how they become scores with --scale, for example --scale ",
+                   likely_scale(static_cast<double>(largest)));
+  throw IoError(concat("raster ", quoted(reader.path()), " has ", first, ", outside 0..1; ", remedy));
+}
 
 ScoreMap empty_map(const Grid& grid, const Window& rows) {
   return {grid.subgrid(rows),
@@ -149,6 +186,7 @@ ScoreMap read_instances(const RasterReader& reader, const Layout& layout, const 
   return map;
 }
 
+/// Scores as they are stored; the extent of three bands is interior + boundary.
 ScoreMap read_rows(const RasterReader& reader, const Layout& layout, const std::optional<double>& scale,
                    const Window& rows) {
   if (layout.is_instances) return read_instances(reader, layout, rows);
@@ -156,31 +194,50 @@ ScoreMap read_rows(const RasterReader& reader, const Layout& layout, const std::
   ScoreMap map = empty_map(reader.grid(), rows);
   const Quantiser extent_of(reader, layout.extent, scale);
   const Quantiser boundary_of(reader, std::max(layout.boundary, 0), scale);
-  for_each_part(reader, rows, [&](const Window& window) {
+  const auto quantise = [&](const Window& window) {
     const Raster<float> pixels = reader.read<float>(window, used);
     const Raster<std::uint8_t> valid = reader.read_valid(window, used);
     for (std::int64_t row = 0; row < window.height; ++row) {
-      const std::int64_t y = window.row + row;
+      const std::int64_t y = window.row + row - rows.row;
       for (std::int64_t col = 0; col < window.width; ++col) {
         if (valid.at(col, row) == 0) continue;
-        int extent = extent_of(pixels.at(col, row, 0), col, y);
+        int extent = extent_of(pixels.at(col, row, 0));
         int boundary = kScoreLevels - extent;
-        if (layout.boundary >= 0) boundary = boundary_of(pixels.at(col, row, 1), col, y);
+        if (layout.boundary >= 0) boundary = boundary_of(pixels.at(col, row, 1));
         if (layout.extent_is_interior) extent = std::min(kScoreLevels, extent + boundary);
-        map.extent.at(col, y - rows.row) = static_cast<std::uint8_t>(extent);
-        map.boundary.at(col, y - rows.row) = static_cast<std::uint8_t>(boundary);
-        map.valid.at(col, y - rows.row) = 1;
+        map.extent.at(col, y) = static_cast<std::uint8_t>(extent);
+        map.boundary.at(col, y) = static_cast<std::uint8_t>(boundary);
+        map.valid.at(col, y) = 1;
       }
     }
-  });
+  };
+  try {
+    for_each_part(reader, rows, quantise);
+  } catch (const OutOfRange&) {
+    refuse_values(reader, used, scale);
+  }
   return map;
+}
+
+/// What `read(window)` gives for some rows, with the boundary between fields and background halved where the
+/// extent holds all of it.
+template <class Read>
+ScoreMap with_halved_boundary(bool is_whole, const Grid& scene, const Window& rows, const Read& read) {
+  if (!is_whole) return read(rows);
+  const std::int64_t first = std::max<std::int64_t>(0, rows.row - detail::kOuterBoundaryReach);
+  const std::int64_t end = std::min(scene.height, rows.end_row() + detail::kOuterBoundaryReach);
+  return detail::halve_outer_boundary(read(Window{0, first, rows.width, end - first}), rows.row - first,
+                                      rows.height);
 }
 
 }  // namespace
 
 ScoreMap read_scores(const RasterReader& reader, const ScoreBands& bands, ExecContext& exec) {
   exec.check_cancelled();
-  return read_rows(reader, layout_of(reader, bands), bands.scale, reader.grid().window());
+  const Layout layout = layout_of(reader, bands);
+  return with_halved_boundary(
+      layout.extent_is_interior, reader.grid(), reader.grid().window(),
+      [&](const Window& rows) { return read_rows(reader, layout, bands.scale, rows); });
 }
 
 namespace {
@@ -301,7 +358,9 @@ ScoreScene open_scores(std::span<const std::string> paths, const ScoreBands& ban
     return {reader->grid(), [reader, layout = layout_of(*reader, bands), scale = bands.scale](
                                 const Window& rows, ExecContext& exec) {
               exec.check_cancelled();
-              return read_rows(*reader, layout, scale, rows);
+              return with_halved_boundary(
+                  layout.extent_is_interior, reader->grid(), rows,
+                  [&](const Window& w) { return read_rows(*reader, layout, scale, w); });
             }};
   }
   if (bands.content == ScoreContent::kInstances) {
@@ -312,9 +371,10 @@ ScoreScene open_scores(std::span<const std::string> paths, const ScoreBands& ban
   }
   std::vector<ScoreTile> tiles;
   int count = 0;
+  bool is_whole = false;
   for (const std::string& path : paths) {
     const RasterReader reader(path, options);
-    (void)layout_of(reader, bands);
+    is_whole = layout_of(reader, bands).extent_is_interior;
     if (!tiles.empty() && reader.bands() != count) {
       throw IoError(concat("score tiles ", quoted(tiles.front().path), " and ", quoted(path), " have ", count,
                            " and ", reader.bands(), " bands; tiles of one scene have the same"));
@@ -323,8 +383,10 @@ ScoreScene open_scores(std::span<const std::string> paths, const ScoreBands& ban
     tiles.push_back({path, {}, reader.grid()});
   }
   const auto scores = std::make_shared<const TiledScores>(std::move(tiles), bands, options);
-  return {scores->grid(),
-          [scores](const Window& rows, ExecContext& exec) { return scores->read(rows, exec); }};
+  return {scores->grid(), [scores, is_whole](const Window& rows, ExecContext& exec) {
+            return with_halved_boundary(is_whole, scores->grid(), rows,
+                                        [&](const Window& w) { return scores->read(w, exec); });
+          }};
 }
 
 }  // namespace furrow::geo

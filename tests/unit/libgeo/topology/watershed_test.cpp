@@ -16,7 +16,8 @@
 namespace furrow::geo {
 namespace {
 
-/// The published ranking of pixels, computed directly: score, 7 x 7 smoothed score, position.
+/// The published ranking of pixels, computed directly: score, 7 x 7 smoothed score (200 outside the mask),
+/// position.
 struct Rank {
   int score;
   int smooth;
@@ -24,7 +25,7 @@ struct Rank {
   auto operator<=>(const Rank&) const = default;
 };
 
-std::vector<Rank> ranks(const Raster<std::uint8_t>& boundary) {
+std::vector<Rank> ranks(const Raster<std::uint8_t>& boundary, const Raster<std::uint8_t>& mask) {
   const int kernel[7] = {1, 2, 3, 4, 3, 2, 1};
   std::vector<Rank> out;
   for (std::int64_t row = 0; row < boundary.height(); ++row) {
@@ -32,9 +33,9 @@ std::vector<Rank> ranks(const Raster<std::uint8_t>& boundary) {
       int smooth = 0;
       for (int dy = -3; dy <= 3; ++dy) {
         for (int dx = -3; dx <= 3; ++dx) {
-          smooth += kernel[dy + 3] * kernel[dx + 3] *
-                    boundary.at(std::clamp<std::int64_t>(col + dx, 0, boundary.width() - 1),
-                                std::clamp<std::int64_t>(row + dy, 0, boundary.height() - 1));
+          const std::int64_t x = std::clamp<std::int64_t>(col + dx, 0, boundary.width() - 1);
+          const std::int64_t y = std::clamp<std::int64_t>(row + dy, 0, boundary.height() - 1);
+          smooth += kernel[dy + 3] * kernel[dx + 3] * (mask.at(x, y) == 0 ? 200 : boundary.at(x, y));
         }
       }
       out.push_back({boundary.at(col, row), smooth, row * boundary.width() + col});
@@ -58,7 +59,7 @@ std::vector<std::int64_t> neighbours(std::int64_t i, std::int64_t width, std::in
 /// Kruskal over all pixel pairs, sets as plain lists: no basins, no union-find.
 Raster<std::uint32_t> slow_watershed(const Raster<std::uint8_t>& boundary, const Raster<std::uint8_t>& mask,
                                      int cut) {
-  const auto rank = ranks(boundary);
+  const auto rank = ranks(boundary, mask);
   const std::int64_t n = boundary.pixels();
   std::vector<std::array<std::int64_t, 2>> edges;  // higher pixel, lower pixel
   for (std::int64_t i = 0; i < n; ++i) {

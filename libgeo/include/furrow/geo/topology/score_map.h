@@ -30,7 +30,8 @@ enum class ScoreContent {
 /// Which bands hold what.
 struct ScoreBands {
   /// 1-based; both unset = by the number of bands: 1 (extent; boundary = 1 - extent), 2 (extent, boundary),
-  /// 3 (background, interior, boundary; extent = interior + boundary).
+  /// 3 (background, interior, boundary; extent = interior + boundary, but interior alone in the outer half of
+  /// the boundary between fields and background).
   std::optional<int> extent;
   std::optional<int> boundary;  ///< unset with `extent` set: boundary = 1 - extent
   /// score = stored value x scale; unset = scale and offset of each band's metadata.
@@ -41,10 +42,16 @@ struct ScoreBands {
 /// Reads a score raster of any pixel type, in parallel, and quantises it to 200 levels.
 ///
 /// A pixel is valid when all bands in use hold data (no nodata, mask or NaN).
+///
+/// Three bands. Boundaries are learnt half on each side of the outline, so interior + boundary lies half a
+/// boundary outside of isolated fields. A pixel in doubt (interior and background score within 0.3 of each
+/// other) counts as background when the nearest pixel that is background by more than 0.3 is nearer than the
+/// nearest that is interior by more; what counts as background, within 4 px of a background score of 0.5,
+/// has its interior score alone as extent. Nothing changes further away, between fields for instance.
 /// @throws IoError  the number of bands fits no layout, a band is not there, or a valid score lies outside
 /// 0..1 (with
 ///                  its place and the likely scale); reading failed
-/// Memory: 3 bytes per pixel. Same result for any number of threads.
+/// Memory: 3 bytes per pixel, 9 for three bands. Same result for any number of threads.
 [[nodiscard]] ScoreMap read_scores(const RasterReader& reader, const ScoreBands& bands, ExecContext& exec);
 
 /// Gives the scores of some whole rows of a scene (window as wide as the scene).

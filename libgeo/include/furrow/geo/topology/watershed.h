@@ -22,7 +22,8 @@ inline constexpr int kScoreLevels = 200;
 ///
 /// Ties. Pixels are ranked by (boundary score, boundary score smoothed over 7 x 7 px, position in row-major
 /// order) and edges by (rank of the higher pixel, rank of the lower one). The smoothing makes a broad ridge
-/// of equal scores split along its middle. The ranking is a strict order that looks 3 pixels far, so the
+/// of equal scores split along its middle; what lies outside the mask counts as 200 in it, so that a broad
+/// edge of the mask goes to the field inside. The ranking is a strict order that looks 3 pixels far, so the
 /// minimum spanning forest is unique: the result depends on nothing but the input, and can be put together
 /// from blocks.
 ///
