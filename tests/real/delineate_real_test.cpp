@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <map>
 
@@ -70,6 +71,37 @@ TEST_F(CroplandPatches, SimplifiedPatchesStillCoverTheWindowOnce) {
     EXPECT_NEAR(sum / window, 1.0, 1e-12);
     expect_valid_without_overlap(shapes);
   }
+}
+
+TEST_F(CroplandPatches, NeighboursShareTheirEdgesCornerByCorner) {
+  const GeoTransform in_pixels{0.0, 1.0, 0.0, 0.0, 0.0, 1.0};
+  const ArcSet arcs = simplify_arcs(trace_arcs(patches.labels, exec), {1.0, 1.0, 1.0}, exec);
+  const auto shapes = assemble_polygons(arcs, patches.count, in_pixels, exec);
+  using Side = std::array<double, 4>;
+  std::map<Side, int> sides;  // of all rings, from corner to corner, in their direction
+  for (std::uint32_t label = 1; label <= patches.count; ++label) {
+    double perimeter_px = 0.0;
+    const auto add = [&](const Ring& ring) {
+      for (std::size_t i = 0; i + 1 < ring.size(); ++i) {
+        ++sides[Side{ring[i].x, ring[i].y, ring[i + 1].x, ring[i + 1].y}];
+        perimeter_px += std::hypot(ring[i + 1].x - ring[i].x, ring[i + 1].y - ring[i].y);
+      }
+    };
+    add(shapes[label][0].shell);
+    for (const Ring& hole : shapes[label][0].holes) add(hole);
+    EXPECT_LE(std::abs(area(shapes[label]) - static_cast<double>(pixels[label])), perimeter_px) << label;
+  }
+  const auto on_frame = [&](double x, double y) {
+    return x == 0.0 || y == 0.0 || x == 1000.0 || y == 1000.0;
+  };
+  std::size_t unshared = 0;
+  for (const auto& [side, times] : sides) {
+    ASSERT_EQ(times, 1);
+    if (sides.contains({side[2], side[3], side[0], side[1]})) continue;
+    ++unshared;
+    ASSERT_TRUE((on_frame(side[0], side[1]) && on_frame(side[2], side[3])));
+  }
+  EXPECT_GT(sides.size(), 20 * unshared);
 }
 
 TEST_F(CroplandPatches, PatchesSimplifiedByAreaHoldExactlyTheirPixels) {

@@ -10,7 +10,7 @@
 #include <cpl_string.h>
 #include <gdal_alg.h>
 #include <gdal_priv.h>
-#include <ogr_geometry.h>
+#include <ogrsf_frmts.h>
 
 #include <furrow/geo/vector/geos.h>
 
@@ -79,6 +79,12 @@ constexpr GDALDataType gdal_type_of() {
   if constexpr (std::is_same_v<T, std::int32_t>) return GDT_Int32;
   if constexpr (std::is_same_v<T, float>) return GDT_Float32;
   return GDT_Float64;
+}
+
+geo::Ring to_ring(const OGRLinearRing& ring) {
+  geo::Ring out;
+  for (int i = 0; i < ring.getNumPoints(); ++i) out.push_back({ring.getX(i), ring.getY(i)});
+  return out;
 }
 
 }  // namespace
@@ -218,6 +224,34 @@ geo::Raster<std::uint32_t> ftw_reference(std::span<const geo::MultiPolygon> poly
   const std::vector<double> outlines(polygons.size(), static_cast<double>(outline));
   gdal_burn(mask, grid, polygons, outlines, Burn::kOutlines);
   return mask;
+}
+
+std::vector<std::pair<std::uint32_t, geo::Polygon>> gdal_polygons(const geo::Raster<std::uint32_t>& labels) {
+  const auto width = static_cast<int>(labels.width());
+  const auto height = static_cast<int>(labels.height());
+  auto* manager = GetGDALDriverManager();
+  GDALDatasetUniquePtr raster(
+      manager->GetDriverByName("MEM")->Create("", width, height, 1, GDT_Int32, nullptr));
+  std::vector<std::int32_t> values(labels.data().begin(), labels.data().end());
+  GDALRasterBand* band = raster->GetRasterBand(1);
+  check(
+      band->RasterIO(GF_Write, 0, 0, width, height, values.data(), width, height, GDT_Int32, 0, 0, nullptr));
+  GDALDatasetUniquePtr vector(manager->GetDriverByName("Memory")->Create("", 0, 0, 0, GDT_Unknown, nullptr));
+  OGRLayer* layer = vector->CreateLayer("labels", nullptr, wkbPolygon, nullptr);
+  OGRFieldDefn field("label", OFTInteger);
+  layer->CreateField(&field);
+  // The band is its own mask: 0 is left out.
+  check(GDALPolygonize(GDALRasterBand::ToHandle(band), GDALRasterBand::ToHandle(band),
+                       OGRLayer::ToHandle(layer), 0, nullptr, nullptr, nullptr));
+  std::vector<std::pair<std::uint32_t, geo::Polygon>> out;
+  for (const auto& feature : layer) {
+    const OGRPolygon* polygon = feature->GetGeometryRef()->toPolygon();
+    geo::Polygon shape{to_ring(*polygon->getExteriorRing()), {}};
+    for (int i = 0; i < polygon->getNumInteriorRings(); ++i)
+      shape.holes.push_back(to_ring(*polygon->getInteriorRing(i)));
+    out.emplace_back(static_cast<std::uint32_t>(feature->GetFieldAsInteger(0)), std::move(shape));
+  }
+  return out;
 }
 
 }  // namespace furrow::test

@@ -3,9 +3,11 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <furrow/geo/raster/raster.h>
+#include <furrow/geo/vector/geometry.h>
 
 namespace furrow::test {
 
@@ -27,6 +29,11 @@ enum class Burn { kFill, kOutlines };
 /// shares no code with the library. values: one per polygon.
 void gdal_burn(geo::Raster<std::uint32_t>& out, const geo::Grid& grid,
                std::span<const geo::MultiPolygon> polygons, std::span<const double> values, Burn burn);
+
+/// What GDALPolygonize (4 neighbours) makes of the labels that are not 0, each polygon with its label; in
+/// pixels, (col, row). Labels stay below 2^31.
+[[nodiscard]] std::vector<std::pair<std::uint32_t, geo::Polygon>> gdal_polygons(
+    const geo::Raster<std::uint32_t>& labels);
 
 /// Three classes by the published steps of agroimpacts/lacunalabels, written down once more with GEOS' own
 /// buffers and GDAL's rasteriser, array after array as there.
