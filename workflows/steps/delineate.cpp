@@ -92,22 +92,26 @@ class Delineate : public Step {
     const geo::DelineateReport report = result.report;
     if (report.fields == 0) {
       geo::log_warning(geo::concat("no field in ", paths.size() == 1 ? geo::quoted(paths.front()) : source,
-                                   "; the layer is empty"));
+                                   ": ", why_no_field(report), "; the layer is empty"));
     }
+    if (instances) instances->close();  // one output without the other is of no use
+    write_layers(std::move(result), source, context.overwrite());
     if (instances) instances->finish();
-    try {
-      write_layers(std::move(result), source, context.overwrite());
-    } catch (...) {
-      std::error_code ec;  // one output without the other is of no use
-      if (!m_instances.empty()) std::filesystem::remove(m_instances, ec);
-      throw;
-    }
     record(report, context);
   }
 
  private:
   [[nodiscard]] bool is_package() const {
     return geo::to_lower(std::filesystem::path(m_out).extension().string()) == ".gpkg";
+  }
+
+  [[nodiscard]] std::string why_no_field(const geo::DelineateReport& report) const {
+    if (report.valid_pixels == 0) return "no pixel holds a score";
+    if (report.field_pixels == 0) {
+      return geo::concat("its highest extent score is ", report.highest_extent, ", under the threshold of ",
+                         m_options.extent_threshold);
+    }
+    return geo::concat("none of ", report.instances, " pieces is large enough, see --min-area-m2");
   }
 
   /// What was tuned for the model, where the command line says nothing.

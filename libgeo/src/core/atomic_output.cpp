@@ -114,6 +114,35 @@ void exchange(const fs::path& temporary, const fs::path& path) {
   rename_over(old, temporary);
 }
 
+/// True when another process holds a lock for writing on some of a file's bytes. Readers do not count: they
+/// keep the old file.
+bool is_written_to(const fs::path& path, off_t first, off_t count) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return false;
+  struct flock lock {};
+  lock.l_type = F_RDLCK;  // asks who stands in the way of reading
+  lock.l_whence = SEEK_SET;
+  lock.l_start = first;
+  lock.l_len = count;
+  const bool found = ::fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+  ::close(fd);
+  return found;
+}
+
+/// A file is not replaced while another program writes to it: what it writes would be lost. SQLite, and with
+/// it QGIS, locks bytes of the file, or, with a write-ahead log, byte 120 of the file beside it ("WAL-mode
+/// File Format", sqlite.org).
+void check_not_written_to(const fs::path& path) {
+  constexpr off_t kWriteLock = 120;
+  std::error_code ec;
+  if (!fs::is_regular_file(path, ec)) return;
+  if (is_written_to(path, 0, 0) || is_written_to(path.string() + "-shm", kWriteLock, 1)) {
+    throw IoError(concat("cannot replace ", quoted(path.string()),
+                         ": another program has it open and is changing it; save and close it there, or "
+                         "write elsewhere"));
+  }
+}
+
 /// Replacing a folder deletes what it holds: never a file of that name, and never a folder that no command
 /// can have made, because the user works in it or lives in it.
 void check_replaceable(const fs::path& path) {
@@ -194,6 +223,7 @@ void check_output_path(const fs::path& path, bool overwrite) {
   if (fs::exists(path, ec) && !overwrite) {
     throw IoError(concat("output ", quoted(path.string()), " exists; add --overwrite to replace it"));
   }
+  check_not_written_to(path);
   const fs::path folder = nearest_folder(path);
   if (!fs::is_directory(folder, ec)) {
     throw IoError(
@@ -264,6 +294,7 @@ AtomicFile::~AtomicFile() {
 }
 
 void AtomicFile::commit(Flush flush) {
+  check_not_written_to(m_path);
   if (flush == Flush::kNow) {
     flush_to_disk(m_temporary, O_RDONLY);
   } else {

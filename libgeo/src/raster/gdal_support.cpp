@@ -42,13 +42,22 @@ GdalErrorScope::~GdalErrorScope() {
   CPLPopErrorHandler();
 }
 
+namespace {
+
+bool is_about_disk(const std::string& error) {
+  constexpr std::array kWords{"No space left", "disk is full", "disk I/O error", "quota exceeded",
+                              "File too large"};
+  return std::ranges::any_of(kWords, [&](const char* w) { return error.find(w) != std::string::npos; });
+}
+
+}  // namespace
+
 void GdalErrorScope::add(bool is_error, const char* text) {
   std::string line = text;
   std::ranges::replace(line, '\n', ' ');
   if (is_error) {
-    // What follows a full disk only says that something could not be written.
-    const bool says_why = m_error.find("No space left") != std::string::npos;
-    if (!says_why) m_error = std::move(line);
+    // What follows a full disk only says that something could not be written, or is not there.
+    if (!is_about_disk(m_error)) m_error = std::move(line);
   } else {
     log_debug("GDAL: " + line);
     if (m_warning.empty()) m_warning = std::move(line);

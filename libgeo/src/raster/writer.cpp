@@ -232,7 +232,6 @@ struct RasterWriter::Impl {
   RasterSpec spec;
   GDALDatasetUniquePtr dataset;
   int block = 512;
-  bool finished = false;
 
   Impl(const std::filesystem::path& path, const Grid& grid, const RasterSpec& s, bool overwrite)
       : file(path, overwrite), work(file.temporary()), spec(s), block(block_size(grid)) {
@@ -303,14 +302,17 @@ struct RasterWriter::Impl {
     if (errors.failed()) throw output_error(file.path(), errors.message());
   }
 
-  void finish() {
+  void close() {
+    if (!dataset) return;
     close_dataset();
-    if (spec.cog) {
-      make_cog();
-      remove_work();
-    }
+    if (!spec.cog) return;
+    make_cog();
+    remove_work();
+  }
+
+  void finish() {
+    close();
     file.commit(spec.flush);
-    finished = true;
   }
 };
 
@@ -347,6 +349,10 @@ void RasterWriter::write_mask(const Window& window, const Raster<std::uint8_t>& 
       static_cast<int>(window.height), mask.data(), static_cast<int>(window.width),
       static_cast<int>(window.height), GDT_Byte, 0, 0, nullptr);
   if (err != CE_None || errors.failed()) throw output_error(m_impl->file.path(), errors.message());
+}
+
+void RasterWriter::close() {
+  m_impl->close();
 }
 
 void RasterWriter::finish() {

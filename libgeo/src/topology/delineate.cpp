@@ -452,12 +452,15 @@ class StripDelineator {
 
   void count_pixels(const ScoreMap& scores, const Window& rows, std::int64_t above) {
     const int extent = detail::score_level(m_options.extent_threshold);
+    std::uint8_t highest = 0;
     for (auto i = static_cast<std::size_t>(above * rows.width);
          i < static_cast<std::size_t>((above + rows.height) * rows.width); ++i) {
       if (scores.valid.data()[i] == 0) continue;
       ++m_report.valid_pixels;
+      highest = std::max(highest, scores.extent.data()[i]);
       if (scores.extent.data()[i] >= extent) ++m_report.field_pixels;
     }
+    m_report.highest_extent = std::max(m_report.highest_extent, static_cast<double>(highest) / kScoreLevels);
   }
 
   static Raster<std::uint8_t> cut_rows(Raster<std::uint8_t> values, std::int64_t first, std::int64_t rows) {

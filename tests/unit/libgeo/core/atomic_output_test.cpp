@@ -1,8 +1,13 @@
 #include <furrow/geo/core/atomic_output.h>
 
+#include <fcntl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
+#include <csignal>
 #include <fstream>
+#include <stdexcept>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -133,6 +138,68 @@ TEST(AtomicFile, SaysThatAFolderIsNotWritable) {
                 HasSubstr("is not writable"));
   }
   fs::permissions(folder / "closed", fs::perms::owner_all);
+}
+
+/// Another process that holds a lock on one byte of a file, as SQLite does.
+class LockedElsewhere {
+ public:
+  LockedElsewhere(const fs::path& path, off_t byte, short kind) {
+    std::array<int, 2> ready{};
+    if (::pipe(ready.data()) != 0) throw std::runtime_error("no pipe");
+    m_child = ::fork();
+    if (m_child == 0) {
+      struct flock lock {};
+      lock.l_type = kind;
+      lock.l_start = byte;
+      lock.l_len = 1;
+      const int fd = ::open(path.c_str(), O_RDWR);
+      const char done = fd >= 0 && ::fcntl(fd, F_SETLK, &lock) == 0 ? 'y' : 'n';
+      if (::write(ready[1], &done, 1) == 1) ::pause();
+      ::_exit(0);
+    }
+    if (::read(ready[0], &m_done, 1) != 1) m_done = 'n';
+    ::close(ready[0]);
+    ::close(ready[1]);
+  }
+  ~LockedElsewhere() {
+    ::kill(m_child, SIGKILL);
+    ::waitpid(m_child, nullptr, 0);
+  }
+  LockedElsewhere(const LockedElsewhere&) = delete;
+  LockedElsewhere& operator=(const LockedElsewhere&) = delete;
+  [[nodiscard]] bool done() const { return m_done == 'y'; }
+
+ private:
+  pid_t m_child = -1;
+  char m_done = 'n';
+};
+
+TEST(AtomicFile, DoesNotReplaceWhatAnotherProgramIsWriting) {
+  constexpr off_t kReserved = 0x40000001;  // SQLite: about to write
+  const TemporaryFolder folder;
+  const fs::path path = folder / "fields.gpkg";
+  put(path, "old");
+  put(path.string() + "-shm", "the index of a write-ahead log");
+  const auto refusal = HasSubstr("another program has it open and is changing it");
+  {
+    AtomicFile file(path, true);
+    put(file.temporary(), "new");
+    const LockedElsewhere writer(path, kReserved, F_WRLCK);
+    ASSERT_TRUE(writer.done());
+    EXPECT_THAT(error_of([&] { check_output_path(path, true); }), refusal);
+    EXPECT_THAT(error_of([&] { file.commit(); }), refusal);
+  }
+  {
+    const LockedElsewhere writer(path.string() + "-shm", 120, F_WRLCK);
+    ASSERT_TRUE(writer.done());
+    EXPECT_THAT(error_of([&] { check_output_path(path, true); }), refusal);
+  }
+  EXPECT_EQ(test::bytes_of(path), "old");
+  EXPECT_THAT(names_in(folder.path()), testing::ElementsAre("fields.gpkg", "fields.gpkg-shm"));
+  const LockedElsewhere reader(path, kReserved, F_RDLCK);  // keeps the old file
+  ASSERT_TRUE(reader.done());
+  write_text_file(path, "new", true);
+  EXPECT_EQ(test::bytes_of(path), "new");
 }
 
 TEST(AtomicFile, MakesMissingFolders) {

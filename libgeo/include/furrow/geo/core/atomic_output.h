@@ -10,7 +10,7 @@
 namespace furrow::geo {
 
 /// Says why `path` cannot become an output: it is a device or a pipe, it exists without
-/// `overwrite`, or its folder cannot be written.
+/// `overwrite`, another program is writing to it, or its folder cannot be written.
 /// Creates nothing.
 /// @throws IoError naming the file and what to do
 void check_output_path(const std::filesystem::path& path, bool overwrite);
@@ -64,7 +64,8 @@ class AtomicFile {
   [[nodiscard]] const std::filesystem::path& temporary() const noexcept { return m_temporary; }
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return m_path; }
 
-  /// @throws IoError when flushing or renaming fails (disk full, for instance)
+  /// @throws IoError when flushing or renaming fails (disk full, for instance), or another program is writing
+  /// to the file that would be replaced
   void commit(Flush flush = Flush::kNow);
 
  private:

@@ -72,6 +72,11 @@ class RasterWriter {
   /// @throws IoError
   void write_mask(const Window& window, const Raster<std::uint8_t>& valid);
 
+  /// Writes everything to the disk, under the temporary name still; `finish` then has only the name to
+  /// change. For outputs that shall appear together.
+  /// @throws IoError   disk full, for instance
+  void close();
+
   /// @throws IoError   disk full, for instance; nothing is left behind then
   void finish();
 

@@ -41,6 +41,7 @@ struct DelineateOptions {
 struct DelineateReport {
   std::int64_t valid_pixels = 0;
   std::int64_t field_pixels = 0;  ///< at or above the extent threshold
+  double highest_extent = 0.0;    ///< 0..1, of valid pixels
   std::int64_t instances = 0;     ///< after splitting
   std::int64_t absorbed = 0;  ///< small or narrow, joined to the neighbour with the longest, weak common edge
   std::int64_t rejected_small = 0;   ///< small, without neighbour or behind a strong edge; see the layer of
