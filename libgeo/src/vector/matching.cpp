@@ -18,32 +18,80 @@
 #include <furrow/geo/vector/box_index.h>
 #include <furrow/geo/vector/geos.h>
 
+#include "shared_area.h"
+
 namespace furrow::geo {
 namespace {
 
-/// The shared area of two polygons whose boxes meet. Prepared predicates settle most pairs without an
-/// overlay.
-double shared_area(const geos::Geometry& a, const geos::Prepared& prepared, const MultiPolygon& b,
-                   double area_a, double area_b) {
-  const auto gb = geos::to_geos(b);
-  const auto context = geos::context();
-  if (!geos::check(GEOSPreparedIntersects_r(context, prepared.get(), gb.get()), "intersects")) return 0.0;
-  if (geos::check(GEOSPreparedCovers_r(context, prepared.get(), gb.get()), "covers")) return area_b;
-  const auto shared = geos::check(GEOSIntersection_r(context, a.get(), gb.get()), "intersection");
-  // An overlay can exceed its inputs by a rounding error.
-  return std::min({geos::area(shared.get()), area_a, area_b});
+/// One polygon with what is asked of it again and again.
+struct Shape {
+  const MultiPolygon* geometry;
+  Box box;
+  double area;
+  std::vector<detail::Side> sides;
+};
+
+Shape shape_of(const MultiPolygon& geometry, std::size_t position, const char* list) {
+  try {
+    return {&geometry, bounds(geometry), area(geometry), detail::sides_of(geometry)};
+  } catch (const GeometryError& error) {
+    throw GeometryError(concat("polygon ", position, " of the ", list, " list: ", error.what()));
+  }
 }
 
-void overlaps_of(std::size_t i, const MultiPolygon& a, std::span<const MultiPolygon> b,
-                 std::span<const double> area_b, const std::vector<std::size_t>& candidates,
-                 std::vector<OverlapPair>& found) {
-  const auto ga = geos::to_geos(a);
-  const auto prepared = geos::prepare(ga.get());
-  const double area_a = area(a);
+/// A polygon of the first list as GEOS sees it, made when it is first asked for.
+class GeosShape {
+ public:
+  explicit GeosShape(const MultiPolygon& shape) : m_shape(shape) {}
+
+  /// The shared area by predicates and an overlay: exactly 0 where polygons only touch, exactly the smaller
+  /// area where one covers the other.
+  double shared_area(const Shape& a, const Shape& b) {
+    if (!m_geometry) {
+      m_geometry = geos::to_geos(m_shape);
+      m_prepared = geos::prepare(m_geometry.get());
+    }
+    const auto other = geos::to_geos(*b.geometry);
+    const auto context = geos::context();
+    if (!geos::check(GEOSPreparedIntersects_r(context, m_prepared.get(), other.get()), "intersects"))
+      return 0.0;
+    if (geos::check(GEOSPreparedCovers_r(context, m_prepared.get(), other.get()), "covers")) return b.area;
+    const auto shared =
+        geos::check(GEOSIntersection_r(context, m_geometry.get(), other.get()), "intersection");
+    // An overlay can exceed its inputs by a rounding error.
+    return std::min({geos::area(shared.get()), a.area, b.area});
+  }
+
+ private:
+  const MultiPolygon& m_shape;
+  geos::Geometry m_geometry;
+  geos::Prepared m_prepared;
+};
+
+/// The shared area of two polygons whose boxes meet. Sums over their sides settle most pairs; where the
+/// answer may be next to nothing, or all of one polygon, GEOS decides.
+double shared_area(const Shape& a, const Shape& b, GeosShape& exact) {
+  constexpr double kNothing = 1e-12;  // of the frame; above the rounding errors of the sums
+  constexpr double kUnsure = 1e-9;
+  const double base = std::min(a.box.min_y, b.box.min_y);
+  const double right = std::max(a.box.max_x, b.box.max_x);
+  const double left = std::min(a.box.min_x, b.box.min_x);
+  const double frame = (right - left) * (std::max(a.box.max_y, b.box.max_y) - base);
+  const double shared = detail::shared_area_by_columns(a.sides, b.sides, base);
+  if (shared <= kNothing * frame) return 0.0;
+  const double least = kUnsure * frame;
+  const bool is_sure = shared > least && shared < std::min(a.area, b.area) - least;
+  return is_sure ? shared : exact.shared_area(a, b);
+}
+
+void overlaps_of(std::size_t i, const MultiPolygon& geometry, std::span<const Shape> b,
+                 const std::vector<std::size_t>& candidates, std::vector<OverlapPair>& found) {
+  const Shape a = shape_of(geometry, i, "first");
+  GeosShape exact(geometry);
   for (const std::size_t j : candidates) {
     try {
-      const double shared = shared_area(ga, prepared, b[j], area_a, area_b[j]);
-      if (shared > 0.0) found.push_back({i, j, shared, shared / (area_a + area_b[j] - shared)});
+      const double shared = shared_area(a, b[j], exact);
+      if (shared > 0.0) found.push_back({i, j, shared, shared / (a.area + b[j].area - shared)});
     } catch (const GeometryError& error) {
       throw GeometryError(
           concat("polygon ", i, " of the first list and ", j, " of the second: ", error.what()));
@@ -51,33 +99,30 @@ void overlaps_of(std::size_t i, const MultiPolygon& a, std::span<const MultiPoly
   }
 }
 
-std::vector<Box> boxes_of(std::span<const MultiPolygon> shapes) {
-  std::vector<Box> boxes;
-  boxes.reserve(shapes.size());
-  for (const auto& shape : shapes) boxes.push_back(bounds(shape));
-  return boxes;
-}
-
 }  // namespace
 
 std::vector<OverlapPair> overlaps(std::span<const MultiPolygon> a, std::span<const MultiPolygon> b) {
   if (a.empty() || b.empty()) return {};
-  const BoxIndex index(boxes_of(b));
-  std::vector<double> area_b;
-  area_b.reserve(b.size());
-  for (const auto& shape : b) area_b.push_back(area(shape));
-
-  std::vector<std::vector<OverlapPair>> rows(a.size());
-  const auto work = [&](std::size_t i) {
-    const auto candidates = index.query(bounds(a[i]));
-    if (!candidates.empty()) overlaps_of(i, a[i], b, area_b, candidates, rows[i]);
-  };
   // Isolated, so that a caller's own task on this thread is not entered while this one waits.
   constexpr std::size_t kGrain = 32;
-  tbb::this_task_arena::isolate([&] {
-    tbb::parallel_for(tbb::blocked_range<std::size_t>(0, a.size(), kGrain), [&](const auto& range) {
-      for (std::size_t i = range.begin(); i < range.end(); ++i) work(i);
+  const auto for_each = [](std::size_t count, const auto& work) {
+    tbb::this_task_arena::isolate([&] {
+      tbb::parallel_for(tbb::blocked_range<std::size_t>(0, count, kGrain), [&](const auto& range) {
+        for (std::size_t i = range.begin(); i < range.end(); ++i) work(i);
+      });
     });
+  };
+  std::vector<Shape> shapes(b.size());
+  for_each(b.size(), [&](std::size_t i) { shapes[i] = shape_of(b[i], i, "second"); });
+  std::vector<Box> boxes;
+  boxes.reserve(b.size());
+  for (const Shape& shape : shapes) boxes.push_back(shape.box);
+  const BoxIndex index(boxes);
+
+  std::vector<std::vector<OverlapPair>> rows(a.size());
+  for_each(a.size(), [&](std::size_t i) {
+    const auto candidates = index.query(bounds(a[i]));
+    if (!candidates.empty()) overlaps_of(i, a[i], shapes, candidates, rows[i]);
   });
   std::vector<OverlapPair> pairs;
   for (const auto& row : rows) pairs.insert(pairs.end(), row.begin(), row.end());

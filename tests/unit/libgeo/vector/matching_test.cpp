@@ -11,6 +11,8 @@
 #include <furrow/geo/core/random.h>
 #include <furrow/geo/vector/geos.h>
 
+#include "random_shapes.h"
+
 namespace furrow::geo {
 namespace {
 
@@ -99,6 +101,45 @@ TEST(Overlaps, EmptyListsAndEmptyShapesAreFine) {
 TEST(Overlaps, AnUnclosedRingIsNamedAsAnError) {
   MultiPolygon open{Polygon{{{0, 0}, {1, 0}, {1, 1}}, {}}};
   EXPECT_THROW((void)overlaps(Shapes{box(0, 0, 1, 1)}, Shapes{open}), GeometryError);
+}
+
+/// Stars with holes, far from the origin, some with corners on a common lattice: outlines that cross, touch,
+/// and run along each other.
+TEST(Overlaps, EqualTheOverlayOfGeos) {
+  Random random(23);
+  for (const double step_m : {0.0, 40.0}) {
+    Shapes shapes;
+    for (int i = 0; i < 120; ++i) {
+      MultiPolygon shape =
+          test::star(random, {683000.0 + random.uniform(0, 900), 5321000.0 + random.uniform(0, 900)},
+                     random.uniform(30, 160), 3 + static_cast<int>(random.below(30)));
+      if (step_m > 0.0) {
+        for (Polygon& polygon : shape) {
+          for (Point& p : polygon.shell)
+            p = {step_m * std::round(p.x / step_m), step_m * std::round(p.y / step_m)};
+          polygon.holes.clear();
+        }
+        shape = make_valid(shape);
+      }
+      if (i % 3 == 0 && !shape.empty()) std::ranges::reverse(shape[0].shell);
+      shapes.push_back(std::move(shape));
+    }
+    std::map<std::pair<std::size_t, std::size_t>, double> found;
+    for (const OverlapPair& pair : overlaps(shapes, shapes)) found[{pair.a, pair.b}] = pair.intersection;
+    std::size_t partial = 0;
+    for (std::size_t i = 0; i < shapes.size(); ++i) {
+      for (std::size_t k = 0; k < shapes.size(); ++k) {
+        const double shared = intersection_area(shapes[i], shapes[k]);
+        const auto pair = found.find({i, k});
+        EXPECT_EQ(pair != found.end(), shared > 1e-6) << i << " and " << k;
+        if (pair != found.end()) {
+          EXPECT_NEAR(pair->second, shared, 1e-6) << i << " and " << k;
+        }
+        partial += shared > 1.0 && shared < std::min(area(shapes[i]), area(shapes[k])) - 1.0;
+      }
+    }
+    EXPECT_GT(partial, 300U);
+  }
 }
 
 TEST(Overlaps, SameForOneAndFourThreads) {

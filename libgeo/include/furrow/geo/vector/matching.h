@@ -18,6 +18,10 @@ struct OverlapPair {
 
 /// All pairs (a, b) whose interiors meet, ordered by a, then b. One R-tree; parallel over `a`; same result
 /// for any number of threads. Polygons must be valid and in one planar CRS.
+///
+/// Shared areas are sums over pairs of sides (trapezoids below both), without an overlay; where that leaves
+/// open whether polygons meet, or whether one covers the other, GEOS decides. Polygons that share less than
+/// 1e-12 of the box around both count as apart, and one that another covers shares exactly its own area.
 /// @throws GeometryError
 [[nodiscard]] std::vector<OverlapPair> overlaps(std::span<const MultiPolygon> a,
                                                 std::span<const MultiPolygon> b);
