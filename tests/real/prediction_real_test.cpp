@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -60,6 +61,8 @@ struct Case {
   std::string image;        ///< below shared data
   std::vector<int> bands;   ///< of it
   bool learns_from_itself;  ///< nebraska; else denmark
+
+  friend void PrintTo(const Case& scene, std::ostream* out) { *out << scene.image; }
 };
 
 class RealScenes : public ::testing::TestWithParam<Case> {
