@@ -180,6 +180,8 @@ class Predict final : public Step {
     }
     (void)output_names(files, m_out, "--out");
     (void)quality_outputs(files);
+    if (files.size() == m_images.size() && std::ranges::all_of(m_second_date, geo::has_raster_extension))
+      check_second_dates(m_second_date.size(), m_images.size());
     check_bbox(m_bbox);
     if (!m_bbox_crs.empty() && m_bbox.empty()) throw geo::UsageError("--bbox-crs is for --bbox");
     if (!m_cutline_layer.empty() && m_cutline.empty())
@@ -301,9 +303,14 @@ class Predict final : public Step {
   [[nodiscard]] std::vector<geo::RasterInput> second_date(const std::vector<geo::RasterInput>& images) const {
     if (m_second_date.empty()) return {};
     std::vector<geo::RasterInput> second = list_images(m_second_date);
-    if (second.size() == images.size()) return second;
-    throw geo::UsageError(geo::concat("--second-date gives ", second.size(), " images for ", images.size(),
-                                      images.size() == 1 ? " image" : " images",
+    check_second_dates(second.size(), images.size());
+    return second;
+  }
+
+  static void check_second_dates(std::size_t second, std::size_t images) {
+    if (second == 0 || second == images) return;
+    throw geo::UsageError(geo::concat("--second-date gives ", second, " images for ", images,
+                                      images == 1 ? " image" : " images",
                                       "; each needs one, in the same order"));
   }
 
