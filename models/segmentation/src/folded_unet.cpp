@@ -36,7 +36,7 @@ torch::Tensor channels_last(const torch::Tensor& weight) {
 /// down where each maximum was.
 torch::Tensor pooled(const torch::Tensor& x) {
   const auto of = [&](std::int64_t row, std::int64_t col) {
-    return x.slice(2, row, torch::nullopt, 2).slice(3, col, torch::nullopt, 2);
+    return x.slice(2, row, x.size(2), 2).slice(3, col, x.size(3), 2);
   };
   torch::Tensor most = torch::maximum(of(0, 0), of(0, 1));
   const torch::Tensor below = torch::maximum(of(1, 0), of(1, 1));
@@ -62,8 +62,8 @@ void shuffle_into(torch::Tensor target, const torch::Tensor& up, const geo::Wind
   for (std::int64_t phase = 0; phase < 4; ++phase) {
     const HalfRows rows(given.row, wanted.row, wanted.height, phase / 2);
     const HalfRows cols(given.col, wanted.col, wanted.width, phase % 2);
-    target.slice(2, rows.first, torch::nullopt, 2)
-        .slice(3, cols.first, torch::nullopt, 2)
+    target.slice(2, rows.first, wanted.height, 2)
+        .slice(3, cols.first, wanted.width, 2)
         .copy_(up.narrow(1, phase * channels, channels)
                    .narrow(2, rows.below, rows.count)
                    .narrow(3, cols.below, cols.count));
