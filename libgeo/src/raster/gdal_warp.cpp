@@ -1,5 +1,7 @@
 #include "gdal_warp.h"
 
+#include <atomic>
+#include <cmath>
 #include <memory>
 
 #include <gdal_utils.h>
@@ -22,6 +24,15 @@ struct FreeOptions {
 };
 
 }  // namespace
+
+std::string path_in_memory(const std::string& name) {
+  static std::atomic<int> count = 0;
+  return concat("/vsimem/furrow/", ++count, "/", name);
+}
+
+std::string resampling_between(const Point& from, const Point& to) {
+  return std::sqrt(to.x * to.y) >= 1.5 * std::sqrt(from.x * from.y) ? "average" : "bilinear";
+}
 
 void warp_to_vrt(const RasterReader& image, const std::string& path, std::vector<std::string> arguments) {
   const GdalErrorScope errors;

@@ -1,6 +1,5 @@
 #include <furrow/geo/raster/stacked_image.h>
 
-#include <atomic>
 #include <cmath>
 #include <filesystem>
 #include <memory>
@@ -18,10 +17,9 @@
 namespace furrow::geo {
 namespace {
 
-std::string path_in_memory(const std::string& image) {
-  static std::atomic<int> count = 0;
-  return concat("/vsimem/furrow/stacked-", ++count, "/", std::filesystem::path(image).stem().string(),
-                ".vrt");
+/// Named as the image, for GDAL's messages.
+std::string stack_path(const std::string& image) {
+  return path_in_memory(std::filesystem::path(image).stem().string() + ".vrt");
 }
 
 /// GDAL's name, or "" for what goes as float32.
@@ -114,18 +112,14 @@ std::string StackedImage::on_grid(const RasterReader& image, const Grid& grid) {
                "not north-up; bring both to one grid with gdalwarp first"));
   }
   const bool is_same = image.grid().same_as(grid);
-  const Point from = image.grid().pixel_size_m();
-  const Point to = grid.pixel_size_m();
-  const bool shrinks = std::sqrt(to.x * to.y) >= 1.5 * std::sqrt(from.x * from.y);
+  const std::string method =
+      is_same ? "near" : resampling_between(image.grid().pixel_size_m(), grid.pixel_size_m());
   const Box box = grid.bounds();
-  m_files.push_back(path_in_memory(image.path()));
+  m_files.push_back(stack_path(image.path()));
   warp_to_vrt(image, m_files.back(),
               {"-t_srs", grid.crs.wkt(), "-te", shortest(box.min_x), shortest(box.min_y), shortest(box.max_x),
                shortest(box.max_y), "-ts", std::to_string(grid.width), std::to_string(grid.height), "-r",
-               is_same   ? "near"
-               : shrinks ? "average"
-                         : "bilinear",
-               "-ot", "Float32", "-dstnodata", "nan"});
+               method, "-ot", "Float32", "-dstnodata", "nan"});
   if (!is_same) m_resampled.push_back(image.path());
   return m_files.back();
 }
@@ -147,7 +141,7 @@ StackedImage::StackedImage(const RasterReader& first, std::span<const std::strin
       check_overlap(other, first);
       add(other);
     }
-    m_files.push_back(path_in_memory(first.path()));
+    m_files.push_back(stack_path(first.path()));
     const std::string xml = stack_xml(grid, parts, first.metadata("TIFFTAG_DATETIME"));
     VSILFILE* const file = VSIFOpenL(m_files.back().c_str(), "wb");
     if (file == nullptr || VSIFWriteL(xml.data(), 1, xml.size(), file) != xml.size() || VSIFCloseL(file) != 0)

@@ -1,7 +1,6 @@
 #include <furrow/geo/raster/warped_image.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <vector>
 
@@ -14,11 +13,6 @@
 
 namespace furrow::geo {
 namespace {
-
-std::string path_in_memory() {
-  static std::atomic<int> count = 0;
-  return concat("/vsimem/furrow/warped-", ++count, ".vrt");
-}
 
 Crs target_crs(const Grid& grid) {
   if (grid.crs.is_projected()) return grid.crs;
@@ -35,18 +29,17 @@ bool has_nodata_in_all_bands(const RasterReader& image) {
 
 std::vector<std::string> warp_arguments(const RasterReader& image, double pixel_size_m) {
   const Crs crs = target_crs(image.grid());
-  const Point size = image.grid().pixel_size_m();
   const std::string pixel = shortest(pixel_size_m / crs.metres_per_unit());
-  const bool shrinks = pixel_size_m >= 1.5 * std::sqrt(size.x * size.y);
-  std::vector<std::string> words{
-      "-t_srs", crs.wkt(), "-tr", pixel, pixel, "-r", shrinks ? "average" : "bilinear"};
+  const std::string method = resampling_between(image.grid().pixel_size_m(), {pixel_size_m, pixel_size_m});
+  std::vector<std::string> words{"-t_srs", crs.wkt(), "-tr", pixel, pixel, "-r", method};
   if (!has_nodata_in_all_bands(image)) words.push_back("-dstalpha");
   return words;
 }
 
 }  // namespace
 
-WarpedImage::WarpedImage(const RasterReader& image, double pixel_size_m) : m_path(path_in_memory()) {
+WarpedImage::WarpedImage(const RasterReader& image, double pixel_size_m)
+    : m_path(path_in_memory("warped.vrt")) {
   if (!(pixel_size_m > 0.0) || !std::isfinite(pixel_size_m))
     throw InvalidArgument(concat("the pixel size must be above 0, got ", pixel_size_m));
   warp_to_vrt(image, m_path, warp_arguments(image, pixel_size_m));
