@@ -56,12 +56,14 @@ std::vector<geo::BandStatistics> statistics_for(const geo::RasterReader& reader,
   return geo::scene_statistics(reader, bands, how, exec);
 }
 
-std::optional<SceneShift> shift_of(const geo::RasterReader& reader, const geo::Normalisation& how,
+/// @param image  as the user calls it; `reader` may be a virtual raster that shows it
+std::optional<SceneShift> shift_of(const std::string& image, const geo::RasterReader& reader,
+                                   const geo::Normalisation& how,
                                    std::span<const geo::BandStatistics> statistics,
                                    const PredictOptions& options, geo::ExecContext& exec) {
   if (options.shift == nullptr) return std::nullopt;
   auto shift = measure_shift(reader, options.bands, how, statistics, *options.shift, exec);
-  report_shift(reader.path(), shift, options.shift_quantile);
+  report_shift(image, shift, options.shift_quantile);
   return shift;
 }
 
@@ -282,7 +284,7 @@ PredictReport predict_from(const geo::RasterReader& reader, const std::string& i
   mention_short_halo(plan, spec);
   warn_of_group_norm(spec);
   const auto statistics = statistics_for(reader, options.bands, spec.normalisation, exec);
-  const auto shift = shift_of(reader, spec.normalisation, statistics, options, exec);
+  const auto shift = shift_of(image, reader, spec.normalisation, statistics, options, exec);
   const TileSource source(reader, plan, spec.normalisation, statistics);
   const QuickerScores quicker = compare_quicker(plan, source, passes, options.quicker, exec);
   const auto ledger =
