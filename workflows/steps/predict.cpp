@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <exception>
 #include <filesystem>
 #include <iterator>
 #include <map>
@@ -15,7 +16,7 @@
 #include <furrow/geo/vector/layer.h>
 #include <furrow/segmentation/ensemble.h>
 #include <furrow/segmentation/network.h>
-#include <furrow/segmentation/predictor.h>
+#include <furrow/segmentation/predict_scenes.h>
 #include <furrow/segmentation/score_passes.h>
 #include <furrow/workflow/step.h>
 
@@ -209,20 +210,16 @@ class Predict final : public Step {
     m_options.overwrite = context.overwrite();
     complete_options();
     Totals totals{ShiftRecord(m_options.shift_quantile)};
+    std::vector<segmentation::SceneTask> tasks;
     for (std::size_t i = 0; i < images.size(); ++i) {
-      m_options.quality = quality[i];
-      if (!second.empty()) m_options.other_dates = {second[i].path};
-      try {
-        totals.add(images[i].path, segmentation::predict_scene(images[i].path, outputs[i], spec, passes,
-                                                               m_options, context.exec()));
-      } catch (const geo::Cancelled&) {
-        throw;
-      } catch (const geo::Error& error) {
-        // Nothing at all came of it: that is a failure of the command, not of an input.
-        if (totals.images == 0 && i + 1 == images.size()) throw;
-        context.fail(images[i].path, error.what());
-      }
+      tasks.push_back({images[i].path, outputs[i], quality[i]});
+      if (!second.empty()) tasks.back().other_dates = {second[i].path};
     }
+    const auto outcomes = segmentation::predict_scenes(tasks, spec, passes, m_options, context.exec());
+    for (std::size_t i = 0; i < outcomes.size(); ++i) {
+      if (!outcomes[i].failure) totals.add(images[i].path, outcomes[i].report);
+    }
+    fail_images(images, outcomes, totals.images, context);
     const auto count = static_cast<std::int64_t>(images.size());
     if (totals.outside > 0 && totals.outside == count) {
       throw geo::IoError(
@@ -276,6 +273,22 @@ class Predict final : public Step {
       shifts.record(context);
     }
   };
+
+  /// @param scored  images that were
+  static void fail_images(const std::vector<geo::RasterInput>& images,
+                          const std::vector<segmentation::SceneOutcome>& outcomes, std::int64_t scored,
+                          StepContext& context) {
+    for (std::size_t i = 0; i < outcomes.size(); ++i) {
+      if (!outcomes[i].failure) continue;
+      try {
+        std::rethrow_exception(outcomes[i].failure);
+      } catch (const geo::Error& error) {
+        // Nothing at all came of it: that is a failure of the command, not of an input.
+        if (scored == 0 && i + 1 == outcomes.size()) throw;
+        context.fail(images[i].path, error.what());
+      }
+    }
+  }
 
   void complete_options() {
     if (m_precision == "auto" && have_bf16()) m_options.quicker = make_passes(segmentation::Precision::kBf16);
