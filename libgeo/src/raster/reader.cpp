@@ -270,6 +270,20 @@ struct RasterReader::Impl {
            *nodata >= -128.0 && *nodata <= 255.0;
   }
 
+  /// The value of a band of small whole numbers that alone makes its pixels invalid, as read<float>() gives
+  /// it.
+  [[nodiscard]] std::optional<float> nodata_among_values(int band) const {
+    const BandInfo& info = bands[static_cast<std::size_t>(band)];
+    if ((info.type == PixelType::kUint8 && plain_nodata<std::uint8_t>(band)) ||
+        (info.type == PixelType::kUint16 && plain_nodata<std::uint16_t>(band)) ||
+        (info.type == PixelType::kInt16 && plain_nodata<std::int16_t>(band))) {
+      return static_cast<float>(*info.nodata);
+    }
+    if (info.type == PixelType::kInt8 && signed_nodata(band))
+      return static_cast<float>(static_cast<std::int8_t>(std::llround(*info.nodata)));
+    return std::nullopt;
+  }
+
   /// What GDAL's mask says, from the values themselves: half the work.
   template <class T>
   void mark_nodata(const Window& window, int band, Raster<std::uint8_t>& valid) const {
@@ -398,10 +412,17 @@ std::string RasterReader::metadata(const std::string& key) const {
 
 template <class T>
 Raster<T> RasterReader::read(const Window& window, std::span<const int> bands) const {
+  Raster<T> pixels;
+  read(window, bands, pixels);
+  return pixels;
+}
+
+template <class T>
+void RasterReader::read(const Window& window, std::span<const int> bands, Raster<T>& pixels) const {
   m_impl->check_window(window);
   m_impl->check_blocks();
   std::vector<int> list = m_impl->chosen(bands);
-  Raster<T> pixels(window.width, window.height, static_cast<int>(list.size()));
+  pixels.reshape(window.width, window.height, static_cast<int>(list.size()));
   for (int& b : list) ++b;
   GdalErrorScope errors;
   const auto err = m_impl->try_twice([&](GDALDataset& dataset) {
@@ -422,38 +443,77 @@ Raster<T> RasterReader::read(const Window& window, std::span<const int> bands) c
       restore_signs(pixels.band(i));
     }
   }
-  return pixels;
+}
+
+namespace {
+
+bool can_be_non_finite(PixelType type) {
+  return type == PixelType::kFloat32 || type == PixelType::kFloat64 || type == PixelType::kOther;
+}
+
+void mark_non_finite(std::span<const float> values, Raster<std::uint8_t>& valid) {
+  std::uint8_t* mark = valid.data().data();
+  for (std::size_t i = 0; i < values.size(); ++i)
+    mark[i] &= static_cast<std::uint8_t>(std::isfinite(values[i]));
+}
+
+}  // namespace
+
+void RasterReader::mark_transparent(const Window& window, Raster<std::uint8_t>& valid) const {
+  if (m_impl->plain_alpha < 0) return;
+  const auto alpha = read<float>(window, std::array{m_impl->plain_alpha});
+  for (std::size_t i = 0; i < alpha.data().size(); ++i) {
+    if (!(alpha.data()[i] > 0.0F)) valid.data()[i] = 0;
+  }
 }
 
 Raster<std::uint8_t> RasterReader::read_valid(const Window& window, std::span<const int> bands) const {
   m_impl->check_window(window);
   m_impl->check_blocks();
   Raster<std::uint8_t> valid(window.width, window.height, 1, 1);
-  if (m_impl->plain_alpha >= 0) {
-    const auto alpha = read<float>(window, std::array{m_impl->plain_alpha});
-    for (std::size_t i = 0; i < alpha.data().size(); ++i) {
-      if (!(alpha.data()[i] > 0.0F)) valid.data()[i] = 0;
-    }
-  }
+  mark_transparent(window, valid);
   for (const int b : m_impl->chosen(bands)) {
     m_impl->mark_invalid(window, b, valid);
-    const PixelType type = m_impl->bands[static_cast<std::size_t>(b)].type;
-    if (type == PixelType::kFloat32 || type == PixelType::kFloat64) {
-      const auto values = read<float>(window, std::array{b});
-      for (std::size_t i = 0; i < values.data().size(); ++i) {
-        if (!std::isfinite(values.data()[i])) valid.data()[i] = 0;
-      }
-    }
+    if (can_be_non_finite(m_impl->bands[static_cast<std::size_t>(b)].type))
+      mark_non_finite(read<float>(window, std::array{b}).data(), valid);
   }
   return valid;
 }
 
+void RasterReader::read_with_valid(const Window& window, std::span<const int> bands, Raster<float>& pixels,
+                                   Raster<std::uint8_t>& valid) const {
+  read(window, bands, pixels);
+  valid.reshape(window.width, window.height);
+  std::ranges::fill(valid.data(), std::uint8_t{1});
+  mark_transparent(window, valid);
+  const std::vector<int> list = m_impl->chosen(bands);
+  for (int i = 0; i < pixels.bands(); ++i) {
+    const int b = list[static_cast<std::size_t>(i)];
+    const auto values = std::as_const(pixels).band(i);
+    if (const auto nodata = m_impl->nodata_among_values(b)) {
+      std::uint8_t* mark = valid.data().data();
+      for (std::size_t k = 0; k < values.size(); ++k)
+        mark[k] &= static_cast<std::uint8_t>(values[k] != *nodata);
+    } else {
+      m_impl->mark_masked(window, b, valid);
+    }
+    if (can_be_non_finite(m_impl->bands[static_cast<std::size_t>(b)].type)) mark_non_finite(values, valid);
+  }
+}
+
 template Raster<std::uint8_t> RasterReader::read(const Window&, std::span<const int>) const;
+template void RasterReader::read(const Window&, std::span<const int>, Raster<std::uint8_t>&) const;
 template Raster<std::int16_t> RasterReader::read(const Window&, std::span<const int>) const;
+template void RasterReader::read(const Window&, std::span<const int>, Raster<std::int16_t>&) const;
 template Raster<std::uint16_t> RasterReader::read(const Window&, std::span<const int>) const;
+template void RasterReader::read(const Window&, std::span<const int>, Raster<std::uint16_t>&) const;
 template Raster<std::int32_t> RasterReader::read(const Window&, std::span<const int>) const;
+template void RasterReader::read(const Window&, std::span<const int>, Raster<std::int32_t>&) const;
 template Raster<std::uint32_t> RasterReader::read(const Window&, std::span<const int>) const;
+template void RasterReader::read(const Window&, std::span<const int>, Raster<std::uint32_t>&) const;
 template Raster<float> RasterReader::read(const Window&, std::span<const int>) const;
+template void RasterReader::read(const Window&, std::span<const int>, Raster<float>&) const;
 template Raster<double> RasterReader::read(const Window&, std::span<const int>) const;
+template void RasterReader::read(const Window&, std::span<const int>, Raster<double>&) const;
 
 }  // namespace furrow::geo

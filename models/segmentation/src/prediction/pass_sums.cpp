@@ -1,6 +1,7 @@
 #include "pass_sums.h"
 
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #include "score_quantiser.h"
@@ -66,8 +67,9 @@ class PassSums {
 }  // namespace
 
 Raster<float> score_in_passes(std::span<const PartScoreFunction> passes, const PredictionPlan& plan,
-                              const TileJob& job, const geo::Window& part) {
-  Raster<float> scores(part.width, part.height, plan.classes);
+                              const TileJob& job, const geo::Window& part, Raster<float> memory) {
+  Raster<float> scores = std::move(memory);
+  scores.reshape(part.width, part.height, plan.classes);
   const auto run = [&](const PartScoreFunction& pass) {
     pass(job.pixels.data(), 1, plan.bands, job.input.height, job.input.width, part, scores.data());
   };

@@ -11,6 +11,10 @@ namespace furrow::segmentation {
 
 namespace {
 
+std::uint8_t score_byte(double p) {
+  return static_cast<std::uint8_t>(std::min(std::max(0.0, p), 1.0) * kScoreSteps + 0.5);
+}
+
 std::uint8_t below_nodata(double steps) {
   return static_cast<std::uint8_t>(std::min(steps + 0.5, 254.0));
 }
@@ -35,10 +39,47 @@ void ScoreQuantiser::store(TileJob& job, std::int64_t col, std::int64_t row, std
   for (int k = 0; k < m_plan.classes; ++k) {
     const double p = said[static_cast<std::size_t>(k)];
     if (std::isnan(p)) fail(col, row);
-    job.bytes.at(x, y, k) = static_cast<std::uint8_t>(std::clamp(p, 0.0, 1.0) * kScoreSteps + 0.5);
+    job.bytes.at(x, y, k) = score_byte(p);
   }
-  for (std::size_t i = 0; i < m_plan.layers.size(); ++i)
-    job.quality.at(x, y, static_cast<int>(i)) = quality_byte(m_plan.layers[i], said, is_shared);
+  store_quality(job, col, row, said, is_shared);
+}
+
+void ScoreQuantiser::store_quality(TileJob& job, std::int64_t col, std::int64_t row,
+                                   std::span<const double> said, bool is_shared) const {
+  for (std::size_t i = 0; i < m_plan.layers.size(); ++i) {
+    job.quality.at(col - job.final.col, row - job.final.row, static_cast<int>(i)) =
+        quality_byte(m_plan.layers[i], said, is_shared);
+  }
+}
+
+void ScoreQuantiser::store_scores(TileJob& job, const geo::Window& window) const {
+  if (window.empty()) return;
+  const auto count = static_cast<std::size_t>(window.width);
+  for (std::int64_t row = window.row; row < window.end_row(); ++row) {
+    const std::uint8_t* valid = &job.valid.at(window.col - job.share.col, row - job.share.row);
+    for (int k = 0; k < m_plan.classes; ++k) {
+      const float* scores = &job.scores.at(window.col - job.share.col, row - job.share.row, k);
+      std::uint8_t* bytes = &job.bytes.at(window.col - job.final.col, row - job.final.row, k);
+      bool are_numbers = true;
+      for (std::size_t i = 0; i < count; ++i) {
+        const auto p = static_cast<double>(scores[i]);
+        const bool is_used = valid[i] != 0;
+        are_numbers &= !is_used || p == p;
+        bytes[i] = is_used ? score_byte(p) : kNodata;
+      }
+      if (!are_numbers) fail_in_row(job, window, row, k);
+    }
+  }
+}
+
+void ScoreQuantiser::fail_in_row(const TileJob& job, const geo::Window& window, std::int64_t row,
+                                 int channel) const {
+  std::int64_t col = window.col;
+  while (job.valid.at(col - job.share.col, row - job.share.row) == 0 ||
+         !std::isnan(job.scores.at(col - job.share.col, row - job.share.row, channel))) {
+    ++col;
+  }
+  fail(col, row);
 }
 
 std::uint8_t ScoreQuantiser::quality_byte(QualityLayer layer, std::span<const double> said,

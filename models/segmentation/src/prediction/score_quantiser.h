@@ -26,10 +26,18 @@ class ScoreQuantiser {
   /// @throws geo::ModelError when a score is not a number
   void store(TileJob& job, std::int64_t col, std::int64_t row, std::span<const double> said,
              bool is_shared) const;
+  /// The layers of store() alone.
+  void store_quality(TileJob& job, std::int64_t col, std::int64_t row, std::span<const double> said,
+                     bool is_shared) const;
+  /// The bytes that store() gives for the scores in job.scores, of all valid pixels of a window in job.final
+  /// and job.share.
+  void store_scores(TileJob& job, const geo::Window& window) const;
 
  private:
   [[nodiscard]] std::uint8_t quality_byte(QualityLayer layer, std::span<const double> said,
                                           bool is_shared) const;
+  [[noreturn]] void fail_in_row(const TileJob& job, const geo::Window& window, std::int64_t row,
+                                int channel) const;
   [[noreturn]] void fail(std::int64_t col, std::int64_t row) const;
 
   const PredictionPlan& m_plan;

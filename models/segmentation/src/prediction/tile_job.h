@@ -25,19 +25,21 @@ class Held {
   Turn& m_turn;
 };
 
-/// One tile on its way through the pipeline. Only one stage at a time holds it.
+/// One tile on its way through the pipeline. Only one stage at a time holds it. The memory of its rasters
+/// serves the next tile in its place.
 struct TileJob {
   Turn turn = 0;
   geo::Window core;
-  geo::Window input;                  ///< seen by the network
-  geo::Window share;                  ///< contributed to
-  geo::Window final;                  ///< written when this tile is blended
-  geo::Raster<float> pixels;          ///< [bands, input]
-  geo::Raster<std::uint8_t> valid;    ///< [1, share]
-  geo::Raster<float> scores;          ///< [channels, share]
-  geo::Raster<std::uint8_t> bytes;    ///< [classes, final]
-  geo::Raster<std::uint8_t> quality;  ///< [layers, final]; empty without layers
-  bool empty = false;                 ///< no valid pixel in its share
+  geo::Window input;                      ///< seen by the network
+  geo::Window share;                      ///< contributed to
+  geo::Window final;                      ///< written when this tile is blended
+  geo::Raster<float> pixels;              ///< [bands, input]
+  geo::Raster<std::uint8_t> input_valid;  ///< [1, what of the input lies in the image]
+  geo::Raster<std::uint8_t> valid;        ///< [1, share]
+  geo::Raster<float> scores;              ///< [channels, share]
+  geo::Raster<std::uint8_t> bytes;        ///< [classes, final]
+  geo::Raster<std::uint8_t> quality;      ///< [layers, final]; empty without layers
+  bool empty = false;                     ///< no valid pixel in its share
 };
 
 /// `window` as seen from the first pixel of `frame`.

@@ -1,6 +1,8 @@
 #include "tile_scorer.h"
 
+#include <algorithm>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "pass_sums.h"
@@ -15,28 +17,32 @@ TileScorer::TileScorer(const PredictionPlan& plan, std::span<const PartScoreFunc
 
 void TileScorer::run(TileJob& job) const {
   if (job.empty) return;
-  job.scores = score_in_passes(m_passes, m_plan, job, within(job.share, job.input));
-  job.pixels = {};
-  job.bytes = Raster<std::uint8_t>(job.final.width, job.final.height, m_plan.classes, kNodata);
-  if (!m_plan.layers.empty()) {
-    const auto layers = static_cast<int>(m_plan.layers.size());
-    job.quality = Raster<std::uint8_t>(job.final.width, job.final.height, layers, kNodata);
-  }
+  job.scores = score_in_passes(m_passes, m_plan, job, within(job.share, job.input), std::move(job.scores));
+  const auto clear = [&](Raster<std::uint8_t>& bytes, int bands) {
+    bytes.reshape(job.final.width, job.final.height, bands);
+    std::ranges::fill(bytes.data(), kNodata);
+  };
+  clear(job.bytes, m_plan.classes);
+  if (!m_plan.layers.empty()) clear(job.quality, static_cast<int>(m_plan.layers.size()));
   store_unshared(job);
 }
 
 void TileScorer::store_unshared(TileJob& job) const {
   const std::int64_t begin_col = job.core.col > 0 ? job.core.col + m_plan.blend_px : 0;
   const std::int64_t begin_row = job.core.row > 0 ? job.core.row + m_plan.blend_px : 0;
+  const geo::Window alone{begin_col, begin_row, job.final.end_col() - begin_col,
+                          job.final.end_row() - begin_row};
+  m_quantiser.store_scores(job, alone);
+  if (m_plan.layers.empty()) return;
   std::vector<double> said(static_cast<std::size_t>(m_plan.channels));
-  for (std::int64_t row = begin_row; row < job.final.end_row(); ++row) {
-    for (std::int64_t col = begin_col; col < job.final.end_col(); ++col) {
+  for (std::int64_t row = alone.row; row < alone.end_row(); ++row) {
+    for (std::int64_t col = alone.col; col < alone.end_col(); ++col) {
       if (job.valid.at(col - job.share.col, row - job.share.row) == 0) continue;
       for (int k = 0; k < m_plan.channels; ++k) {
         const float score = job.scores.at(col - job.share.col, row - job.share.row, k);
         said[static_cast<std::size_t>(k)] = static_cast<double>(score);
       }
-      m_quantiser.store(job, col, row, said, false);
+      m_quantiser.store_quality(job, col, row, said, false);
     }
   }
 }

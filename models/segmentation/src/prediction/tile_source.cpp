@@ -26,29 +26,19 @@ std::int64_t mirrored(std::int64_t position, std::int64_t extent) {
   return phase < extent ? phase : period - phase;
 }
 
-Raster<std::uint8_t> cropped(const Raster<std::uint8_t>& from, const Window& at, const Window& window) {
-  Raster<std::uint8_t> part(window.width, window.height);
+void crop(const Raster<std::uint8_t>& from, const Window& at, const Window& window,
+          Raster<std::uint8_t>& part) {
+  part.reshape(window.width, window.height);
   for (std::int64_t row = 0; row < window.height; ++row) {
     const auto* source = &from.at(window.col - at.col, window.row - at.row + row);
     std::copy_n(source, window.width, &part.at(0, row));
   }
-  return part;
 }
 
 /// What is valid in both.
 void keep_common(Raster<std::uint8_t>& valid, const Raster<std::uint8_t>& other) {
   for (std::size_t i = 0; i < valid.data().size(); ++i) {
     if (other.data()[i] == 0) valid.data()[i] = 0;
-  }
-}
-
-/// One infinite input would spoil every score within the receptive field.
-void invalidate_non_finite(const Raster<float>& pixels, Raster<std::uint8_t>& valid) {
-  for (int b = 0; b < pixels.bands(); ++b) {
-    const auto values = pixels.band(b);
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      if (!std::isfinite(values[i])) valid.data()[i] = 0;
-    }
   }
 }
 
@@ -96,16 +86,14 @@ void TileSource::load(TileJob& job) const {
   const auto [top, bottom] = std::ranges::minmax(rows);
   const Window window{left, top, right - left + 1, bottom - top + 1};
 
-  Raster<std::uint8_t> valid = m_reader.read_valid(window, m_plan.source_bands);
-  job.valid = cropped(valid, window, share);
+  // One infinite input would spoil every score within the receptive field; it counts as missing.
+  m_reader.read_with_valid(window, m_plan.source_bands, job.pixels, job.input_valid);
+  crop(job.input_valid, window, share, job.valid);
   apply_cutline(job);
   job.empty = std::ranges::none_of(job.valid.data(), [](std::uint8_t v) { return v != 0; });
   if (job.empty) return;
-  Raster<float> pixels = m_reader.read<float>(window, m_plan.source_bands);
-  invalidate_non_finite(pixels, valid);
-  keep_common(job.valid, cropped(valid, window, share));
-  geo::normalise(pixels, m_how, m_statistics, valid.data());
-  job.pixels = window == input ? std::move(pixels) : arranged(pixels, window, cols, rows);
+  geo::normalise(job.pixels, m_how, m_statistics, job.input_valid.data());
+  if (window != input) job.pixels = arranged(job.pixels, window, cols, rows);
 }
 
 }  // namespace furrow::segmentation

@@ -237,6 +237,61 @@ TEST(RasterReader, NodataZeroAndAlphaBandsCount) {
   EXPECT_THAT(alpha.read_valid({0, 0, 3, 1}).data(), testing::Each(0));
 }
 
+/// Both at once, into rasters of another shape that are there already, are what each gives alone.
+void expect_the_same_at_once(const std::filesystem::path& path, std::span<const int> bands = {}) {
+  const RasterReader reader(path.string());
+  const Window window = reader.grid().window();
+  Raster<float> pixels(1, 2, 3, 7.0F);
+  Raster<std::uint8_t> valid(40, 40, 1, 7);
+  reader.read_with_valid(window, bands, pixels, valid);
+  const auto expected = reader.read<float>(window, bands);
+  EXPECT_EQ(valid.data(), reader.read_valid(window, bands).data()) << path;
+  ASSERT_EQ(pixels.bands(), expected.bands());
+  EXPECT_EQ(pixels.width(), expected.width());
+  for (std::size_t i = 0; i < expected.data().size(); ++i) {
+    const float a = pixels.data()[i], b = expected.data()[i];
+    EXPECT_TRUE(a == b || (std::isnan(a) && std::isnan(b))) << path << " " << i;
+  }
+}
+
+TEST(RasterReader, PixelsAndValidityAtOnceAreTheSame) {
+  const TemporaryFolder folder;
+  const auto create = [&](const std::string& name, const std::string& options) {
+    const auto made = test::run_command("gdal_create -q -outsize 9 7 -a_srs EPSG:32632 -a_ullr 0 70 90 0 " +
+                                        options + " " + (folder / name).string());
+    ASSERT_EQ(made.exit_code, 0) << made.err;
+  };
+  const std::array second{1};
+  for (const std::string type : {"Byte", "UInt16", "Int16", "Int32", "Float32", "Float64"}) {
+    const std::string bands = " -bands 3 -burn 9 -burn 0 -burn 4 ";
+    create("none_" + type + ".tif", "-ot " + type + bands);
+    create("nodata_" + type + ".tif", "-ot " + type + " -a_nodata 4" + bands);
+    create("never_" + type + ".tif", "-ot " + type + " -a_nodata -9999.5" + bands);
+    for (const std::string kind : {"none_", "nodata_", "never_"}) {
+      expect_the_same_at_once(folder / (kind + type + ".tif"));
+      expect_the_same_at_once(folder / (kind + type + ".tif"), second);
+    }
+  }
+  create("signed.tif", "-ot Byte -co PIXELTYPE=SIGNEDBYTE -a_nodata -1 -bands 2 -burn 255 -burn 3");
+  expect_the_same_at_once(folder / "signed.tif");
+  create("alpha.tif", "-bands 4 -burn 9 -burn 9 -burn 9 -burn 0 -co ALPHA=YES");
+  expect_the_same_at_once(folder / "alpha.tif");
+  create("five.tif", "-bands 5 -burn 9 -burn 9 -burn 9 -burn 9 -burn 0 -co ALPHA=YES");
+  expect_the_same_at_once(folder / "five.tif");
+
+  Raster<float> pixels(4, 1, 2, 1.0F);
+  pixels.at(0, 0, 0) = -1.0F;
+  pixels.at(1, 0, 1) = std::numeric_limits<float>::quiet_NaN();
+  pixels.at(2, 0, 0) = std::numeric_limits<float>::infinity();
+  RasterSpec spec;
+  spec.type = PixelType::kFloat32;
+  spec.bands = 2;
+  spec.nodata = -1.0;
+  write_raster(folder / "float.tif", test::utm_grid(4, 1), pixels, spec, false);
+  expect_the_same_at_once(folder / "float.tif");
+  expect_the_same_at_once(folder / "float.tif", second);
+}
+
 TEST(RasterReader, SignedBytesKeepTheirSign) {
   const TemporaryFolder folder;
   const auto made = test::run_command(

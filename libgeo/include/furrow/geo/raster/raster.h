@@ -26,6 +26,15 @@ class Raster {
   [[nodiscard]] std::int64_t pixels() const noexcept { return m_width * m_height; }
   [[nodiscard]] bool empty() const noexcept { return m_data.empty(); }
 
+  /// Another shape in the same memory where that is large enough; what the pixels hold afterwards is not
+  /// said.
+  void reshape(std::int64_t width, std::int64_t height, int bands = 1) {
+    m_width = width;
+    m_height = height;
+    m_bands = bands;
+    m_data.resize(static_cast<std::size_t>(width * height) * static_cast<std::size_t>(bands));
+  }
+
   /// band is 0-based.
   [[nodiscard]] T& at(std::int64_t col, std::int64_t row, int band = 0) {
     return m_data[offset(col, row, band)];

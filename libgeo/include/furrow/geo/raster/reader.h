@@ -67,12 +67,24 @@ class RasterReader {
   template <class T>
   [[nodiscard]] Raster<T> read(const Window& window, std::span<const int> bands = {}) const;
 
+  /// The same into a raster whose memory is used again.
+  template <class T>
+  void read(const Window& window, std::span<const int> bands, Raster<T>& pixels) const;
+
   /// 1 where every one of the bands (0-based; empty = all) holds data, 0 where one is nodata, masked,
   /// transparent, NaN or infinite. Shape [1, rows, cols].
   /// @throws IoError
   [[nodiscard]] Raster<std::uint8_t> read_valid(const Window& window, std::span<const int> bands = {}) const;
 
+  /// What read<float>() and read_valid() give, with half the work where validity follows from the values. The
+  /// memory of both rasters is used again.
+  void read_with_valid(const Window& window, std::span<const int> bands, Raster<float>& pixels,
+                       Raster<std::uint8_t>& valid) const;
+
  private:
+  /// Sets `valid` to 0 where an alpha band that GDAL makes no mask of is 0.
+  void mark_transparent(const Window& window, Raster<std::uint8_t>& valid) const;
+
   struct Impl;
   std::unique_ptr<Impl> m_impl;
 };
