@@ -1,5 +1,10 @@
 #include "folded_unet.h"
 
+#include <string>
+
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/core/stack.h>
+
 #include <furrow/geo/core/random.h>
 
 #include "unet_regions.h"
@@ -86,6 +91,46 @@ torch::Tensor joined(const torch::Tensor& skip, const torch::Tensor& up, const g
 }
 
 }  // namespace
+
+/// Convolution and ReLU in one pass over memory, with weights that were put in order once: oneDNN's own,
+/// which LibTorch keeps for its frozen graphs. Same result to the bit.
+void FoldedUNet::Conv::prepare_with_relu() {
+  with_relu = {};
+  const auto operation = c10::Dispatcher::singleton().findSchema({"mkldnn_prepacked::conv2d_prepack", ""});
+  // Whether a single channel lies last or first cannot be told.
+  if (!operation || weight.size(1) < 2) return;
+  constexpr std::int64_t kTypicalSide = 128;  // only the order of the weights may depend on it
+  torch::jit::Stack stack;
+  torch::jit::push(stack, weight, bias.defined() ? torch::IValue(bias) : torch::IValue(),
+                   std::vector<std::int64_t>{stride, stride}, std::vector<std::int64_t>{0, 0},
+                   std::vector<std::int64_t>{1, 1}, std::int64_t{1},
+                   std::vector<std::int64_t>{1, weight.size(1), kTypicalSide, kTypicalSide},
+                   std::string("relu"));
+  operation->callBoxed(stack);
+  with_relu = stack.front();
+}
+
+torch::Tensor FoldedUNet::run_conv(const torch::Tensor& x, const Conv& conv, const Activation& activation,
+                                   std::int64_t zeros) {
+  if (zeros != 0 || conv.with_relu.isNone()) return activation(conv(x, zeros));
+  static const auto operation =
+      c10::Dispatcher::singleton().findSchemaOrThrow("mkldnn_prepacked::conv2d_run", "");
+  torch::jit::Stack stack;
+  torch::jit::push(stack, x.contiguous(torch::MemoryFormat::ChannelsLast), conv.with_relu);
+  operation.callBoxed(stack);
+  return stack.front().toTensor();
+}
+
+void FoldedUNet::prepare() {
+  const c10::InferenceMode inference;
+  for (auto* blocks : {&m_encoder, &m_decoder}) {
+    for (Block& block : *blocks) {
+      if (block.shortcut.weight.defined()) continue;
+      if (!block.activation1.weight.defined()) block.conv1.prepare_with_relu();
+      if (!block.activation2.weight.defined()) block.conv2.prepare_with_relu();
+    }
+  }
+}
 
 torch::Tensor FoldedUNet::Conv::operator()(const torch::Tensor& x) const {
   return (*this)(x, padding);
@@ -174,12 +219,13 @@ FoldedUNet::FoldedUNet(const UNet& network) : m_kind(network->options.head) {
   for (const auto& module : *network->decoder) m_decoder.push_back(block_of(*module));
   if (m_kind == HeadKind::kClasses) {
     m_head = plain(network->head);
-    return;
+  } else {
+    const MultiTaskHead& head = network->multi_task_head;
+    m_head = plain(head->extent);
+    m_head.weight = channels_last(torch::cat({head->extent->weight, head->boundary->weight}, 0));
+    m_head.bias = torch::cat({head->extent->bias, head->boundary->bias}, 0).detach();
   }
-  const MultiTaskHead& head = network->multi_task_head;
-  m_head = plain(head->extent);
-  m_head.weight = channels_last(torch::cat({head->extent->weight, head->boundary->weight}, 0));
-  m_head.bias = torch::cat({head->extent->bias, head->boundary->bias}, 0).detach();
+  prepare();
 }
 
 torch::Tensor FoldedUNet::run_residual(const torch::Tensor& input, const Block& block) {
@@ -194,8 +240,8 @@ torch::Tensor FoldedUNet::run(const torch::Tensor& input, const Block& block, co
   // Where all is given that the convolutions reach, nothing has to be added and cut off again.
   const bool all_is_given = geo::grow(wanted, kBlockReachPx) == given;
   const std::int64_t zeros = all_is_given ? 0 : block.conv1.padding;
-  const torch::Tensor y = block.activation1(block.conv1(x, zeros));
-  const torch::Tensor z = block.activation2(block.conv2(y, zeros));
+  const torch::Tensor y = run_conv(x, block.conv1, block.activation1, zeros);
+  const torch::Tensor z = run_conv(y, block.conv2, block.activation2, zeros);
   return all_is_given ? z : part(z, given, wanted);
 }
 
@@ -276,6 +322,7 @@ FoldedUNet FoldedUNet::with_dropped_channels(double share, std::uint64_t seed, s
   // last, which the head sees.
   for (std::size_t i = 1; i < network.m_encoder.size(); ++i) drop(network.m_encoder[i]);
   for (std::size_t i = 0; i + 1 < network.m_decoder.size(); ++i) drop(network.m_decoder[i]);
+  network.prepare();
   return network;
 }
 
@@ -299,6 +346,7 @@ void FoldedUNet::convert(torch::Dtype type) {
     }
   }
   m_head.convert(type);
+  prepare();
 }
 
 }  // namespace furrow::segmentation

@@ -41,11 +41,15 @@ class FoldedUNet {
     torch::Tensor bias;    ///< may be undefined
     std::int64_t stride = 1;
     std::int64_t padding = 0;
+    /// The convolution without zeros around and the ReLU behind it as one operation, with weights in the
+    /// order that it wants; none where LibTorch has no such operation, or no ReLU follows.
+    torch::IValue with_relu = torch::IValue();
     [[nodiscard]] torch::Tensor operator()(const torch::Tensor& x) const;
     /// With `zeros` pixels of 0 around instead of `padding`.
     [[nodiscard]] torch::Tensor operator()(const torch::Tensor& x, std::int64_t zeros) const;
     void convert(torch::Dtype type);
     void scale(const torch::Tensor& factors);
+    void prepare_with_relu();
   };
   /// Normalisation and ReLU; without weight a ReLU alone, in place.
   struct Activation {
@@ -78,6 +82,11 @@ class FoldedUNet {
   /// down after pooling), and what the answer is to cover
   static torch::Tensor run(const torch::Tensor& input, const Block& block, const geo::Window& given,
                            const geo::Window& wanted);
+  /// A convolution of a block that is not residual, and what follows it.
+  static torch::Tensor run_conv(const torch::Tensor& x, const Conv& conv, const Activation& activation,
+                                std::int64_t zeros);
+  /// To be called whenever weights have changed.
+  void prepare();
   [[nodiscard]] bool looks_at_the_whole_input() const;
 
   std::vector<Block> m_encoder;

@@ -117,7 +117,8 @@ struct TrainedNetwork::Impl {
              std::int64_t height, std::int64_t width, const geo::Window& part, std::span<float> output) const;
   void check_shapes(std::size_t input, std::int64_t n, std::int64_t bands, std::int64_t height,
                     std::int64_t width, const geo::Window& part, std::size_t output) const;
-  /// Logits [n, classes, part.height, part.width] of x [n, bands, height, width], channels-last.
+  /// Logits [n, classes, part.height, part.width], float32, of x [n, bands, height, width], channels-last and
+  /// of the network's type.
   [[nodiscard]] torch::Tensor logits(const FoldedUNet* other, const torch::Tensor& x,
                                      const geo::Window& part) const;
 };
@@ -140,7 +141,7 @@ void TrainedNetwork::Impl::check_shapes(std::size_t input, std::int64_t n, std::
 
 torch::Tensor TrainedNetwork::Impl::logits(const FoldedUNet* other, const torch::Tensor& x,
                                            const geo::Window& part) const {
-  if (other != nullptr) return other->forward(x.to(other->type()), part).to(torch::kFloat);
+  if (other != nullptr) return other->forward(x, part).to(torch::kFloat);
   if (unet) return unet->forward(x, part);
   // A script keeps a state while it runs; a copy per call shares the weights and nothing else.
   const torch::IValue answer = torch::jit::Module(*script).forward({x});
@@ -161,7 +162,8 @@ void TrainedNetwork::Impl::score(const FoldedUNet* other, std::span<const float>
     // from_blob wants a pointer that may be written through; the network does not.
     const torch::Tensor plain =
         torch::from_blob(const_cast<float*>(input.data()), {n, bands, height, width}, torch::kFloat);
-    const torch::Tensor x = plain.contiguous(torch::MemoryFormat::ChannelsLast);
+    const torch::Dtype type = other != nullptr ? other->type() : torch::kFloat;
+    const torch::Tensor x = plain.to(type, false, false, torch::MemoryFormat::ChannelsLast);
     const torch::Tensor scores = torch::softmax(logits(other, x, part) / spec.temperature, 1).contiguous();
     std::copy_n(scores.data_ptr<float>(), output.size(), output.begin());
   } catch (const geo::Error&) {

@@ -79,6 +79,23 @@ TEST_P(Networks, PartOfTheAnswerIsThatOfTheWhole) {
   }
 }
 
+/// The inner part of a window is computed by convolutions that hold their ReLU and weights in an order of
+/// their own; the whole answer, with zeros around, by plain ones. Odd places and sizes at every level.
+TEST_P(Networks, PreparedConvolutionsGiveWhatPlainOnesGive) {
+  const torch::NoGradGuard no_grad;
+  UNet network = settled(m_options);
+  FoldedUNet folded(network);
+  const torch::Tensor x = torch::randn({1, 2, 120, 136});
+  const torch::Tensor expected = network->forward(x).narrow(2, 51, 19).narrow(3, 45, 33);
+  EXPECT_LT(largest_difference(folded.forward(x, {45, 51, 33, 19}), expected), 1e-5);
+  if (m_options.norm == NormKind::kGroup) return;  // which looks at the whole input, and is not for bf16
+  folded.convert(torch::kBFloat16);
+  const torch::Tensor rounded = folded.forward(x.to(torch::kBFloat16), {45, 51, 33, 19}).to(torch::kFloat);
+  EXPECT_LT(largest_difference(rounded, expected), 0.1);
+  folded.convert(torch::kFloat);
+  EXPECT_LT(largest_difference(folded.forward(x, {45, 51, 33, 19}), expected), 0.1);
+}
+
 /// The network, block by block, with whole channels of features dropped by hand where training drops them.
 torch::Tensor forward_with_dropped(UNet& network, const torch::Tensor& input, double share,
                                    geo::Random random) {
