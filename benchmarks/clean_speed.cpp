@@ -3,7 +3,7 @@
 // takes to cut the same outlines on the same grid and to polygonise them (no owners, no gaps, no dissolving;
 // one thread).
 //
-//   clean_speed [parcels a side = 200] [threads = 1] [geos]
+//   clean_speed [parcels a side = 200] [threads = 1] [parcels a side between roads = 0: no roads] [geos]
 //
 // Prints seconds and polygons per second, in memory; also for cleaning the result again.
 #include <chrono>
@@ -21,7 +21,8 @@ namespace {
 
 using namespace furrow::geo;
 
-Layer parcels(std::int64_t side) {
+/// @param block  parcels a side between roads 12 m wide; 0 = no roads
+Layer parcels(std::int64_t side, std::int64_t block) {
   Random random(1);
   std::vector<Point> corners;
   for (std::int64_t y = 0; y <= side; ++y) {
@@ -30,6 +31,9 @@ Layer parcels(std::int64_t side) {
                          5000000.0 + 120.0 * static_cast<double>(y) + random.uniform(-30.0, 30.0)});
     }
   }
+  const auto moved = [block](std::int64_t place) {
+    return block > 0 ? 12.0 * static_cast<double>(place / block) : 0.0;
+  };
   Layer layer;
   layer.name = "parcels";
   layer.crs = Crs::from_user_input("EPSG:32632");
@@ -41,8 +45,8 @@ Layer parcels(std::int64_t side) {
       const Point a = corners[static_cast<std::size_t>(first + round[k])];
       const Point b = corners[static_cast<std::size_t>(first + round[k + 1])];
       for (int v = 0; v < 5; ++v) {
-        ring.push_back({a.x + (b.x - a.x) * v / 5.0 + random.uniform(-0.25, 0.25),
-                        a.y + (b.y - a.y) * v / 5.0 + random.uniform(-0.25, 0.25)});
+        ring.push_back({moved(i % side) + a.x + (b.x - a.x) * v / 5.0 + random.uniform(-0.25, 0.25),
+                        moved(i / side) + a.y + (b.y - a.y) * v / 5.0 + random.uniform(-0.25, 0.25)});
       }
     }
     ring.push_back(ring.front());
@@ -84,8 +88,8 @@ int main(int argc, char** argv) {
   const std::int64_t side = argc > 1 ? std::atoll(argv[1]) : 200;
   ExecOptions resources;
   resources.threads = argc > 2 ? std::atoi(argv[2]) : 1;
-  const Layer layer = parcels(side);
-  if (argc > 3) cut_with_geos(layer);
+  const Layer layer = parcels(side, argc > 3 ? std::atoll(argv[3]) : 0);
+  if (argc > 4) cut_with_geos(layer);
   ExecContext exec(resources);
   exec.execute([&] {
     const CleanedLayer cleaned = timed("untidy layer", layer, exec);

@@ -153,7 +153,7 @@ class LayerCleaner {
       if (!m_entries[i].reason.empty()) continue;
       number[i] = static_cast<std::uint32_t>(m_shapes.size());
       m_entry_of.push_back(i);
-      m_shapes.push_back(m_entries[i].grid);
+      m_shapes.push_back(std::move(m_entries[i].grid));
     }
     const auto count = static_cast<std::uint32_t>(m_shapes.size());
     m_precedence.resize(count);

@@ -4,10 +4,13 @@
 #include <map>
 #include <utility>
 
+#include <oneapi/tbb/parallel_for.h>
 #include <oneapi/tbb/parallel_sort.h>
+#include <oneapi/tbb/task_arena.h>
 
 #include <furrow/geo/vector/box_index.h>
 
+#include "clean_groups.h"
 #include "dissolve.h"
 #include "face_owners.h"
 #include "gap_bridges.h"
@@ -287,12 +290,69 @@ class ShapeCleaner {
   std::vector<GridPoint> m_vertices;  // of the input; what the cutting adds may go again
 };
 
+/// Cleans one list of shapes, which it takes out of `shapes`.
+CleanedShapes clean_group(std::span<const std::uint32_t> group, std::vector<GridShape>& shapes,
+                          std::span<const std::uint32_t> precedence, const PrecisionGrid& grid,
+                          const GroundScale& scale, const CleanOptions& options, CleanReport& report,
+                          ExecContext& exec) {
+  std::vector<GridShape> own;
+  std::vector<std::uint32_t> own_precedence;
+  for (const std::uint32_t s : group) {
+    own.push_back(std::move(shapes[s]));
+    own_precedence.push_back(precedence[s]);
+  }
+  return ShapeCleaner(std::move(own), own_precedence, grid, scale, options, report, exec).run();
+}
+
+void add(ChangeCount& total, const ChangeCount& part) {
+  total.count += part.count;
+  total.area_m2 += part.area_m2;
+}
+
+void put_back(std::span<const std::uint32_t> group, CleanedShapes part, CleanedShapes& all) {
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    all.shapes[group[i]] = std::move(part.shapes[i]);
+    all.outcomes[group[i]] = part.outcomes[i];
+  }
+  for (RejectedPiece& piece : part.rejected) {
+    piece.owner = group[piece.owner];
+    all.rejected.push_back(std::move(piece));
+  }
+}
+
 }  // namespace
 
 CleanedShapes clean_shapes(std::vector<GridShape> shapes, std::span<const std::uint32_t> precedence,
                            const PrecisionGrid& grid, const GroundScale& scale, const CleanOptions& options,
                            CleanReport& report, ExecContext& exec) {
-  return ShapeCleaner(std::move(shapes), precedence, grid, scale, options, report, exec).run();
+  // Ground that a closed gap adds lies within a width of both its sides, and a simplified line within the
+  // tolerance of what it was: so far apart, nothing is ever shared.
+  const double reach_m = 3.0 * options.gaps_m + 2.0 * options.simplify_m;
+  constexpr std::size_t kLeastVertices = 20'000;  // enough work for a thread, little for the memory
+  // What is a seam shows along all of the layer.
+  const auto groups = options.seams == SeamMerge::kOff ? groups_apart(shapes, scale, reach_m, kLeastVertices)
+                                                       : std::vector<std::vector<std::uint32_t>>{};
+  if (groups.size() < 2)
+    return ShapeCleaner(std::move(shapes), precedence, grid, scale, options, report, exec).run();
+  CleanedShapes all;
+  all.shapes.resize(shapes.size());
+  all.outcomes.resize(shapes.size());
+  std::vector<CleanedShapes> parts(groups.size());
+  std::vector<CleanReport> reports(groups.size());
+  tbb::parallel_for(std::size_t{0}, groups.size(), [&](std::size_t g) {
+    exec.check_cancelled();
+    // Isolated: a thread that waits must not hold a second group meanwhile.
+    tbb::this_task_arena::isolate([&] {
+      parts[g] = clean_group(groups[g], shapes, precedence, grid, scale, options, reports[g], exec);
+    });
+  });
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    put_back(groups[g], std::move(parts[g]), all);
+    add(report.overlaps, reports[g].overlaps);
+    add(report.gaps, reports[g].gaps);
+    add(report.absorbed, reports[g].absorbed);
+  }
+  return all;
 }
 
 }  // namespace furrow::geo::detail

@@ -29,7 +29,8 @@ struct CleanedShapes {
 };
 
 /// Steps 3 to 8 of clean_layer. Where a gap was closed or a piece absorbed, steps 5 and 7 are repeated for
-/// the shapes round it until nothing changes.
+/// the shapes round it until nothing changes. Groups of shapes that lie apart are cleaned side by side, each
+/// with no more memory than it needs itself; with seams to merge, all shapes are one group.
 /// @param shapes      the largest first
 /// @param precedence  by shape: who goes first where several want the same ground
 /// @param report      counts of overlaps, gaps, absorbed pieces and seams are added

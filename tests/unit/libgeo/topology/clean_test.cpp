@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <string>
 #include <vector>
 
 #include <furrow/geo/core/error.h>
+#include <furrow/geo/core/random.h>
 #include <furrow/geo/core/text.h>
 #include <furrow/geo/vector/geos.h>
 
@@ -287,6 +289,77 @@ TEST(Clean, MetresAreMetresInDegreesToo) {
   for (const Feature& feature : cleaned.layer.features) shapes.push_back(feature.geometry);
   EXPECT_EQ(test::coverage_problem(shapes, 1e7), "");
   EXPECT_NEAR(area(union_all(shapes)), 0.0045 * 0.003, 1e-10);
+}
+
+/// Untidy parcels of 24 vertices in blocks with roads between them, whose boxes overlap; in the first block
+/// lies a pond with an island, and across a road of the last blocks a field that lies over both.
+Layer parcels_in_blocks(std::int64_t blocks, std::uint64_t seed) {
+  Random random(seed);
+  std::vector<MultiPolygon> shapes;
+  constexpr std::int64_t kSide = 6;
+  for (std::int64_t i = 0; i < blocks * kSide * kSide; ++i) {
+    const std::int64_t block = i / (kSide * kSide), x = i % kSide, y = i / kSide % kSide;
+    const auto corner = [&](std::int64_t cx, std::int64_t cy) {
+      // A slope, so that roads are no straight lines along an axis.
+      return Point{500000.0 + 100.0 * static_cast<double>(cx) + 15.0 * static_cast<double>(cy) +
+                       static_cast<double>(block) * (100.0 * kSide + 8.0),
+                   6000000.0 + 80.0 * static_cast<double>(cy) + 9.0 * static_cast<double>(cx)};
+    };
+    const Point round[] = {corner(x, y), corner(x + 1, y), corner(x + 1, y + 1), corner(x, y + 1),
+                           corner(x, y)};
+    Ring ring;
+    for (int k = 0; k < 4; ++k) {
+      for (int v = 0; v < 6; ++v) {
+        ring.push_back({round[k].x + (round[k + 1].x - round[k].x) * v / 6.0 + random.uniform(-0.3, 0.3),
+                        round[k].y + (round[k + 1].y - round[k].y) * v / 6.0 + random.uniform(-0.3, 0.3)});
+      }
+    }
+    ring.push_back(ring.front());
+    shapes.push_back({{std::move(ring), {}}});
+  }
+  return layer_of(shapes);
+}
+
+TEST(Clean, ClustersThatLieApartComeOutAsIfTheyWereAlone) {
+  constexpr std::int64_t kBlocks = 60;  // more than is cleaned in one piece
+  Layer layer = parcels_in_blocks(kBlocks, 5);
+  const auto parcels = static_cast<std::int64_t>(layer.features.size());
+  // Far inside a large field lies another one, whose outline is near nothing.
+  layer.features.push_back({parcels, rectangle(-5000, -5000, -3000, -3000), {"around"}});
+  layer.features.push_back({parcels + 1, rectangle(-4100, -4100, -4000, -4000), {"inside"}});
+  // Nearer to two blocks than their road is wide: these three hang together.
+  layer.features.push_back({parcels + 2, rectangle(607.5, 60, 610.5, 90), {"bridge"}});
+  CleanOptions options;
+  options.simplify_m = 0.5;
+  const CleanedLayer all = clean(layer, options);
+  EXPECT_EQ(test::coverage_problem(test::shapes_of(all.layer), 100.0), "");
+  EXPECT_GT(all.report.gaps.count, kBlocks);
+  EXPECT_GT(all.report.overlaps.count, kBlocks);
+
+  // Block by block: the first two with what lies between them.
+  std::vector<Layer> parts(static_cast<std::size_t>(kBlocks));
+  for (Layer& part : parts) {
+    part = layer;
+    part.features.clear();
+  }
+  for (const Feature& feature : layer.features) {
+    const std::int64_t block = feature.fid < parcels ? std::max<std::int64_t>(1, feature.fid / 36) : 1;
+    parts[static_cast<std::size_t>(block)].features.push_back(feature);
+  }
+  std::map<std::int64_t, MultiPolygon> alone;
+  std::int64_t gaps = 0;
+  for (const Layer& part : parts) {
+    if (part.features.empty()) continue;
+    const CleanedLayer cleaned = clean(part, options);
+    for (const Feature& feature : cleaned.layer.features) alone[feature.fid] = feature.geometry;
+    gaps += cleaned.report.gaps.count;
+  }
+  ASSERT_EQ(all.layer.features.size(), alone.size());
+  for (const Feature& feature : all.layer.features)
+    EXPECT_EQ(to_wkt(feature.geometry), to_wkt(alone.at(feature.fid))) << feature.fid;
+  EXPECT_EQ(all.report.gaps.count, gaps);
+  EXPECT_NEAR(area(alone.at(parcels)), 2000.0 * 2000.0 - 100.0 * 100.0, 1.0)
+      << "the larger one around the smaller";
 }
 
 TEST(Clean, SaysWhatIsWrongWithItsInput) {
