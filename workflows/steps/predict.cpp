@@ -157,6 +157,9 @@ class Predict final : public Step {
             "Precision of the convolutions. auto: bf16 where the processor has it and its scores agree with "
             "fp32 to "
             "1/200 on 99.9 % of the pixels of sample windows of a scene; bf16: in any case");
+    t.add("device", &m_device)
+        .choices({"cpu", "cuda"})
+        .help("Where the network computes; cuda needs a LibTorch with CUDA and a GPU");
     t.add("shift-quantile", &m_options.shift_quantile)
         .range(0.0, 1.0)
         .group("Dataset shift")
@@ -200,7 +203,8 @@ class Predict final : public Step {
     const std::vector<geo::RasterInput> second = second_date(images);
     const auto outputs = output_names(images, m_out, "--out");
     const auto quality = quality_outputs(images);
-    for (const std::string& model : m_models) m_networks.emplace_back(model);
+    const auto device = m_device == "cuda" ? segmentation::Device::kCuda : segmentation::Device::kCpu;
+    for (const std::string& model : m_models) m_networks.emplace_back(model, device);
     const segmentation::ModelSpec spec = common_spec();
     const auto passes =
         make_passes(m_precision == "bf16" ? segmentation::Precision::kBf16 : segmentation::Precision::kFp32);
@@ -292,7 +296,7 @@ class Predict final : public Step {
 
   void complete_options() {
     if (m_precision == "auto" && have_bf16()) m_options.quicker = make_passes(segmentation::Precision::kBf16);
-    m_options.precision = m_precision;
+    m_options.precision = m_device == "cpu" ? m_precision : geo::concat(m_precision, " on ", m_device);
     m_options.passes = geo::concat(m_turns ? "turned; " : "", m_dropout_passes, " with dropout of seed ",
                                    m_dropout_passes > 0 ? m_seed : 0);
     m_options.area = area();
@@ -334,7 +338,7 @@ class Predict final : public Step {
   }
 
   [[nodiscard]] bool have_bf16() const {
-    return segmentation::processor_has_bf16() &&
+    return (m_device == "cuda" || segmentation::processor_has_bf16()) &&
            std::ranges::all_of(m_networks, &segmentation::TrainedNetwork::has_bf16);
   }
 
@@ -437,6 +441,7 @@ class Predict final : public Step {
   std::int64_t m_seed = 1;
   std::string m_blend = "hann";
   std::string m_precision = "auto";
+  std::string m_device = "cpu";
   std::string m_resample = "needed";
   std::vector<std::int64_t> m_bands;
   std::string m_image_crs;

@@ -2,7 +2,8 @@
 
 #include <torch/torch.h>
 
-#include <furrow/segmentation/trainer.h>
+#include <furrow/segmentation/device.h>
+#include <furrow/segmentation/precision.h>
 
 namespace furrow::segmentation {
 

@@ -98,7 +98,7 @@ void FoldedUNet::Conv::prepare_with_relu() {
   with_relu = {};
   const auto operation = c10::Dispatcher::singleton().findSchema({"mkldnn_prepacked::conv2d_prepack", ""});
   // Whether a single channel lies last or first cannot be told.
-  if (!operation || weight.size(1) < 2) return;
+  if (!operation || weight.size(1) < 2 || !weight.device().is_cpu()) return;
   constexpr std::int64_t kTypicalSide = 128;  // only the order of the weights may depend on it
   torch::jit::Stack stack;
   torch::jit::push(stack, weight, bias.defined() ? torch::IValue(bias) : torch::IValue(),
@@ -326,27 +326,40 @@ FoldedUNet FoldedUNet::with_dropped_channels(double share, std::uint64_t seed, s
   return network;
 }
 
-void FoldedUNet::Conv::convert(torch::Dtype type) {
+template <class Change>
+void FoldedUNet::Conv::change_tensors(const Change& change) {
   for (torch::Tensor* tensor : {&weight, &bias}) {
-    if (tensor->defined()) *tensor = tensor->to(type);
+    if (tensor->defined()) *tensor = change(*tensor);
   }
 }
 
-void FoldedUNet::Activation::convert(torch::Dtype type) {
+template <class Change>
+void FoldedUNet::Activation::change_tensors(const Change& change) {
   for (torch::Tensor* tensor : {&weight, &bias}) {
-    if (tensor->defined()) *tensor = tensor->to(type);
+    if (tensor->defined()) *tensor = change(*tensor);
   }
+}
+
+template <class Change>
+void FoldedUNet::change_tensors(const Change& change) {
+  for (auto* blocks : {&m_encoder, &m_decoder}) {
+    for (Block& block : *blocks) {
+      for (Conv* conv : {&block.up, &block.conv1, &block.conv2, &block.shortcut})
+        conv->change_tensors(change);
+      for (Activation* activation : {&block.activation1, &block.activation2})
+        activation->change_tensors(change);
+    }
+  }
+  m_head.change_tensors(change);
+  prepare();
 }
 
 void FoldedUNet::convert(torch::Dtype type) {
-  for (auto* blocks : {&m_encoder, &m_decoder}) {
-    for (Block& block : *blocks) {
-      for (Conv* conv : {&block.up, &block.conv1, &block.conv2, &block.shortcut}) conv->convert(type);
-      for (Activation* activation : {&block.activation1, &block.activation2}) activation->convert(type);
-    }
-  }
-  m_head.convert(type);
-  prepare();
+  change_tensors([&](const torch::Tensor& tensor) { return tensor.to(type); });
+}
+
+void FoldedUNet::move_to(const torch::Device& device) {
+  change_tensors([&](const torch::Tensor& tensor) { return tensor.to(device); });
 }
 
 }  // namespace furrow::segmentation

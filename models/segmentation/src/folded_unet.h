@@ -34,6 +34,9 @@ class FoldedUNet {
   /// Rounds weights to another type; input of forward() has to have it too.
   void convert(torch::Dtype type);
   [[nodiscard]] torch::Dtype type() const { return m_head.weight.scalar_type(); }
+  /// Moves weights to a device; input of forward() has to be there too.
+  void move_to(const torch::Device& device);
+  [[nodiscard]] torch::Device device() const { return m_head.weight.device(); }
 
  private:
   struct Conv {
@@ -47,7 +50,8 @@ class FoldedUNet {
     [[nodiscard]] torch::Tensor operator()(const torch::Tensor& x) const;
     /// With `zeros` pixels of 0 around instead of `padding`.
     [[nodiscard]] torch::Tensor operator()(const torch::Tensor& x, std::int64_t zeros) const;
-    void convert(torch::Dtype type);
+    template <class Change>
+    void change_tensors(const Change& change);
     void scale(const torch::Tensor& factors);
     void prepare_with_relu();
   };
@@ -57,7 +61,8 @@ class FoldedUNet {
     torch::Tensor bias;
     std::int64_t groups = 0;  ///< 0 = scale and shift
     [[nodiscard]] torch::Tensor operator()(torch::Tensor x) const;
-    void convert(torch::Dtype type);
+    template <class Change>
+    void change_tensors(const Change& change);
   };
   struct Block {
     Place place = Place::kFirst;
@@ -87,6 +92,8 @@ class FoldedUNet {
                                 std::int64_t zeros);
   /// To be called whenever weights have changed.
   void prepare();
+  template <class Change>
+  void change_tensors(const Change& change);
   [[nodiscard]] bool looks_at_the_whole_input() const;
 
   std::vector<Block> m_encoder;

@@ -10,6 +10,8 @@
 #include <furrow/geo/core/text.h>
 
 #include "architecture_spec.h"
+#include "autocast.h"
+#include "device_turn.h"
 #include "folded_unet.h"
 #include "pickled_weights.h"
 #include "script_rewrite.h"
@@ -107,6 +109,7 @@ struct TrainedNetwork::Impl {
   const TensorMemory memory;
   fs::path folder;
   ModelSpec spec;
+  torch::Device device = torch::kCPU;
   std::optional<FoldedUNet> unet;
   std::optional<torch::jit::Module> script;
 
@@ -162,21 +165,26 @@ void TrainedNetwork::Impl::score(const FoldedUNet* other, std::span<const float>
     // from_blob wants a pointer that may be written through; the network does not.
     const torch::Tensor plain =
         torch::from_blob(const_cast<float*>(input.data()), {n, bands, height, width}, torch::kFloat);
-    const torch::Dtype type = other != nullptr ? other->type() : torch::kFloat;
-    const torch::Tensor x = plain.to(type, false, false, torch::MemoryFormat::ChannelsLast);
-    const torch::Tensor scores = torch::softmax(logits(other, x, part) / spec.temperature, 1).contiguous();
+    const DeviceTurn turn(device);
+    const torch::Tensor x = on_device(plain, device, other != nullptr ? other->type() : torch::kFloat);
+    const torch::Tensor scores =
+        torch::softmax(logits(other, x, part) / spec.temperature, 1).contiguous().to(torch::kCPU);
     std::copy_n(scores.data_ptr<float>(), output.size(), output.begin());
   } catch (const geo::Error&) {
     throw;
   } catch (const std::bad_alloc&) {
     throw;
   } catch (const std::exception& error) {
+    const std::string reason = reason_of(error);
+    const bool is_full = reason.find("out of memory") != std::string::npos;
     throw geo::ModelError(concat("model ", quoted(spec.id), " failed on input ",
-                                 shape_text({n, bands, height, width}), ": ", reason_of(error)));
+                                 shape_text({n, bands, height, width}), ": ", reason,
+                                 is_full ? "; smaller tiles (--tile-px) need less memory" : ""));
   }
 }
 
-TrainedNetwork::TrainedNetwork(const fs::path& folder) : m_impl(std::make_unique<Impl>()) {
+TrainedNetwork::TrainedNetwork(const fs::path& folder, Device device) : m_impl(std::make_unique<Impl>()) {
+  m_impl->device = torch_device(device);
   m_impl->folder = folder;
   m_impl->spec = read_model_spec(folder);
   if (is_built_in(m_impl->spec)) {
@@ -184,6 +192,10 @@ TrainedNetwork::TrainedNetwork(const fs::path& folder) : m_impl(std::make_unique
   } else {
     m_impl->script.emplace(load_torchscript(m_impl->spec, folder));
   }
+  if (m_impl->device.is_cpu()) return;
+  at::globalContext().setAllowTF32CuDNN(false);  // fp32 is to be fp32
+  if (m_impl->unet) m_impl->unet->move_to(m_impl->device);
+  if (m_impl->script) m_impl->script->to(m_impl->device);
 }
 
 TrainedNetwork::~TrainedNetwork() = default;

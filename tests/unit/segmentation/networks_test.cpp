@@ -96,6 +96,22 @@ TEST_P(Networks, PreparedConvolutionsGiveWhatPlainOnesGive) {
   EXPECT_LT(largest_difference(folded.forward(x, {45, 51, 33, 19}), expected), 0.1);
 }
 
+#if TORCH_VERSION_MAJOR >= 2  // before, "meta" has no convolution
+/// Without a GPU at hand: tensors of the device "meta" have shapes and no values, and meet no other device's.
+TEST_P(Networks, ComputeOnTheDeviceThatTheyAreMovedTo) {
+  const torch::NoGradGuard no_grad;
+  FoldedUNet folded(settled(m_options));
+  const torch::Tensor x = torch::randn({1, 2, 40, 64});
+  const torch::Tensor expected = folded.forward(x, {8, 8, 24, 16});
+  folded.move_to(torch::kMeta);
+  EXPECT_EQ(folded.device(), torch::Device(torch::kMeta));
+  const torch::Tensor found = folded.forward(x.to(torch::kMeta), {8, 8, 24, 16});
+  EXPECT_TRUE(found.is_meta());
+  EXPECT_EQ(found.sizes(), expected.sizes());
+  EXPECT_EQ(folded.deepest(x.to(torch::kMeta)).dim(), 4);
+}
+#endif
+
 /// The network, block by block, with whole channels of features dropped by hand where training drops them.
 torch::Tensor forward_with_dropped(UNet& network, const torch::Tensor& input, double share,
                                    geo::Random random) {

@@ -5,6 +5,7 @@
 
 #include <oneapi/tbb/parallel_for.h>
 
+#include "device_turn.h"
 #include "torch_threads.h"
 
 namespace furrow::segmentation {
@@ -67,7 +68,7 @@ std::vector<float> window_features(const FoldedUNet& network, const torch::Tenso
   const torch::Tensor data = (window != 0).any(1, true);
   if (data.to(torch::kDouble).mean().item<double>() < kLeastShare) return {};
   const torch::Tensor cells =
-      network.deepest(window.contiguous(torch::MemoryFormat::ChannelsLast)).to(torch::kDouble);
+      network.deepest(on_device(window, network.device(), torch::kFloat)).to(torch::kCPU, torch::kDouble);
   const torch::Tensor shares =
       torch::adaptive_avg_pool2d(data.to(torch::kDouble), {cells.size(2), cells.size(3)});
   const torch::Tensor mean = ((cells * shares).sum({0, 2, 3}) / shares.sum()).to(torch::kFloat).contiguous();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <furrow/segmentation/dataset_shift.h>
+#include <furrow/segmentation/device.h>
 #include <furrow/segmentation/model_spec.h>
 #include <furrow/segmentation/precision.h>
 #include <furrow/segmentation/predictor.h>
@@ -19,8 +20,10 @@ class TrainedNetwork {
   /// Loads the weights that model.json names (safetensors, or a plain dict saved by Python's torch.save when
   /// the name ends in .pt, .pth, .bin or .ckpt), or model.ts when the architecture is not one of ours, and
   /// checks them against model.json.
-  /// @throws geo::IoError, geo::ModelError (checksum, missing tensor or shape, with expected and found)
-  explicit TrainedNetwork(const std::filesystem::path& folder);
+  /// @param device  where it computes; on CUDA at most three tiles at a time, each on a stream of its own
+  /// @throws geo::IoError, geo::ModelError (checksum, missing tensor or shape, with expected and found),
+  /// geo::InvalidArgument (no such device)
+  explicit TrainedNetwork(const std::filesystem::path& folder, Device device = Device::kCpu);
   ~TrainedNetwork();
   TrainedNetwork(TrainedNetwork&&) noexcept;
 

@@ -8,6 +8,7 @@
 
 #include <furrow/geo/core/exec_context.h>
 #include <furrow/segmentation/architecture.h>
+#include <furrow/segmentation/device.h>
 #include <furrow/segmentation/imperfect_labels.h>
 #include <furrow/segmentation/precision.h>
 #include <furrow/segmentation/schedule.h>
@@ -34,8 +35,6 @@ enum class OptimiserKind {
   kAdamW,  ///< Loshchilov & Hutter 2019
   kSgd     ///< with Nesterov momentum (Sutskever et al. 2013)
 };
-
-enum class Device { kCpu, kCuda };
 
 struct TrainOptions {
   NetworkKind network = NetworkKind::kUNet;
