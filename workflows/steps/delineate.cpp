@@ -26,6 +26,9 @@
 namespace furrow::workflow {
 namespace {
 
+/// In pixels, for outlines placed by scores.
+constexpr double kPlacedTolerance = 0.2;
+
 class Delineate : public Step {
  public:
   StepInfo info() const override {
@@ -57,6 +60,7 @@ class Delineate : public Step {
 
   void check() const override {
     check_layer_format("--out", m_out, true);
+    check_placement();
     if (!m_options.keep_rejects) return;
     if (!is_package()) {
       throw geo::UsageError(geo::concat("--rejects is a second layer, which ", geo::quoted(m_out),
@@ -72,6 +76,7 @@ class Delineate : public Step {
     if (!m_instances.empty()) geo::check_output_path(m_instances, context.overwrite());
     m_options.mode = modes().at(m_mode);
     if (m_simplify_method == "area") m_options.simplify_method = geo::SimplifyMethod::kArea;
+    if (m_placement == "score") place_by_score();
     take_from_model(context);
     const std::vector<std::string> paths = m_scores.list();
     const geo::ScoreScene scene =
@@ -101,6 +106,25 @@ class Delineate : public Step {
   }
 
  private:
+  void check_placement() const {
+    if (m_placement != "score") return;
+    if (m_mode == "instances") {
+      throw geo::UsageError(
+          "--placement score needs scores, which --mode instances has none of; leave one of them out");
+    }
+    if (m_simplify_method == "area") {
+      throw geo::UsageError(
+          "--simplify-method area keeps areas in whole pixels, which --placement score does not have; leave "
+          "one of them out");
+    }
+  }
+
+  /// Lines between pixels have no stairs: the tolerance that takes those away would take what was won.
+  void place_by_score() {
+    m_options.placement = geo::OutlinePlacement::kScore;
+    if (!m_simplify_option->was_set()) m_options.simplify_px = kPlacedTolerance;
+  }
+
   [[nodiscard]] bool is_package() const {
     return geo::to_lower(std::filesystem::path(m_out).extension().string()) == ".gpkg";
   }
@@ -205,11 +229,20 @@ class Delineate : public Step {
         .unit("m2")
         .group(group)
         .help("Holes smaller than this, enclosed by one field, are filled");
-    t.add("simplify-px", &m_options.simplify_px)
-        .at_least(0.0)
-        .unit("px")
+    t.add("placement", &m_placement)
+        .choices({"pixel", "score"})
         .group(group)
-        .help("Tolerance of simplification; 0 keeps pixel outlines");
+        .help(
+            "pixel draws outlines along pixel sides; score moves their corners, by less than half a pixel, "
+            "to where the scores say that the border is: of use where they tell shares of pixels, of little "
+            "with most networks");
+    m_simplify_option =
+        &t.add("simplify-px", &m_options.simplify_px)
+             .at_least(0.0)
+             .unit("px")
+             .group(group)
+             .help(geo::concat("Tolerance of simplification; 0 keeps pixel outlines. With --placement score ",
+                               "the default is ", kPlacedTolerance));
     t.add("simplify-m", &m_options.simplify_m)
         .at_least(0.0)
         .unit("m")
@@ -287,12 +320,14 @@ class Delineate : public Step {
   std::string m_instances;
   std::string m_mode = "watershed";
   std::string m_simplify_method = "distance";
+  std::string m_placement = "pixel";
   geo::DelineateOptions m_options;
   // Whether a value was given: the model's counts where none was.
   const Option* m_extent_option = nullptr;
   const Option* m_cut_option = nullptr;
   const Option* m_boundary_option = nullptr;
   const Option* m_area_option = nullptr;
+  const Option* m_simplify_option = nullptr;
 };
 
 }  // namespace

@@ -1,7 +1,6 @@
 #include <furrow/geo/topology/arcs.h>
 
 #include <algorithm>
-#include <array>
 #include <limits>
 #include <tuple>
 #include <utility>
@@ -10,21 +9,17 @@
 #include <furrow/geo/core/text.h>
 
 #include "lattice.h"
+#include "line_corner.h"
 #include "strips.h"
 
 namespace furrow::geo {
 namespace {
 
-/// The four pixels around a corner, clockwise from the north-west one.
-using Corner = std::array<std::uint32_t, 4>;
-
-/// The line between two pixels is traced when they differ and one of them is a field.
-bool is_line(std::uint32_t a, std::uint32_t b) {
-  return a != b && (is_field(a) || is_field(b));
-}
+using detail::is_line;
+using Corner = detail::LineCorner;
 
 bool is_node(const Corner& c) {
-  return (c[0] != c[1]) + (c[1] != c[2]) + (c[2] != c[3]) + (c[3] != c[0]) >= 3;
+  return detail::sides_between_regions(c) >= 3;
 }
 
 /// Pixels left and right of the side that leaves a corner.
@@ -309,7 +304,7 @@ ArcSet ArcTracer::finish() {
   m_pieces = {};
   std::ranges::sort(m_open, {}, beginning);
   std::ranges::sort(m_closed, {}, beginning);
-  ArcSet set{m_width, m_height, std::move(m_open)};
+  ArcSet set{m_width, m_height, 1, std::move(m_open)};
   std::ranges::move(m_closed, std::back_inserter(set.arcs));
   return set;
 }
@@ -317,7 +312,7 @@ ArcSet ArcTracer::finish() {
 ArcSet trace_arcs(const Raster<std::uint32_t>& instances, ExecContext& exec) {
   ArcTracer tracer(instances.width(), instances.height());
   if (!instances.empty()) tracer.add(instances, instances.height(), exec);
-  return instances.empty() ? ArcSet{instances.width(), instances.height(), {}} : tracer.finish();
+  return instances.empty() ? ArcSet{instances.width(), instances.height(), 1, {}} : tracer.finish();
 }
 
 }  // namespace furrow::geo

@@ -214,11 +214,12 @@ std::vector<Part> arrange(std::vector<LatticeRing> rings) {
   return parts;
 }
 
-Ring to_world(const LatticeRing& ring, const GeoTransform& transform) {
+/// @param units  of the points, per pixel
+Ring to_world(const LatticeRing& ring, std::int32_t units, const GeoTransform& transform) {
   Ring out;
   out.reserve(ring.size() + 1);
   for (const LatticePoint& p : ring)
-    out.push_back(transform.to_world({static_cast<double>(p.x), static_cast<double>(p.y)}));
+    out.push_back(transform.to_world({static_cast<double>(p.x) / units, static_cast<double>(p.y) / units}));
   out.push_back(out.front());
   // Counter-clockwise on screen is clockwise in a world whose y grows with the rows.
   if (transform.dx * transform.dy - transform.rx * transform.ry > 0.0) std::ranges::reverse(out);
@@ -259,8 +260,8 @@ struct PolygonAssembler::Impl {
     const auto to = halves.begin() + static_cast<std::ptrdiff_t>(begin[label + 1]);
     MultiPolygon result;
     for (const Part& part : arrange(rings_of(network, std::span<const Half>(from, to)))) {
-      Polygon polygon{to_world(part.shell, transform), {}};
-      for (const auto& hole : part.holes) polygon.holes.push_back(to_world(hole, transform));
+      Polygon polygon{to_world(part.shell, set.units, transform), {}};
+      for (const auto& hole : part.holes) polygon.holes.push_back(to_world(hole, set.units, transform));
       result.push_back(std::move(polygon));
     }
     return result;

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <memory>
 #include <numbers>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -25,6 +26,7 @@
 #include <furrow/geo/topology/watershed.h>
 
 #include "delineate_rules.h"
+#include "score_placement.h"
 #include "strip_store.h"
 #include "strips.h"
 
@@ -249,6 +251,14 @@ class RegionTracer {
   RegionTracer(const Grid& grid, const SimplifyOptions& simplify)
       : m_tracer(grid.width, grid.height), m_lines(simplify) {}
 
+  /// Lines are placed by scores.
+  /// @param scores  gives those of some rows, with a margin of kPlacementMargin where there are more
+  RegionTracer(const Grid& grid, const DelineateOptions& options, ScoreRows scores)
+      : RegionTracer(grid, simplification(grid, options)) {
+    m_scores = std::move(scores);
+    m_placement.emplace(options, grid.width, grid.height);
+  }
+
   /// The next strip. It is traced once the row below it is known.
   void add(Raster<std::uint32_t> labels, ExecContext& exec) {
     if (!m_waiting.empty()) trace(labels, exec);
@@ -262,6 +272,7 @@ class RegionTracer {
       m_lines.add(m_tracer.finish().arcs);
     }
     release_freed_memory();
+    if (m_placement) return m_lines.finish(grid.width, grid.height, m_placement->moves(), exec);
     return m_lines.finish(grid.width, grid.height, exec);
   }
 
@@ -269,12 +280,20 @@ class RegionTracer {
   void trace(const Raster<std::uint32_t>& next, ExecContext& exec) {
     const std::int64_t rows = m_waiting.height();
     if (m_above.empty() && next.empty()) {
-      m_tracer.add(m_waiting, rows, exec);
+      trace_rows(m_waiting, exec);
     } else {
-      m_tracer.add(with_neighbours(next), rows, exec);
+      trace_rows(with_neighbours(next), exec);
     }
+    m_first_row += rows;
     m_above.assign(m_waiting.data().end() - m_waiting.width(), m_waiting.data().end());
     m_lines.add(m_tracer.take());
+  }
+
+  /// @param labels  of the waiting strip, with its neighbours
+  void trace_rows(const Raster<std::uint32_t>& labels, ExecContext& exec) {
+    const std::int64_t rows = m_waiting.height();
+    if (m_placement) m_placement->add(labels, rows, m_scores({0, m_first_row, labels.width(), rows}, exec));
+    m_tracer.add(labels, rows, exec);
   }
 
   /// The waiting strip with the row above and the row below.
@@ -289,6 +308,9 @@ class RegionTracer {
 
   ArcTracer m_tracer;
   PackedArcSimplifier m_lines;
+  ScoreRows m_scores;
+  std::optional<detail::ScorePlacement> m_placement;
+  std::int64_t m_first_row = 0;  ///< of the waiting strip
   Raster<std::uint32_t> m_waiting;
   std::vector<std::uint32_t> m_above;  ///< the last row of the strip before
 };
@@ -317,7 +339,7 @@ class StripDelineator {
     field_of_node = {};
     release_freed_memory();
     DelineatedFields result;
-    RegionTracer fields(m_grid, simplification(m_grid, m_options));
+    RegionTracer fields = field_tracer(scores);
     SimplifyOptions as_traced;
     as_traced.tolerance = 0.0;
     RegionTracer rejects(m_grid, as_traced);
@@ -410,6 +432,13 @@ class StripDelineator {
       m_report.rejected_pixels += reject.stats.pixels;
     }
     return region_of_piece;
+  }
+
+  [[nodiscard]] RegionTracer field_tracer(const ScoreRows& scores) const {
+    if (m_options.placement == OutlinePlacement::kPixel) return {m_grid, simplification(m_grid, m_options)};
+    return {m_grid, m_options, [this, &scores](const Window& rows, ExecContext& exec) {
+              return scores(intersection(grow(rows, detail::kPlacementMargin), m_grid.window()), exec);
+            }};
   }
 
   /// Pass 3: the instance raster and the lines in it, and those of the rejects.

@@ -30,6 +30,12 @@ void check_options(const DelineateOptions& o) {
   not_negative(o.absorb_below, "the strength below which an edge is weak");
   not_negative(o.simplify_px, "the tolerance of simplification");
   not_negative(o.simplify_m.value_or(0.0), "the tolerance of simplification");
+  if (o.placement == OutlinePlacement::kPixel) return;
+  if (o.mode == SplitMode::kInstances)
+    throw InvalidArgument("outlines of given instances cannot be placed by scores: there are none");
+  if (o.simplify_method == SimplifyMethod::kArea) {
+    throw InvalidArgument("simplification that keeps areas in pixels needs outlines along pixels");
+  }
 }
 
 int score_level(double threshold) {

@@ -92,8 +92,12 @@ Raster<std::uint8_t> some_rows(const Raster<std::uint8_t>& from, std::int64_t fi
 
 ScoreMap halve_outer_boundary(const ScoreMap& scores, std::int64_t first, std::int64_t rows) {
   ScoreMap out{scores.grid.subgrid({0, first, scores.grid.width, rows}),
-               some_rows(scores.extent, first, rows), some_rows(scores.boundary, first, rows),
-               some_rows(scores.valid, first, rows)};
+               some_rows(scores.extent, first, rows),
+               some_rows(scores.boundary, first, rows),
+               some_rows(scores.valid, first, rows),
+               {},
+               {}};
+  out.whole_extent = out.extent;
   const AlongRows near(scores);
   tbb::parallel_for(std::int64_t{0}, rows, [&](std::int64_t row) {
     for (std::int64_t col = 0; col < scores.grid.width; ++col) {

@@ -27,8 +27,8 @@ inline constexpr std::int64_t kOuterBoundaryReach = 4;
 /// @param scores  extent = interior + boundary, with kOuterBoundaryReach more rows above and below those
 ///                wanted (fewer where the scene ends)
 /// @param first, rows  the rows wanted
-/// @return  those rows, on their part of the grid
-/// Memory: 3 bytes per pixel, and 3 of the result. Same result for any number of threads.
+/// @return  those rows, on their part of the grid; whole_extent is the extent as it was
+/// Memory: 3 bytes per pixel, and 4 of the result. Same result for any number of threads.
 [[nodiscard]] ScoreMap halve_outer_boundary(const ScoreMap& scores, std::int64_t first, std::int64_t rows);
 
 }  // namespace furrow::geo::detail

@@ -147,6 +147,7 @@ ScoreMap empty_map(const Grid& grid, const Window& rows) {
           Raster<std::uint8_t>(rows.width, rows.height),
           Raster<std::uint8_t>(rows.width, rows.height),
           Raster<std::uint8_t>(rows.width, rows.height),
+          {},
           {}};
 }
 

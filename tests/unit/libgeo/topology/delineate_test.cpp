@@ -369,7 +369,9 @@ ScoreMap rows_of(const ScoreMap& map, const Window& rows) {
     std::copy_n(from.data().begin() + rows.row * rows.width, rows.pixels(), out.data().begin());
     return out;
   };
-  return {map.grid.subgrid(rows), cut(map.extent), cut(map.boundary), cut(map.valid)};
+  ScoreMap part{map.grid.subgrid(rows), cut(map.extent), cut(map.boundary), cut(map.valid)};
+  if (!map.whole_extent.empty()) part.whole_extent = cut(map.whole_extent);
+  return part;
 }
 
 Delineation by_strips(const ScoreMap& map, const DelineateOptions& options, std::int64_t rows, int threads) {
@@ -449,6 +451,56 @@ TEST(Delineate, StripsOfAnyHeightAndAnyThreadsGiveTheSameFields) {
           SCOPED_TRACE(concat("seed ", seed, ", ", rows, " rows, ", threads, " threads"));
           expect_same(by_strips(map, options, rows, threads), whole);
         }
+      }
+    }
+  }
+}
+
+/// Valid, side by side without overlaps, and of the same pixels and ids as with pixel outlines.
+void expect_placed(const Delineation& placed, const Delineation& by_pixels) {
+  ASSERT_EQ(placed.instances.data(), by_pixels.instances.data());
+  ASSERT_EQ(placed.fields.features.size(), by_pixels.fields.features.size());
+  expect_same_features(placed.rejects, by_pixels.rejects);
+  std::vector<MultiPolygon> shapes;
+  for (std::size_t i = 0; i < placed.fields.features.size(); ++i) {
+    const Feature& a = placed.fields.features[i];
+    const Feature& b = by_pixels.fields.features[i];
+    for (const char* name :
+         {"id", "instance", "n_pixels", "touches_edge", "cut_by_nodata", "weakest_shared_edge"})
+      ASSERT_EQ(a.values[placed.fields.field(name)], b.values[placed.fields.field(name)]);
+    const Validity validity = check_validity(a.geometry);
+    ASSERT_TRUE(validity.valid) << validity.reason;
+    shapes.push_back(a.geometry);
+  }
+  double sum = 0.0;
+  for (const MultiPolygon& shape : shapes) sum += area(shape);
+  EXPECT_NEAR(area(union_all(shapes)), sum, 1e-6 * sum);
+}
+
+TEST(Delineate, OutlinesByScoresAreThoseOfAnyStripsAndThreads) {
+  for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+    const auto size = static_cast<std::int64_t>(seed);
+    ScoreMap map = rough_scores(40 + size * 17, 140 - size * 9, seed);
+    if (seed % 2 == 0) {  // as three bands are read
+      map.whole_extent = map.extent;
+      Random random(seed);
+      for (std::uint8_t& level : map.whole_extent.data()) {
+        if (level < 100 && random.chance(0.3)) level = 120;
+      }
+    }
+    for (const SplitMode mode : {SplitMode::kWatershed, SplitMode::kComponents}) {
+      DelineateOptions options;
+      options.mode = mode;
+      options.min_area_m2 = 2000.0;
+      options.keep_rejects = true;
+      options.simplify_px = seed == 3 ? 0.0 : 0.2;
+      const Delineation by_pixels = run(map, options);
+      options.placement = OutlinePlacement::kScore;
+      const Delineation whole = run(map, options);
+      expect_placed(whole, by_pixels);
+      for (const std::int64_t rows : {1, 5, 16, 100}) {
+        SCOPED_TRACE(concat("seed ", seed, ", ", rows, " rows"));
+        expect_same(by_strips(map, options, rows, rows == 5 ? 1 : 4), whole);
       }
     }
   }

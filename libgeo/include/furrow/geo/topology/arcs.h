@@ -37,6 +37,7 @@ struct Arc {
 struct ArcSet {
   std::int64_t width = 0;  ///< of the raster, px
   std::int64_t height = 0;
+  std::int32_t units = 1;  ///< of points, per pixel; above 1 where corners lie between those of pixels
   std::vector<Arc> arcs;  ///< ordered by their first point, then direction: open ones first, then closed ones
 };
 

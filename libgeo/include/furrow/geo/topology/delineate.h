@@ -21,6 +21,13 @@ enum class SplitMode {
   kInstances    ///< connected pieces of each number of ScoreMap::instances; thresholds and cut are not used
 };
 
+/// Where outlines run.
+enum class OutlinePlacement {
+  kPixel,  ///< along pixel sides
+  kScore   ///< less than half a pixel off them, where the scores say that the border is. There are no
+           ///< stairs then: a tolerance of 0.2 px is enough, 1 px would take away what is won
+};
+
 struct DelineateOptions {
   SplitMode mode = SplitMode::kWatershed;
   double extent_threshold = 0.5;    ///< 0..1; a pixel with at least this extent score may belong to a field
@@ -33,6 +40,7 @@ struct DelineateOptions {
   double simplify_px = 1.0;          ///< tolerance of simplification; 0 = pixel outlines
   std::optional<double> simplify_m;  ///< the same in metres, instead
   SimplifyMethod simplify_method = SimplifyMethod::kDistance;
+  OutlinePlacement placement = OutlinePlacement::kPixel;  ///< kScore: not with kInstances or kArea
   std::string layer_name = "fields";
   bool keep_rejects = false;  ///< make the layer of rejects
 };
@@ -111,6 +119,15 @@ using InstanceSink = std::function<void(const Window&, const Raster<std::uint32_
 ///   neighbour, and for kInstances. Values below the cut are possible: the cut looks at the lowest pass, this
 ///   at the mean
 ///
+/// With OutlinePlacement::kScore every pixel corner along the outlines moves by less than half a pixel in
+/// column and in row before they are simplified, so with the same tolerance outlines have more corners.
+/// Between field and background it goes to where the interpolated score that decided crosses its threshold,
+/// between two fields to the top of the ridge of the boundary score (the lowest extent without boundary
+/// scores); what alternates from corner to corner is smoothed out. Corners where three regions meet or two
+/// touch diagonally, and those at the raster's border or beside missing data, stay. Fields, ids, n_pixels and
+/// rejects are those of kPixel, and neighbours share their edges as there. Needs rasters of at most 2^22 - 1
+/// rows and columns.
+///
 /// Rejects (DelineateOptions::keep_rejects) are a layer of their own, "rejects": instances that became no
 /// field, each with what it had absorbed before, as the pixels lie (not simplified, so fields do not depend
 /// on whether it is wanted, and simplified fields may reach into it), ordered by their first pixel.
@@ -131,7 +148,8 @@ using InstanceSink = std::function<void(const Window&, const Raster<std::uint32_
 /// Memory: about 40 bytes per pixel of one strip, then 1 bit per pixel of the scene, about 1 kB per field
 /// and, when they are kept, 300 bytes per reject. Disk: at most 17 bytes per pixel in the scratch folder,
 /// with fields of some hundred pixels about 2.
-/// @param scores     called for strips from the top; some rows twice
+/// With OutlinePlacement::kScore also 2 bytes per pixel side of the outlines.
+/// @param scores     called for strips from the top; some rows twice; for kScore once more in the same way
 /// @param instances  may be empty
 /// @throws CrsError         the grid has no CRS
 /// @throws InvalidArgument  options out of range; rows so long that not even 16 fit the memory budget

@@ -12,14 +12,16 @@
 
 namespace furrow::geo {
 
-/// Scores of a scene, ready to be split into fields. All three have shape [1, rows, cols].
+/// Scores of a scene, ready to be split into fields. All have shape [1, rows, cols].
 struct ScoreMap {
   Grid grid;
   Raster<std::uint8_t>
       extent;  ///< score that the pixel lies in a field (interior or boundary), 0..200 = 0..1
-  Raster<std::uint8_t> boundary;      ///< score that the pixel lies on a field's boundary, 0..200 = 0..1
-  Raster<std::uint8_t> valid;         ///< 1 where scores are known; both scores are 0 elsewhere
-  Raster<std::uint32_t> instances{};  ///< numbers of fields, 0 elsewhere; empty with ScoreContent::kScores
+  Raster<std::uint8_t> boundary;        ///< score that the pixel lies on a field's boundary, 0..200 = 0..1
+  Raster<std::uint8_t> valid;           ///< 1 where scores are known; both scores are 0 elsewhere
+  Raster<std::uint32_t> instances{};    ///< numbers of fields, 0 elsewhere; empty with ScoreContent::kScores
+  Raster<std::uint8_t> whole_extent{};  ///< before the outer half of the boundary was taken off; empty
+                                        ///< where it never is
 };
 
 enum class ScoreContent {
@@ -51,7 +53,7 @@ struct ScoreBands {
 /// @throws IoError  the number of bands fits no layout, a band is not there, or a valid score lies outside
 /// 0..1 (with
 ///                  its place and the likely scale); reading failed
-/// Memory: 3 bytes per pixel, 9 for three bands. Same result for any number of threads.
+/// Memory: 3 bytes per pixel, 10 for three bands. Same result for any number of threads.
 [[nodiscard]] ScoreMap read_scores(const RasterReader& reader, const ScoreBands& bands, ExecContext& exec);
 
 /// Gives the scores of some whole rows of a scene (window as wide as the scene).

@@ -57,7 +57,8 @@ struct SimplifyOptions {
 
 namespace detail {
 class ArcStore;
-}
+class CornerMoves;
+}  // namespace detail
 
 /// `simplify_arcs` for more traced arcs than should be in memory with all their corners at once: they are
 /// packed until all are known.
@@ -75,9 +76,16 @@ class PackedArcSimplifier {
   /// In any order.
   void add(const std::vector<Arc>& traced);
 
-  /// The arcs by their first point, simplified as simplify_arcs does; call it once.
+  /// The arcs by their first point, simplified as simplify_arcs does; call one of these once.
   /// @param width, height  of the raster, px
   [[nodiscard]] ArcSet finish(std::int64_t width, std::int64_t height, ExecContext& exec);
+
+  /// The same with every pixel corner along the traced lines moved and smoothed first, in parts of a pixel
+  /// (ArcSet::units); SimplifyMethod::kDistance whatever the options say. The tolerance counts from the moved
+  /// line.
+  /// @param moves  of all corners that the arcs run through
+  [[nodiscard]] ArcSet finish(std::int64_t width, std::int64_t height, const detail::CornerMoves& moves,
+                              ExecContext& exec);
 
  private:
   SimplifyOptions m_options;
