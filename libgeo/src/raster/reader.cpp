@@ -233,23 +233,15 @@ struct RasterReader::Impl {
 
   /// Sets `valid` to 0 where the band's mask or nodata value says so.
   void mark_invalid(const Window& window, int band, Raster<std::uint8_t>& valid) const {
+    if (!nodata_among_values(band)) return mark_masked(window, band, valid);
     switch (bands[static_cast<std::size_t>(band)].type) {
-      case PixelType::kUint8:
-        if (plain_nodata<std::uint8_t>(band)) return mark_nodata<std::uint8_t>(window, band, valid);
-        break;
-      case PixelType::kInt8:
-        if (signed_nodata(band)) return mark_nodata<std::uint8_t>(window, band, valid);
-        break;
       case PixelType::kUint16:
-        if (plain_nodata<std::uint16_t>(band)) return mark_nodata<std::uint16_t>(window, band, valid);
-        break;
+        return mark_nodata<std::uint16_t>(window, band, valid);
       case PixelType::kInt16:
-        if (plain_nodata<std::int16_t>(band)) return mark_nodata<std::int16_t>(window, band, valid);
-        break;
+        return mark_nodata<std::int16_t>(window, band, valid);
       default:
-        break;
+        return mark_nodata<std::uint8_t>(window, band, valid);  // bytes, with and without a sign
     }
-    mark_masked(window, band, valid);
   }
 
   /// A nodata value that whole numbers of type T can have, when it alone makes pixels invalid.

@@ -94,13 +94,8 @@ std::vector<SceneOutcome> predict_scenes(std::span<const SceneTask> tasks, const
   const auto predict = [&](std::size_t i) {
     outcomes[i] = predict_one(tasks[i], spec, passes, options, exec);
   };
-  for (std::size_t begin = 0; begin < tasks.size();) {
-    std::size_t end = begin;
-    while (end < tasks.size() && is_for_one_thread(tasks[end], spec, options, exec)) ++end;
-    if (end - begin < 2) {
-      predict(begin++);
-      continue;
-    }
+  const auto predict_side_by_side = [&](std::size_t begin, std::size_t end) {
+    if (end - begin == 1) return predict(begin);  // with a progress of its own
     OneProgress progress(exec, end - begin);
     tbb::parallel_for(begin, end, [&](std::size_t i) {
       exec.check_cancelled();
@@ -108,6 +103,13 @@ std::vector<SceneOutcome> predict_scenes(std::span<const SceneTask> tasks, const
       tbb::this_task_arena::isolate([&] { predict(i); });
       progress.advance();
     });
+  };
+  const bool is_alone = tasks.size() == 1;  // then there is nothing to open it for twice
+  for (std::size_t begin = 0; begin < tasks.size(); ++begin) {
+    std::size_t end = begin;
+    while (end < tasks.size() && !is_alone && is_for_one_thread(tasks[end], spec, options, exec)) ++end;
+    if (end > begin) predict_side_by_side(begin, end);
+    if (end < tasks.size()) predict(end);  // the one that is too large
     begin = end;
   }
   return outcomes;
