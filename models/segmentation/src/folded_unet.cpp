@@ -6,6 +6,7 @@
 #include <ATen/core/stack.h>
 
 #include <furrow/geo/core/random.h>
+#include <furrow/segmentation/precision.h>
 
 #include "unet_regions.h"
 
@@ -99,6 +100,8 @@ void FoldedUNet::Conv::prepare_with_relu() {
   const auto operation = c10::Dispatcher::singleton().findSchema({"mkldnn_prepacked::conv2d_prepack", ""});
   // Whether a single channel lies last or first cannot be told.
   if (!operation || weight.size(1) < 2 || !weight.device().is_cpu()) return;
+  // Plain convolutions can round on any processor, if slowly; oneDNN's cannot.
+  if (weight.scalar_type() != torch::kFloat && !processor_has_bf16()) return;
   constexpr std::int64_t kTypicalSide = 128;  // only the order of the weights may depend on it
   torch::jit::Stack stack;
   torch::jit::push(stack, weight, bias.defined() ? torch::IValue(bias) : torch::IValue(),
@@ -327,30 +330,19 @@ FoldedUNet FoldedUNet::with_dropped_channels(double share, std::uint64_t seed, s
 }
 
 template <class Change>
-void FoldedUNet::Conv::change_tensors(const Change& change) {
-  for (torch::Tensor* tensor : {&weight, &bias}) {
-    if (tensor->defined()) *tensor = change(*tensor);
-  }
-}
-
-template <class Change>
-void FoldedUNet::Activation::change_tensors(const Change& change) {
-  for (torch::Tensor* tensor : {&weight, &bias}) {
-    if (tensor->defined()) *tensor = change(*tensor);
-  }
-}
-
-template <class Change>
 void FoldedUNet::change_tensors(const Change& change) {
+  const auto apply = [&](auto& layer) {
+    for (torch::Tensor* tensor : {&layer.weight, &layer.bias}) {
+      if (tensor->defined()) *tensor = change(*tensor);
+    }
+  };
   for (auto* blocks : {&m_encoder, &m_decoder}) {
     for (Block& block : *blocks) {
-      for (Conv* conv : {&block.up, &block.conv1, &block.conv2, &block.shortcut})
-        conv->change_tensors(change);
-      for (Activation* activation : {&block.activation1, &block.activation2})
-        activation->change_tensors(change);
+      for (Conv* conv : {&block.up, &block.conv1, &block.conv2, &block.shortcut}) apply(*conv);
+      for (Activation* activation : {&block.activation1, &block.activation2}) apply(*activation);
     }
   }
-  m_head.change_tensors(change);
+  apply(m_head);
   prepare();
 }
 

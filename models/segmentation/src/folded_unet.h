@@ -50,8 +50,6 @@ class FoldedUNet {
     [[nodiscard]] torch::Tensor operator()(const torch::Tensor& x) const;
     /// With `zeros` pixels of 0 around instead of `padding`.
     [[nodiscard]] torch::Tensor operator()(const torch::Tensor& x, std::int64_t zeros) const;
-    template <class Change>
-    void change_tensors(const Change& change);
     void scale(const torch::Tensor& factors);
     void prepare_with_relu();
   };
@@ -61,8 +59,6 @@ class FoldedUNet {
     torch::Tensor bias;
     std::int64_t groups = 0;  ///< 0 = scale and shift
     [[nodiscard]] torch::Tensor operator()(torch::Tensor x) const;
-    template <class Change>
-    void change_tensors(const Change& change);
   };
   struct Block {
     Place place = Place::kFirst;
@@ -92,6 +88,7 @@ class FoldedUNet {
                                 std::int64_t zeros);
   /// To be called whenever weights have changed.
   void prepare();
+  /// Of all layers; prepares them again.
   template <class Change>
   void change_tensors(const Change& change);
   [[nodiscard]] bool looks_at_the_whole_input() const;
