@@ -16,6 +16,15 @@ Number find(std::vector<Number>& parent, Number i) {
   return i;
 }
 
+/// Joins two sets; the lower root becomes that of both.
+template <class Number>
+void unite(std::vector<Number>& parent, Number a, Number b) {
+  a = find(parent, a);
+  b = find(parent, b);
+  if (a < b) parent[b] = a;
+  if (b < a) parent[a] = b;
+}
+
 /// Sets of numbers 0..n-1; the root of a set is its lowest number.
 class UnionFind {
  public:
@@ -23,12 +32,7 @@ class UnionFind {
     for (std::size_t i = 0; i < n; ++i) m_parent[i] = static_cast<std::uint32_t>(i);
   }
   [[nodiscard]] std::uint32_t root(std::uint32_t i) { return find(m_parent, i); }
-  void unite(std::uint32_t a, std::uint32_t b) {
-    a = root(a);
-    b = root(b);
-    if (a < b) m_parent[b] = a;
-    if (b < a) m_parent[a] = b;
-  }
+  void unite(std::uint32_t a, std::uint32_t b) { detail::unite(m_parent, a, b); }
 
  private:
   std::vector<std::uint32_t> m_parent;
