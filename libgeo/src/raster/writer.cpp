@@ -295,6 +295,8 @@ struct RasterWriter::Impl {
     if (spec.overview == Overview::kNone) options.SetNameValue("OVERVIEWS", "NONE");
     // Overviews are made by as many threads; in the arena GDAL has one.
     const CPLConfigOptionSetter threads("GDAL_NUM_THREADS", CPLSPrintf("%d", spec.threads), false);
+    // They go through a temporary file too, which GDAL packs as tightly as a final one.
+    const CPLConfigOptionSetter fast("ZSTD_LEVEL_OVERVIEW", "1", false);
     GDALDriver* driver = GetGDALDriverManager()->GetDriverByName("COG");
     GDALDatasetUniquePtr cog(
         driver->CreateCopy(file.temporary().c_str(), source.get(), FALSE, options.List(), nullptr, nullptr));

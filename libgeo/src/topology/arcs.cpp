@@ -66,15 +66,17 @@ class ArcTracer::Strip {
 
   /// Arcs that leave the nodes of some rows of corners, each from the lower of its two ends.
   void trace_from_nodes(std::int64_t first_row, std::int64_t end_row, std::vector<Piece>& out) {
+    FarEnds far_ends(m_width, first_row, end_row);
     for (std::int64_t y = first_row; y < end_row; ++y) {
-      for (std::int64_t x = 0; x <= m_width; ++x) {
-        if (is_plain(x, y)) continue;
+      // The side above the strip's first corners is that of the strip before.
+      const bool at_top = y == m_begin && !is_first();
+      const auto next = [&](std::int64_t x) { return at_top ? x : next_corner(x, y, may_be_node); };
+      for (std::int64_t x = next(0); x <= m_width; x = next(x + 1)) {
         const LatticePoint p{static_cast<std::int32_t>(x), static_cast<std::int32_t>(y)};
         const Corner corner = around(p);
-        // The side above the strip's first corners is that of the strip before.
-        const bool at_top = y == m_begin && !is_first();
         if (!is_node(corner) && !(at_top && is_line(corner[0], corner[1]))) continue;
-        for (int d = 0; d < (at_top ? 3 : 4); ++d) trace_from(p, corner, static_cast<Direction>(d), out);
+        for (int d = 0; d < (at_top ? 3 : 4); ++d)
+          trace_from(p, corner, static_cast<Direction>(d), far_ends, out);
       }
     }
   }
@@ -82,21 +84,21 @@ class ArcTracer::Strip {
   /// Arcs that come up from the next strip.
   void trace_from_below(std::vector<Piece>& out) {
     if (is_last()) return;
+    FarEnds none(m_width, m_end, m_end);
     for (std::int64_t x = 0; x <= m_width; ++x) {
       const LatticePoint p{static_cast<std::int32_t>(x), static_cast<std::int32_t>(m_end)};
-      trace_from(p, around(p), Direction::kNorth, out);
+      trace_from(p, around(p), Direction::kNorth, none, out);
     }
   }
 
   /// Upper left corners of lines that no arc from a node has seen.
   void find_closed(std::int64_t first_row, std::int64_t end_row, std::vector<LatticePoint>& out) const {
     for (std::int64_t y = first_row; y < end_row; ++y) {
-      for (std::int64_t x = 0; x < m_width; ++x) {
-        if (is_plain(x, y)) continue;
+      const auto next = [&](std::int64_t x) { return next_corner(x, y, is_upper_left); };
+      for (std::int64_t x = next(0); x < m_width; x = next(x + 1)) {
         const LatticePoint p{static_cast<std::int32_t>(x), static_cast<std::int32_t>(y)};
         const Corner c = around(p);
-        // North-west, north-east and south-west alike, south-east different.
-        if (c[0] == c[1] && c[0] == c[3] && is_line(c[0], c[2]) && !m_seen.test(in_strip(p)))
+        if (is_upper_left(c[0], c[1], c[2], c[3]) && is_line(c[0], c[2]) && !m_seen.test(in_strip(p)))
           out.push_back(p);
       }
     }
@@ -110,6 +112,34 @@ class ArcTracer::Strip {
   }
 
  private:
+  /// The ends, in some rows of corners, of arcs that were walked from their other end: so most arcs are
+  /// walked once.
+  class FarEnds {
+   public:
+    FarEnds(std::int64_t width, std::int64_t first_row, std::int64_t end_row)
+        : m_line(width + 1), m_first(first_row), m_end(end_row) {
+      m_ways.resize(static_cast<std::size_t>(m_line * (m_end - m_first)), 0);
+    }
+    void add(LatticePoint p, Direction direction) {
+      if (p.y >= m_first && p.y < m_end) m_ways[place(p)] |= way(direction);
+    }
+    [[nodiscard]] bool has(LatticePoint p, Direction direction) const {
+      return p.y >= m_first && p.y < m_end && (m_ways[place(p)] & way(direction)) != 0;
+    }
+
+   private:
+    [[nodiscard]] std::size_t place(LatticePoint p) const {
+      return static_cast<std::size_t>((p.y - m_first) * m_line + p.x);
+    }
+    static std::uint8_t way(Direction direction) {
+      return static_cast<std::uint8_t>(1U << static_cast<unsigned>(direction));
+    }
+    std::int64_t m_line;
+    std::int64_t m_first;
+    std::int64_t m_end;
+    std::vector<std::uint8_t> m_ways;  ///< a bit for each direction
+  };
+
   [[nodiscard]] bool is_first() const { return m_begin == 0; }
   [[nodiscard]] bool is_last() const { return m_end == m_height; }
   [[nodiscard]] LatticePoint in_strip(LatticePoint p) const {
@@ -129,20 +159,54 @@ class ArcTracer::Strip {
     }
     return {label(x - 1, y - 1), label(x, y - 1), label(x, y), label(x - 1, y)};
   }
-  /// Inside the raster, with no line through it: most corners, told quickly.
-  [[nodiscard]] bool is_plain(std::int64_t x, std::int64_t y) const {
-    if (x == 0 || y == 0 || x == m_width || y == m_height) return false;
-    const std::uint32_t* below = m_labels + (y - m_first) * m_width + x;
-    const std::uint32_t* above = below - m_width;
-    return above[-1] == above[0] && below[-1] == below[0] && above[0] == below[0];
+  /// Three sides and more between unlike pixels, which are named clockwise from north-west.
+  static bool may_be_node(std::uint32_t nw, std::uint32_t ne, std::uint32_t se, std::uint32_t sw) {
+    const bool north = nw != ne;
+    const bool east = ne != se;
+    const bool south = se != sw;
+    const bool west = sw != nw;
+    return (north & south & (east | west)) | (east & west & (north | south));
+  }
+  /// All alike but the one to the south-east.
+  static bool is_upper_left(std::uint32_t nw, std::uint32_t ne, std::uint32_t se, std::uint32_t sw) {
+    return (nw == ne) & (nw == sw) & (nw != se);
   }
 
-  void trace_from(LatticePoint p, const Corner& corner, Direction direction, std::vector<Piece>& out) {
+  /// Column of the next corner of a row, from `x` on, that lies on the raster's border or is of some kind;
+  /// beyond the width where there is none. Few are, so they are looked at by the dozen.
+  template <class Kind>
+  [[nodiscard]] std::int64_t next_corner(std::int64_t x, std::int64_t y, const Kind& is_of_kind) const {
+    if (x == 0 || x >= m_width || y == 0 || y == m_height) return x;
+    constexpr int kAtOnce = 16;
+    const std::uint32_t* below = m_labels + (y - m_first) * m_width;
+    const std::uint32_t* above = below - m_width;
+    const auto is_at = [&](std::int64_t at) {
+      return is_of_kind(above[at - 1], above[at], below[at], below[at - 1]);
+    };
+    while (x + kAtOnce <= m_width) {
+      std::uint32_t any = 0;
+      for (int i = 0; i < kAtOnce; ++i) any |= is_at(x + i) ? 1U : 0U;
+      if (any != 0) break;
+      x += kAtOnce;
+    }
+    while (x < m_width && !is_at(x)) ++x;
+    return x;
+  }
+
+  /// Whether a turn goes around the upper left corner of the pixel below and to the right of it.
+  static bool is_around_upper_left(Direction from, Direction to) {
+    return (from == Direction::kNorth && to == Direction::kEast) ||
+           (from == Direction::kWest && to == Direction::kSouth);
+  }
+
+  void trace_from(LatticePoint p, const Corner& corner, Direction direction, FarEnds& far_ends,
+                  std::vector<Piece>& out) {
     const auto [left, right] = sides(corner, direction);
-    if (!is_line(left, right)) return;
+    if (!is_line(left, right) || far_ends.has(p, direction)) return;
     Arc arc = walk(p, direction);
     if (!(beginning(arc) < other_beginning(arc))) return;
     const bool ends_at_node = is_node(around(arc.points.back()));
+    if (ends_at_node) far_ends.add(arc.points.back(), detail::turned(arc.last, 2));
     out.push_back({std::move(arc), is_node(corner), ends_at_node});
   }
 
@@ -154,10 +218,7 @@ class ArcTracer::Strip {
     arc.points.push_back(start);
     LatticePoint p = start;
     for (;;) {
-      const LatticePoint next = detail::step(p, direction);
-      if (direction == Direction::kEast) m_seen.set(in_strip(p));
-      if (direction == Direction::kWest) m_seen.set(in_strip(next));
-      p = next;
+      p = detail::step(p, direction);
       arc.last = direction;
       const Corner corner = around(p);
       if (p == start || is_node(corner) || (p.y == m_end && !is_last())) break;
@@ -166,7 +227,9 @@ class ArcTracer::Strip {
         if (sides(corner, candidate) == std::pair(arc.left, arc.right)) direction = candidate;
       }
       if (p.y == m_begin && direction == Direction::kNorth) break;
-      if (direction != arc.last) arc.points.push_back(p);
+      if (direction == arc.last) continue;
+      arc.points.push_back(p);
+      if (is_around_upper_left(arc.last, direction)) m_seen.set(in_strip(p));
     }
     arc.points.push_back(p);
     return arc;
@@ -178,7 +241,7 @@ class ArcTracer::Strip {
   std::int64_t m_end;
   const std::uint32_t* m_labels;
   std::int64_t m_first;        ///< row that begins at m_labels
-  detail::LatticeBits m_seen;  ///< of the horizontal side east of each corner
+  detail::LatticeBits m_seen;  ///< the upper left corners that a line has gone around
 };
 
 /// Puts pieces together that meet at borders between strips: always two at a corner.

@@ -19,6 +19,7 @@
 #include <furrow/geo/raster/reader.h>
 #include <furrow/geo/raster/writer.h>
 
+#include "prediction/plan.h"
 #include "support.h"
 
 namespace furrow::segmentation {
@@ -352,6 +353,30 @@ TEST(PredictScene, ACutlineKeepsThePixelsWhoseCentresLieInside) {
   EXPECT_GT(report.empty_tiles, 0) << "tiles beyond the cutline never reach the network";
 }
 
+TEST(PredictionPlan, LargeImagesGetLargeTilesAndSmallOnesATileForEachProcessor) {
+  PredictionPlan plan;
+  plan.halo_px = 112;
+  plan.bands = 4;
+  plan.channels = 3;
+  plan.network_bytes = 1024;
+  constexpr std::size_t kGiB = std::size_t{1} << 30;
+  const auto tile_of = [&](std::int64_t width, std::int64_t height, std::size_t processors,
+                           std::size_t memory) {
+    plan.grid = test::utm_grid(width, height);
+    return choose_tile_px(plan, processors, memory);
+  };
+  EXPECT_EQ(tile_of(100000, 100000, 4, 64 * kGiB), 1024);
+  EXPECT_EQ(tile_of(256, 256, 4, 64 * kGiB), 512) << "small images are one tile";
+  EXPECT_EQ(tile_of(1000, 1000, 1, 64 * kGiB), 1024) << "one processor waits for none";
+  EXPECT_EQ(tile_of(1000, 1000, 4, 64 * kGiB), 512);
+  EXPECT_EQ(tile_of(4000, 4000, 64, 64 * kGiB), 512);
+  const std::int64_t in_12 = tile_of(100000, 100000, 8, 12 * kGiB);
+  EXPECT_GE(in_12, 512);
+  EXPECT_LT(in_12, 1024);
+  EXPECT_LT(tile_of(100000, 100000, 8, 2 * kGiB), 512);
+  EXPECT_EQ(tile_of(100000, 100000, 8, 1), 64);
+}
+
 TEST(PredictScene, TheDefaultTileFollowsTheMemoryAndNotTheThreads) {
   const TemporaryFolder folder;
   write_scene(folder / "scene.tif", make_scene(700, 20, false), test::utm_grid(700, 20));
@@ -371,8 +396,10 @@ TEST(PredictScene, TheDefaultTileFollowsTheMemoryAndNotTheThreads) {
   };
   constexpr std::size_t kMiB = std::size_t{1} << 20;
   for (const int threads : {1, 4}) {
-    EXPECT_EQ(tile_of(1000 * 1024 * kMiB, threads), 512);
-    EXPECT_EQ(tile_of(130 * kMiB, threads), 64);
+    EXPECT_EQ(tile_of(1000 * 1024 * kMiB, threads), tile_of(1000 * 1024 * kMiB, 2));
+    EXPECT_GE(tile_of(1000 * 1024 * kMiB, threads), 512);
+    EXPECT_LE(tile_of(130 * kMiB, threads), 192) << "one to four processors";
+    EXPECT_EQ(tile_of(130 * kMiB, threads), tile_of(130 * kMiB, 2));
   }
   spec.architecture_parameters["group_norm"] = 1.0;
   EXPECT_EQ(tile_of(1000 * 1024 * kMiB, 1), 256);

@@ -1,7 +1,6 @@
 #include "plan.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include <oneapi/tbb/info.h>
@@ -21,9 +20,11 @@ using geo::Window;
 constexpr std::int64_t kLeastHaloPx = 16;
 /// A wider blend costs memory (its band is as long as the scene is wide) and shows no more effect.
 constexpr std::int64_t kMostBlendPx = 32;
-/// Sides of tiles to choose from. Larger ones than the first are hardly quicker and take four times the
-/// memory.
-constexpr std::array<std::int64_t, 4> kTileSides{512, 256, 128, 64};
+/// Sides of tiles to choose from. Larger ones than the most are hardly quicker; smaller ones than the usual
+/// are for small budgets.
+constexpr std::int64_t kMostTilePx = 1024;
+constexpr std::int64_t kUsualTilePx = 512;
+constexpr std::int64_t kTileStepPx = 64;
 constexpr std::int64_t kGroupNormTilePx = 256;
 
 /// Intermediate tensors of a network for a pixel of its input, in float32: measured on U-Nets of two widths;
@@ -36,15 +37,22 @@ std::size_t network_bytes_per_pixel(const ModelSpec& spec) {
   return static_cast<std::size_t>(kBytesPerChannel * std::clamp(width, 1.0, 4096.0));
 }
 
-/// The largest side of which the budget holds a tile for each processor.
-std::int64_t choose_tile_px(PredictionPlan plan, const ModelSpec& spec, std::size_t memory_bytes) {
-  if (has_group_norm(spec)) return kGroupNormTilePx;
-  const auto processors = static_cast<std::size_t>(tbb::info::default_concurrency());
-  for (const std::int64_t side : kTileSides) {
-    plan.tile_px = side;
-    if (plan.tile_bytes() * processors <= memory_bytes) return side;
-  }
-  return kTileSides.back();
+/// At most how long tiles of a side take, in pixels that the network passes: the work shared out, and one
+/// tile that the others wait for at the end (Graham 1969).
+double longest_time(const PredictionPlan& plan, std::int64_t side, std::size_t processors) {
+  // The halo shrinks from layer to layer; measured, it costs a tile as much as this wider one would.
+  constexpr double kHaloCost = 0.7;
+  const double halo = kHaloCost * static_cast<double>(plan.halo_px);
+  const auto with_halo = [&](std::int64_t extent, std::int64_t tiles) {
+    return static_cast<double>(extent) + static_cast<double>(tiles) * halo;
+  };
+  const auto tiles = [side](std::int64_t extent) { return (extent + side - 1) / side; };
+  const double all = with_halo(plan.grid.width, tiles(plan.grid.width)) *
+                     with_halo(plan.grid.height, tiles(plan.grid.height));
+  const double largest =
+      with_halo(std::min(side, plan.grid.width), 1) * with_halo(std::min(side, plan.grid.height), 1);
+  const auto shares = static_cast<double>(processors);
+  return all / shares + largest * (1.0 - 1.0 / shares);
 }
 
 /// What tiles have to say of a pixel so that the layers can be made of their weighted sum.
@@ -79,6 +87,20 @@ Window PredictionPlan::final_window(const Window& core) const {
   return {col, row, end_col - col, end_row - row};
 }
 
+std::int64_t choose_tile_px(PredictionPlan plan, std::size_t processors, std::size_t memory_bytes) {
+  const auto fits = [&](std::int64_t side) {
+    plan.tile_px = side;
+    return plan.tile_bytes() * processors <= memory_bytes;
+  };
+  std::int64_t best = kUsualTilePx;
+  while (best > kTileStepPx && !fits(best)) best -= kTileStepPx;
+  for (std::int64_t side = kUsualTilePx + kTileStepPx; side <= kMostTilePx && fits(side);
+       side += kTileStepPx) {
+    if (longest_time(plan, side, processors) < longest_time(plan, best, processors)) best = side;
+  }
+  return best;
+}
+
 std::size_t PredictionPlan::tile_bytes() const {
   const Window input = input_window({0, 0, std::min(tile_px, grid.width), std::min(tile_px, grid.height)});
   const auto planes = static_cast<std::size_t>(bands + channels);
@@ -111,7 +133,10 @@ PredictionPlan make_plan(const geo::Grid& image, const AreaOnGrid& area, const M
   const std::int64_t radius = spec.receptive_radius_px;
   plan.halo_px = options.halo_px.value_or(round_up(std::max(radius, kLeastHaloPx), plan.stride_px));
   plan.network_bytes = network_bytes_per_pixel(spec);
-  plan.tile_px = options.tile_px ? *options.tile_px : choose_tile_px(plan, spec, memory_bytes);
+  // Processors of the machine, so that scores do not depend on --threads.
+  const auto processors = static_cast<std::size_t>(tbb::info::default_concurrency());
+  plan.tile_px = has_group_norm(spec) ? kGroupNormTilePx : choose_tile_px(plan, processors, memory_bytes);
+  if (options.tile_px) plan.tile_px = *options.tile_px;
   plan.tiles = geo::make_tiles(plan.grid, plan.tile_px, plan.halo_px);
   if (options.blend) {
     const std::int64_t spare = plan.halo_px >= radius ? plan.halo_px - radius : plan.halo_px / 2;

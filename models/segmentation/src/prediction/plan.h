@@ -51,6 +51,13 @@ struct PredictionPlan {
 [[nodiscard]] PredictionPlan make_plan(const geo::Grid& image, const AreaOnGrid& area, const ModelSpec& spec,
                                        const PredictOptions& options, std::size_t memory_bytes);
 
+/// Side of tiles that scores the grid in the least time and of which the budget holds a tile for each
+/// processor: 512 to 1024 px in steps of 64 (large tiles have less halo, but leave processors without work at
+/// the end), below 512 only where the budget asks for it.
+/// @param plan  with everything but its tiles and their side
+[[nodiscard]] std::int64_t choose_tile_px(PredictionPlan plan, std::size_t processors,
+                                          std::size_t memory_bytes);
+
 /// Side of the square as large as a pixel at the grid's centre, on the ground.
 [[nodiscard]] double mean_pixel_size_m(const geo::Grid& grid);
 
