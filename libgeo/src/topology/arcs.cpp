@@ -104,10 +104,14 @@ class ArcTracer::Strip {
     }
   }
 
-  /// Closed arcs in row-major order of their first corner.
-  void trace_closed(const std::vector<LatticePoint>& starts, std::vector<Arc>& out) {
+  /// Closed arcs whose uppermost corner lies in some rows, in row-major order of their first corner.
+  /// @param starts  what find_closed gave for these rows
+  void trace_closed(std::int64_t first_row, const std::vector<LatticePoint>& starts, std::vector<Arc>& out) {
     for (const LatticePoint& p : starts) {
-      if (!m_seen.test(in_strip(p))) out.push_back(walk(p, Direction::kEast));
+      // Others may go around lines meanwhile, but only around such as reach their own, higher rows.
+      if (m_seen.test(in_strip(p))) continue;
+      Arc arc = walk(p, Direction::kEast, first_row);
+      if (!arc.points.empty()) out.push_back(std::move(arc));
     }
   }
 
@@ -211,7 +215,8 @@ class ArcTracer::Strip {
   }
 
   /// To the next node, back to the start, or to where the strip ends.
-  Arc walk(LatticePoint start, Direction direction) {
+  /// @param top  an arc that reaches a row of corners above comes back without points
+  Arc walk(LatticePoint start, Direction direction, std::int64_t top = 0) {
     Arc arc;
     std::tie(arc.left, arc.right) = sides(around(start), direction);
     arc.first = direction;
@@ -219,6 +224,7 @@ class ArcTracer::Strip {
     LatticePoint p = start;
     for (;;) {
       p = detail::step(p, direction);
+      if (p.y < top) return {};
       arc.last = direction;
       const Corner corner = around(p);
       if (p == start || is_node(corner) || (p.y == m_end && !is_last())) break;
@@ -352,7 +358,12 @@ void ArcTracer::add(const Raster<std::uint32_t>& instances, std::int64_t rows, E
       }
     }
   }
-  for (const auto& part : starts) tracer.trace_closed(part, m_closed);
+  std::vector<std::vector<Arc>> closed(strips.size());
+  detail::for_each_strip(strips, [&](const detail::Strip& strip) {
+    const auto i = static_cast<std::size_t>(strip.index);
+    tracer.trace_closed(strip.begin, starts[i], closed[i]);
+  });
+  for (auto& part : closed) std::ranges::move(part, std::back_inserter(m_closed));
 }
 
 std::vector<Arc> ArcTracer::take() {

@@ -20,7 +20,9 @@ class LatticeBits {
   }
   [[nodiscard]] bool test(LatticePoint p) const {
     const auto [word, bit] = place(p);
-    return (m_words[word] & bit) != 0;
+    // There is no atomic reference to what is const before C++26; nothing is written.
+    auto& words = const_cast<std::uint64_t&>(m_words[word]);
+    return (std::atomic_ref<std::uint64_t>(words).load(std::memory_order_relaxed) & bit) != 0;
   }
 
  private:

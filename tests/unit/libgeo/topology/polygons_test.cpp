@@ -581,6 +581,38 @@ TEST(Simplify, RefusesBadTolerances) {
   EXPECT_THROW((void)simplify_arcs(set, {1.0, 0.0, 1.0}, exec), InvalidArgument);
 }
 
+TEST(Arcs, ClosedLinesThatComeUpInManyPlacesAreTracedOnce) {
+  // Combs whose teeth end in all strips of rows that threads work on, upright in the first half and hanging,
+  // as holes, in the second: each outline has an upper left corner for each tooth.
+  constexpr std::int64_t kWidth = 121;
+  constexpr std::int64_t kHeight = 400;
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    Random random(seed);
+    Raster<std::uint32_t> labels(kWidth, kHeight);
+    for (std::int64_t x = 1; x < kWidth - 1; ++x) {
+      const auto top = x % 2 == 0 ? 300 : 1 + static_cast<std::int64_t>(random.below(298));
+      const auto hole_end = x % 2 == 0 ? 305 : 305 + static_cast<std::int64_t>(random.below(80));
+      for (std::int64_t y = top; y < kHeight - 1; ++y) {
+        labels.at(x, y) = x > 2 && x < kWidth - 3 && y >= 303 && y <= hole_end ? 0 : 1;
+      }
+    }
+    ArcSet one;
+    for (const int threads : {1, 4, 4, 4}) {
+      ExecContext exec({threads, 0});
+      exec.execute([&] {
+        const ArcSet arcs = trace_arcs(labels, exec);
+        ASSERT_EQ(arcs.arcs.size(), 2U) << "outline and hole";
+        if (one.arcs.empty()) one = arcs;
+        expect_same_arcs(arcs, one);
+        expect_same_arcs(arcs_by_strips(labels, 130, exec), one);
+        const auto shapes = assemble_polygons(arcs, 1, kNorthUp, exec);
+        EXPECT_NEAR(area(shapes[1]) / 100.0, static_cast<double>(std::ranges::count(labels.data(), 1U)),
+                    1e-4);
+      });
+    }
+  }
+}
+
 TEST(Polygons, SameForOneAndFourThreads) {
   const auto labels = random_labels(77, 300, 400, 40);
   std::vector<std::vector<MultiPolygon>> results;
