@@ -16,6 +16,8 @@ constexpr int kSure = 60;                      // levels that a sure pixel leans
 constexpr int kBackground = kScoreLevels / 2;  // background score, in levels, of what is background for sure
 constexpr auto kReach = static_cast<std::uint8_t>(kOuterBoundaryReach);
 constexpr std::uint8_t kNone = kReach + 1;
+constexpr int kCorner =
+    2;  // times as many pixels on one side as on the other: a corner of a right angle has more
 
 enum Kind : int { kInterior, kLeansOut, kOutside, kKinds };
 
@@ -41,6 +43,10 @@ class AlongRows {
       nearest = std::min(nearest, std::max(rows, m_columns.at(col, y, kind)));
     }
     return nearest;
+  }
+
+  [[nodiscard]] bool is(Kind kind, std::int64_t col, std::int64_t row) const {
+    return m_columns.at(col, row, kind) == 0;
   }
 
  private:
@@ -73,13 +79,36 @@ class AlongRows {
   Raster<std::uint8_t> m_columns;
 };
 
+/// For pixels as far from the interior as from what leans out: see the rule.
+bool is_outer_of_equals(const ScoreMap& scores, const AlongRows& near, std::int64_t col, std::int64_t row) {
+  int before = 0;
+  int after = 0;
+  int out = 0;
+  const std::int64_t end_row = std::min(scores.extent.height() - 1, row + kReach);
+  const std::int64_t end_col = std::min(scores.extent.width() - 1, col + kReach);
+  for (std::int64_t y = std::max<std::int64_t>(0, row - kReach); y <= end_row; ++y) {
+    for (std::int64_t x = std::max<std::int64_t>(0, col - kReach); x <= end_col; ++x) {
+      const bool is_before = y < row || (y == row && x < col);
+      if (near.is(kInterior, x, y)) ++(is_before ? before : after);
+      if (near.is(kLeansOut, x, y)) ++out;
+    }
+  }
+  const int interior = before + after;
+  if (out >= kCorner * interior) return false;
+  if (interior >= kCorner * out) return true;
+  const int leaning = lean(scores, col, row);
+  return leaning != 0 ? leaning < 0 : before > after;
+}
+
 bool is_outer_half(const ScoreMap& scores, const AlongRows& near, std::int64_t col, std::int64_t row) {
   if (scores.valid.at(col, row) == 0 || scores.boundary.at(col, row) == 0) return false;
   const int leaning = lean(scores, col, row);
   if (leaning > kSure || near.distance(kOutside, col, row) == kNone) return false;
   if (leaning < -kSure) return true;
   const std::uint8_t interior = near.distance(kInterior, col, row);
-  return interior != kNone && near.distance(kLeansOut, col, row) < interior;
+  const std::uint8_t out = near.distance(kLeansOut, col, row);
+  if (interior == kNone || out > interior) return false;
+  return out < interior || is_outer_of_equals(scores, near, col, row);
 }
 
 Raster<std::uint8_t> some_rows(const Raster<std::uint8_t>& from, std::int64_t first, std::int64_t rows) {

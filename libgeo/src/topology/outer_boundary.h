@@ -20,9 +20,14 @@ inline constexpr std::int64_t kOuterBoundaryReach = 4;
 /// Rule, with a pixel's lean = interior - background: interior pixels lean by more than 0.3, background
 /// pixels by less than -0.3, the others are in doubt. In doubt, a pixel is taken for background when the
 /// nearest background pixel is nearer than the nearest interior pixel, both within kOuterBoundaryReach
-/// (pixels as the king moves: the graph of 8 neighbours, as for the watershed). What is taken for background
-/// and has a pixel of background score 0.5 or more within the reach keeps only its interior score as extent.
-/// A field too small to have an interior pixel loses nothing but what leans to the background.
+/// (pixels as the king moves: the graph of 8 neighbours, as for the watershed). Where both are as near, the
+/// pixels of both kinds within the reach are counted: at least twice as much background is the corner of a
+/// field, which keeps it; at least twice as much interior the corner of background. Otherwise the pixel goes
+/// where it leans, and without a lean to the background if more of the interior comes before it, row by row,
+/// than after it: so a field gets such pixels on its upper and left sides and loses them on the others, and
+/// areas are not biased. What is taken for background and has a pixel of background score 0.5 or more within
+/// the reach keeps only its interior score as extent. A field too small to have an interior pixel loses
+/// nothing but what leans to the background.
 ///
 /// @param scores  extent = interior + boundary, with kOuterBoundaryReach more rows above and below those
 ///                wanted (fewer where the scene ends)

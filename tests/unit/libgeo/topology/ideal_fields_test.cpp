@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
 #include <map>
+#include <numbers>
 #include <string>
 #include <vector>
 
@@ -148,6 +150,62 @@ TEST(IdealFields, SquaresKeepTheirNumberAndArea) {
   }
 }
 
+/// Pixel areas of isolated fields over their true areas, on average. Each one is centred and turned at
+/// random.
+/// @param to_outline  px from a point (x, y px from the field's centre) to the outline, negative inside
+double mean_area_ratio(double boundary_px, double truth_px,
+                       const std::function<double(double x, double y)>& to_outline) {
+  constexpr std::int64_t kCell = 60;
+  constexpr std::int64_t kCells = 6;
+  Random random(11);
+  Raster<double> classes(kCells * kCell, kCells * kCell, 3);
+  for (std::int64_t cell = 0; cell < kCells * kCells; ++cell) {
+    const std::int64_t left = cell % kCells * kCell;
+    const std::int64_t top = cell / kCells * kCell;
+    const double x0 = kCell / 2 + random.uniform(-0.5, 0.5);
+    const double y0 = kCell / 2 + random.uniform(-0.5, 0.5);
+    const double angle = random.uniform(0.0, 2.0 * std::numbers::pi);
+    for (std::int64_t row = 0; row < kCell; ++row) {
+      for (std::int64_t col = 0; col < kCell; ++col) {
+        const double x = static_cast<double>(col) + 0.5 - x0;
+        const double y = static_cast<double>(row) + 0.5 - y0;
+        const double d =
+            to_outline(x * std::cos(angle) + y * std::sin(angle), y * std::cos(angle) - x * std::sin(angle));
+        classes.at(left + col, top + row, std::abs(d) <= boundary_px / 2 ? 2 : (d < 0.0 ? 1 : 0)) = 1.0;
+      }
+    }
+  }
+  const test::TemporaryFolder folder;
+  const Grid grid = test::utm_grid(classes.width(), classes.height());
+  ExecContext exec;
+  const Delineation result = delineate(read_three_bands(folder, grid, levels_of(classes)), {}, exec);
+  EXPECT_EQ(result.fields.features.size(), kCells * kCells);
+  double pixels = 0.0;
+  for (std::size_t i = 0; i < result.fields.features.size(); ++i)
+    pixels += attribute(result.fields, i, "n_pixels");
+  return pixels / (truth_px * kCells * kCells);
+}
+
+TEST(IdealFields, RoundAndTurnedFieldsKeepTheirArea) {
+  for (const double boundary_px : {1.0, 2.0, 3.0}) {
+    for (const double radius_px : {5.0, 7.0, 10.0, 20.0}) {
+      SCOPED_TRACE(concat(radius_px, " px, boundary ", boundary_px, " px"));
+      const double disc = mean_area_ratio(boundary_px, std::numbers::pi * radius_px * radius_px,
+                                          [&](double x, double y) { return std::hypot(x, y) - radius_px; });
+      const double height_px = 0.8 * radius_px;
+      const double rectangle =
+          mean_area_ratio(boundary_px, 4.0 * radius_px * height_px, [&](double x, double y) {
+            const double dx = std::abs(x) - radius_px;
+            const double dy = std::abs(y) - height_px;
+            return std::hypot(std::max(dx, 0.0), std::max(dy, 0.0)) + std::min(std::max(dx, dy), 0.0);
+          });
+      // Small ones are all corners, which are kept.
+      EXPECT_NEAR(disc, 1.0, radius_px > 5.0 ? 0.015 : 0.035);
+      EXPECT_NEAR(rectangle, 1.0, radius_px > 7.0 ? 0.025 : (radius_px > 5.0 ? 0.05 : 0.1));
+    }
+  }
+}
+
 TEST(IdealFields, WithTheUsualBoundaryMoreBlurDoesNoHarm) {
   const test::TemporaryFolder folder;
   for (const std::int64_t side_px : {5, 10, 20, 40}) {
@@ -172,6 +230,9 @@ std::uint8_t slow_extent(const Raster<std::uint8_t>& levels, std::int64_t col, s
   std::int64_t to_interior = 99;
   std::int64_t to_leaning = 99;
   bool background_near = false;
+  int interior_before = 0;
+  int interior_after = 0;
+  int leaning = 0;
   for (std::int64_t y = std::max<std::int64_t>(0, row - 4); y <= std::min(levels.height() - 1, row + 4);
        ++y) {
     for (std::int64_t x = std::max<std::int64_t>(0, col - 4); x <= std::min(levels.width() - 1, col + 4);
@@ -179,13 +240,26 @@ std::uint8_t slow_extent(const Raster<std::uint8_t>& levels, std::int64_t col, s
       if (levels.at(x, y) == 255) continue;
       const auto [interior, background, boundary] = sums(x, y);
       const std::int64_t d = std::max(std::abs(x - col), std::abs(y - row));
-      if (interior - background > 60) to_interior = std::min(to_interior, d);
-      if (background - interior > 60) to_leaning = std::min(to_leaning, d);
+      if (interior - background > 60) {
+        to_interior = std::min(to_interior, d);
+        ++(std::pair(y, x) < std::pair(row, col) ? interior_before : interior_after);
+      }
+      if (background - interior > 60) {
+        to_leaning = std::min(to_leaning, d);
+        ++leaning;
+      }
       background_near |= background >= 100;
     }
   }
   const bool in_doubt = to_interior > 0 && to_leaning > 0;
-  const bool is_out = to_leaning == 0 || (in_doubt && to_interior < 99 && to_leaning < to_interior);
+  bool is_out = to_leaning == 0 || (in_doubt && to_interior < 99 && to_leaning < to_interior);
+  if (in_doubt && to_interior < 99 && to_leaning == to_interior) {
+    const int interior = interior_before + interior_after;
+    const int lean = here[0] - here[1];
+    is_out = lean != 0 ? lean < 0 : interior_before > interior_after;
+    if (interior >= 2 * leaning) is_out = true;
+    if (leaning >= 2 * interior) is_out = false;
+  }
   return static_cast<std::uint8_t>(is_out && background_near ? here[0] : here[0] + here[2]);
 }
 
