@@ -171,6 +171,7 @@ class Pipeline {
     const auto stages = list & read & infer & blend & write;
     for (Turn* turn : {&m_list_turn, &m_blend_turn, &m_write_turn}) turn->store(1, std::memory_order_release);
     tbb::parallel_pipeline(m_jobs.size(), stages);
+    m_exec.check_cancelled();  // all tiles may have been on their way when the user asked to stop
     const Held held(m_write_turn);
     return m_report;
   }

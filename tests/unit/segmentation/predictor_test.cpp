@@ -369,6 +369,8 @@ TEST(PredictionPlan, LargeImagesGetLargeTilesAndSmallOnesATileForEachProcessor) 
   EXPECT_EQ(tile_of(256, 256, 4, 64 * kGiB), 512) << "small images are one tile";
   EXPECT_EQ(tile_of(1000, 1000, 1, 64 * kGiB), 1024) << "one processor waits for none";
   EXPECT_EQ(tile_of(1000, 1000, 4, 64 * kGiB), 512);
+  EXPECT_EQ(tile_of(2048, 2048, 2, 64 * kGiB), 1024)
+      << "two for each, not five for one and four for the other";
   EXPECT_EQ(tile_of(4000, 4000, 64, 64 * kGiB), 512);
   const std::int64_t in_12 = tile_of(100000, 100000, 8, 12 * kGiB);
   EXPECT_GE(in_12, 512);

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <queue>
+#include <vector>
 
 #include <oneapi/tbb/info.h>
 
@@ -37,22 +40,27 @@ std::size_t network_bytes_per_pixel(const ModelSpec& spec) {
   return static_cast<std::size_t>(kBytesPerChannel * std::clamp(width, 1.0, 4096.0));
 }
 
-/// At most how long tiles of a side take, in pixels that the network passes: the work shared out, and one
-/// tile that the others wait for at the end (Graham 1969).
-double longest_time(const PredictionPlan& plan, std::int64_t side, std::size_t processors) {
-  // The halo shrinks from layer to layer; measured, it costs a tile as much as this wider one would.
+/// How long tiles of a side take when each processor takes the next one as soon as it is free (Graham 1969),
+/// in pixels that the network passes.
+double time_of(const PredictionPlan& plan, std::int64_t side, std::size_t processors) {
+  // The halo shrinks from layer to layer; measured, it costs a tile as much as this narrower one would.
   constexpr double kHaloCost = 0.7;
   const double halo = kHaloCost * static_cast<double>(plan.halo_px);
-  const auto with_halo = [&](std::int64_t extent, std::int64_t tiles) {
-    return static_cast<double>(extent) + static_cast<double>(tiles) * halo;
+  const auto with_halo = [&](std::int64_t begin, std::int64_t extent) {
+    return static_cast<double>(std::min(side, extent - begin)) + halo;
   };
-  const auto tiles = [side](std::int64_t extent) { return (extent + side - 1) / side; };
-  const double all = with_halo(plan.grid.width, tiles(plan.grid.width)) *
-                     with_halo(plan.grid.height, tiles(plan.grid.height));
-  const double largest =
-      with_halo(std::min(side, plan.grid.width), 1) * with_halo(std::min(side, plan.grid.height), 1);
-  const auto shares = static_cast<double>(processors);
-  return all / shares + largest * (1.0 - 1.0 / shares);
+  std::priority_queue<double, std::vector<double>, std::greater<>> ends;
+  for (std::size_t i = 0; i < processors; ++i) ends.push(0.0);
+  double end = 0.0;
+  for (std::int64_t row = 0; row < plan.grid.height; row += side) {
+    for (std::int64_t col = 0; col < plan.grid.width; col += side) {
+      const double tile_end = ends.top() + with_halo(col, plan.grid.width) * with_halo(row, plan.grid.height);
+      ends.pop();
+      ends.push(tile_end);
+      end = std::max(end, tile_end);
+    }
+  }
+  return end;
 }
 
 /// What tiles have to say of a pixel so that the layers can be made of their weighted sum.
@@ -94,9 +102,12 @@ std::int64_t choose_tile_px(PredictionPlan plan, std::size_t processors, std::si
   };
   std::int64_t best = kUsualTilePx;
   while (best > kTileStepPx && !fits(best)) best -= kTileStepPx;
-  for (std::int64_t side = kUsualTilePx + kTileStepPx; side <= kMostTilePx && fits(side);
-       side += kTileStepPx) {
-    if (longest_time(plan, side, processors) < longest_time(plan, best, processors)) best = side;
+  double least = time_of(plan, best, processors);
+  for (std::int64_t side = best + kTileStepPx; side <= kMostTilePx && fits(side); side += kTileStepPx) {
+    const double time = time_of(plan, side, processors);
+    if (time >= least) continue;
+    best = side;
+    least = time;
   }
   return best;
 }
