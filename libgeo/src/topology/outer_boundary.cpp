@@ -16,8 +16,8 @@ constexpr int kSure = 60;                      // levels that a sure pixel leans
 constexpr int kBackground = kScoreLevels / 2;  // background score, in levels, of what is background for sure
 constexpr auto kReach = static_cast<std::uint8_t>(kOuterBoundaryReach);
 constexpr std::uint8_t kNone = kReach + 1;
-constexpr int kCorner =
-    2;  // times as many pixels on one side as on the other: a corner of a right angle has more
+/// Times as many pixels on one side as on the other; around the corner of a right angle it is more.
+constexpr int kCorner = 2;
 
 enum Kind : int { kInterior, kLeansOut, kOutside, kKinds };
 
