@@ -46,21 +46,24 @@ double time_of(const PredictionPlan& plan, std::int64_t side, std::size_t proces
   // The halo shrinks from layer to layer; measured, it costs a tile as much as this narrower one would.
   constexpr double kHaloCost = 0.7;
   const double halo = kHaloCost * static_cast<double>(plan.halo_px);
-  const auto with_halo = [&](std::int64_t begin, std::int64_t extent) {
-    return static_cast<double>(std::min(side, extent - begin)) + halo;
-  };
   std::priority_queue<double, std::vector<double>, std::greater<>> ends;
   for (std::size_t i = 0; i < processors; ++i) ends.push(0.0);
   double end = 0.0;
-  for (std::int64_t row = 0; row < plan.grid.height; row += side) {
-    for (std::int64_t col = 0; col < plan.grid.width; col += side) {
-      const double tile_end = ends.top() + with_halo(col, plan.grid.width) * with_halo(row, plan.grid.height);
-      ends.pop();
-      ends.push(tile_end);
-      end = std::max(end, tile_end);
-    }
+  for (const geo::Tile& tile : geo::make_tiles(plan.grid, side, plan.halo_px)) {
+    const double tile_end = ends.top() + (static_cast<double>(tile.core.width) + halo) *
+                                             (static_cast<double>(tile.core.height) + halo);
+    ends.pop();
+    ends.push(tile_end);
+    end = std::max(end, tile_end);
   }
   return end;
+}
+
+std::int64_t default_tile_px(const PredictionPlan& plan, const ModelSpec& spec, std::size_t memory_bytes) {
+  if (has_group_norm(spec)) return kGroupNormTilePx;
+  // Processors of the machine, so that scores do not depend on --threads.
+  const auto processors = static_cast<std::size_t>(tbb::info::default_concurrency());
+  return choose_tile_px(plan, processors, memory_bytes);
 }
 
 /// What tiles have to say of a pixel so that the layers can be made of their weighted sum.
@@ -144,10 +147,7 @@ PredictionPlan make_plan(const geo::Grid& image, const AreaOnGrid& area, const M
   const std::int64_t radius = spec.receptive_radius_px;
   plan.halo_px = options.halo_px.value_or(round_up(std::max(radius, kLeastHaloPx), plan.stride_px));
   plan.network_bytes = network_bytes_per_pixel(spec);
-  // Processors of the machine, so that scores do not depend on --threads.
-  const auto processors = static_cast<std::size_t>(tbb::info::default_concurrency());
-  plan.tile_px = has_group_norm(spec) ? kGroupNormTilePx : choose_tile_px(plan, processors, memory_bytes);
-  if (options.tile_px) plan.tile_px = *options.tile_px;
+  plan.tile_px = options.tile_px ? *options.tile_px : default_tile_px(plan, spec, memory_bytes);
   plan.tiles = geo::make_tiles(plan.grid, plan.tile_px, plan.halo_px);
   if (options.blend) {
     const std::int64_t spare = plan.halo_px >= radius ? plan.halo_px - radius : plan.halo_px / 2;
