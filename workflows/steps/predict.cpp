@@ -140,7 +140,7 @@ class Predict final : public Step {
         .range(16, 65536)
         .group("Tiles")
         .help(
-            "Side of a tile's core; default: 512 to 1024, less where the memory does not hold a tile "
+            "Side of a tile's core; default: 512 to 2048, less where the memory does not hold a tile "
             "for each processor");
     t.add("halo-px", &m_options.halo_px)
         .unit("px")

@@ -22,6 +22,11 @@ torch::nn::Conv2d conv1x1(std::int64_t in, std::int64_t out) {
   return torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, 1));
 }
 
+torch::Tensor every_nth_pixel(const torch::Tensor& x, std::int64_t stride) {
+  if (stride == 1) return x;
+  return x.slice(2, 0, x.size(2), stride).slice(3, 0, x.size(3), stride);
+}
+
 std::int64_t norm_groups(std::int64_t channels) {
   return channels / std::gcd(channels, std::int64_t{16});
 }
@@ -74,7 +79,9 @@ ResidualBlockImpl::ResidualBlockImpl(const BlockOptions& block_options) : BlockI
 
 torch::Tensor ResidualBlockImpl::forward(torch::Tensor x) {
   const torch::Tensor y = norm1.is_empty() ? x : normalised(norm1, x).relu_();
-  return conv2(normalised(norm2, conv1(y)).relu_()) + shortcut(x);
+  const std::int64_t stride = (*shortcut->options.stride())[0];
+  return conv2(normalised(norm2, conv1(y)).relu_()) +
+         torch::conv2d(every_nth_pixel(x, stride), shortcut->weight);
 }
 
 }  // namespace furrow::segmentation

@@ -10,6 +10,11 @@ namespace furrow::segmentation {
 
 [[nodiscard]] torch::nn::Conv2d conv1x1(std::int64_t in, std::int64_t out);
 
+/// Every `stride`-th pixel of every `stride`-th row. For 1 x 1 convolutions with a stride, which are to be
+/// given their pixels so: oneDNN 2.6, on processors with AVX2 and without AVX-512, gathers them itself into
+/// memory that is too small where the channels are no multiple of 8, and damages what lies behind.
+[[nodiscard]] torch::Tensor every_nth_pixel(const torch::Tensor& x, std::int64_t stride);
+
 /// Groups of group normalisation: 16 channels each (Wu & He 2018), or the largest power of two below that
 /// which divides the number of channels.
 [[nodiscard]] std::int64_t norm_groups(std::int64_t channels);

@@ -8,6 +8,7 @@
 #include <furrow/geo/core/random.h>
 #include <furrow/segmentation/precision.h>
 
+#include "resize_features.h"
 #include "unet_regions.h"
 
 namespace furrow::segmentation {
@@ -36,44 +37,6 @@ torch::Tensor part(const torch::Tensor& x, const geo::Window& region, const geo:
 
 torch::Tensor channels_last(const torch::Tensor& weight) {
   return weight.detach().contiguous(torch::MemoryFormat::ChannelsLast);
-}
-
-/// The maximum of each 2 x 2 pixels. Torch's own pooling copies a part of a larger tensor first, and notes
-/// down where each maximum was.
-torch::Tensor pooled(const torch::Tensor& x) {
-  const auto of = [&](std::int64_t row, std::int64_t col) {
-    return x.slice(2, row, x.size(2), 2).slice(3, col, x.size(3), 2);
-  };
-  torch::Tensor most = torch::maximum(of(0, 0), of(0, 1));
-  const torch::Tensor below = torch::maximum(of(1, 0), of(1, 1));
-  return torch::maximum_out(most, most, below);
-}
-
-/// Rows (or columns) of a window that lie `phase` (0 or 1) beyond an even one, as pixels of the level below.
-struct HalfRows {
-  HalfRows(std::int64_t given, std::int64_t wanted, std::int64_t size, std::int64_t phase)
-      : first((phase + wanted - given) % 2),
-        below((first + wanted - given) / 2),
-        count((size - first + 1) / 2) {}
-  std::int64_t first;  ///< in the window wanted
-  std::int64_t below;  ///< the same, in the level below
-  std::int64_t count;
-};
-
-/// Twice the size: channel (2 i + j) * channels + c of `up` goes to channel c of pixels (2 row + i, 2 col +
-/// j) of the window `given`; of them the window `wanted` goes to `target`.
-void shuffle_into(torch::Tensor target, const torch::Tensor& up, const geo::Window& given,
-                  const geo::Window& wanted) {
-  const std::int64_t channels = target.size(1);
-  for (std::int64_t phase = 0; phase < 4; ++phase) {
-    const HalfRows rows(given.row, wanted.row, wanted.height, phase / 2);
-    const HalfRows cols(given.col, wanted.col, wanted.width, phase % 2);
-    target.slice(2, rows.first, wanted.height, 2)
-        .slice(3, cols.first, wanted.width, 2)
-        .copy_(up.narrow(1, phase * channels, channels)
-                   .narrow(2, rows.below, rows.count)
-                   .narrow(3, cols.below, cols.count));
-  }
 }
 
 /// The skip and, behind it, the level below at twice its size: what torch::pixel_shuffle and torch::cat give,
@@ -119,7 +82,7 @@ torch::Tensor FoldedUNet::run_conv(const torch::Tensor& x, const Conv& conv, con
   static const auto operation =
       c10::Dispatcher::singleton().findSchemaOrThrow("mkldnn_prepacked::conv2d_run", "");
   torch::jit::Stack stack;
-  torch::jit::push(stack, x.contiguous(torch::MemoryFormat::ChannelsLast), conv.with_relu);
+  torch::jit::push(stack, in_one_piece(x), conv.with_relu);
   operation.callBoxed(stack);
   return stack.front().toTensor();
 }
@@ -140,6 +103,7 @@ torch::Tensor FoldedUNet::Conv::operator()(const torch::Tensor& x) const {
 }
 
 torch::Tensor FoldedUNet::Conv::operator()(const torch::Tensor& x, std::int64_t zeros) const {
+  if (weight.size(2) == 1) return torch::conv2d(every_nth_pixel(x, stride), weight, bias, 1, zeros);
   return torch::conv2d(x, weight, bias, stride, zeros);
 }
 
@@ -259,6 +223,7 @@ torch::Tensor FoldedUNet::forward(const torch::Tensor& input) const {
 torch::Tensor FoldedUNet::forward(const torch::Tensor& input, const geo::Window& wanted) const {
   const geo::Window whole{0, 0, input.size(3), input.size(2)};
   if (wanted != whole && looks_at_the_whole_input()) return part(forward(input, whole), whole, wanted);
+  if (can_go_by_rows(input, wanted)) return forward_by_rows(input, wanted);
   const auto regions =
       unet_regions(static_cast<std::int64_t>(m_encoder.size()), whole.width, whole.height, wanted);
   const std::size_t deepest = m_encoder.size() - 1;
@@ -278,7 +243,11 @@ torch::Tensor FoldedUNet::forward(const torch::Tensor& input, const geo::Window&
     skips.pop_back();
     x = run(x, block, given, regions[level].decoder_out);
   }
-  const torch::Tensor answer = m_head(x);
+  return answer_of(x);
+}
+
+torch::Tensor FoldedUNet::answer_of(const torch::Tensor& features) const {
+  const torch::Tensor answer = m_head(features);
   if (m_kind == HeadKind::kClasses) return answer;
   return class_logits(answer.narrow(1, 0, 1), answer.narrow(1, 1, 1));
 }

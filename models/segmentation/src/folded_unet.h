@@ -92,6 +92,14 @@ class FoldedUNet {
   template <class Change>
   void change_tensors(const Change& change);
   [[nodiscard]] bool looks_at_the_whole_input() const;
+  /// Logits of the features of the last block.
+  [[nodiscard]] torch::Tensor answer_of(const torch::Tensor& features) const;
+  class RowPass;
+  /// Whether forward_by_rows() can give this part: one image on the processor, a U-Net whose layers look at
+  /// nothing but their surroundings, and a part far enough from the input's borders.
+  [[nodiscard]] bool can_go_by_rows(const torch::Tensor& input, const geo::Window& wanted) const;
+  /// What forward() gives, in less memory.
+  [[nodiscard]] torch::Tensor forward_by_rows(const torch::Tensor& input, const geo::Window& wanted) const;
 
   std::vector<Block> m_encoder;
   std::vector<Block> m_decoder;

@@ -30,7 +30,7 @@ def forward(self, x: Tensor) -> Tensor:
 
 constexpr const char* kResidualBlock = R"(
 def forward(self, x: Tensor) -> Tensor:
-    other = torch.conv2d(x, self.shortcut.weight, None, [STRIDE, STRIDE], [0, 0], [1, 1], 1)
+    other = torch.conv2d(x[:, :, ::STRIDE, ::STRIDE], self.shortcut.weight, None, [1, 1], [0, 0], [1, 1], 1)
     NORM1
     x = torch.conv2d(x, self.conv1.weight, None, [STRIDE, STRIDE], [1, 1], [1, 1], 1)
     NORM2

@@ -96,6 +96,26 @@ TEST_P(Networks, PreparedConvolutionsGiveWhatPlainOnesGive) {
   EXPECT_LT(largest_difference(folded.forward(x, {45, 51, 33, 19}), expected), 0.1);
 }
 
+/// High windows are computed some rows at a time. Odd places and sizes, all levels, and heights around those
+/// of whole steps.
+TEST_P(Networks, HighPartsAreThoseOfTheWhole) {
+  const torch::NoGradGuard no_grad;
+  for (const std::int64_t levels : {2, 3, 5}) {
+    UNetOptions options = m_options;
+    options.levels = levels;
+    const FoldedUNet folded(settled(options));
+    const torch::Tensor x = torch::randn({1, 2, 480, 288});
+    const torch::Tensor whole = folded.forward(x);
+    for (const geo::Window& w : {geo::Window{128, 112, 32, 256}, geo::Window{131, 113, 9, 128},
+                                 geo::Window{127, 117, 10, 193}, geo::Window{140, 119, 1, 239}}) {
+      const torch::Tensor part = folded.forward(x, w);
+      ASSERT_EQ(part.sizes().vec(), (std::vector<std::int64_t>{1, 3, w.height, w.width}));
+      EXPECT_LT(largest_difference(part, whole.narrow(2, w.row, w.height).narrow(3, w.col, w.width)), 1e-5)
+          << levels << " levels, row " << w.row << ", " << w.height << " rows";
+    }
+  }
+}
+
 /// Shapes of convolutions, which LibTorch itself does not tell on the device "meta".
 void convolve_meta(const c10::OperatorHandle&, torch::jit::Stack* stack) {
   constexpr std::size_t kArguments = 9;  // input, weight, bias, stride, padding and others

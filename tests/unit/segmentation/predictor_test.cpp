@@ -365,7 +365,7 @@ TEST(PredictionPlan, LargeImagesGetLargeTilesAndSmallOnesATileForEachProcessor) 
     plan.grid = test::utm_grid(width, height);
     return choose_tile_px(plan, processors, memory);
   };
-  EXPECT_EQ(tile_of(100000, 100000, 4, 64 * kGiB), 1024);
+  EXPECT_EQ(tile_of(100000, 100000, 4, 64 * kGiB), 2048);
   EXPECT_EQ(tile_of(256, 256, 4, 64 * kGiB), 512) << "small images are one tile";
   EXPECT_EQ(tile_of(1000, 1000, 1, 64 * kGiB), 1024) << "one processor waits for none";
   EXPECT_EQ(tile_of(1000, 1000, 4, 64 * kGiB), 512);
@@ -377,6 +377,48 @@ TEST(PredictionPlan, LargeImagesGetLargeTilesAndSmallOnesATileForEachProcessor) 
   EXPECT_LT(in_12, 1024);
   EXPECT_LT(tile_of(100000, 100000, 8, 2 * kGiB), 512);
   EXPECT_EQ(tile_of(100000, 100000, 8, 1), 64);
+}
+
+/// What a U-Net holds of a tile grows with its width, not with its height.
+TEST(PredictionPlan, NetworksThatGoByRowsGetLargerTilesInTheSameMemory) {
+  PredictionPlan plan;
+  plan.grid = test::utm_grid(100000, 100000);
+  plan.halo_px = 112;
+  plan.bands = 4;
+  plan.channels = 3;
+  plan.network_bytes = 1024;
+  constexpr std::size_t kGiB = std::size_t{1} << 30;
+  const std::int64_t whole = choose_tile_px(plan, 8, 8 * kGiB);
+  plan.network_rows = 352;
+  const std::int64_t by_rows = choose_tile_px(plan, 8, 8 * kGiB);
+  EXPECT_GT(by_rows, whole + 256);
+  plan.tile_px = by_rows;
+  EXPECT_LE(plan.tile_bytes(), kGiB);
+  plan.tile_px = 64;  // lower than the rows held at once: all of it
+  const std::size_t low = plan.tile_bytes();
+  plan.network_rows = 0;
+  EXPECT_EQ(plan.tile_bytes(), low);
+}
+
+TEST(PredictionPlan, BatchNormalisedUNetsWithAHaloForAllTheyLookAtGoByRows) {
+  ModelSpec spec = local_spec();
+  spec.receptive_radius_px = 107;
+  spec.stride_px = 16;
+  const geo::Grid image = test::utm_grid(3000, 3000);
+  PredictOptions options;
+  const auto rows = [&] {
+    return make_plan(image, {image.window(), {}}, spec, options, std::size_t{1} << 34).network_rows;
+  };
+  spec.architecture = "unet";
+  EXPECT_EQ(rows(), 2 * (112 + 64));
+  options.halo_px = 32;
+  EXPECT_EQ(rows(), 0);
+  options.halo_px.reset();
+  spec.architecture_parameters["group_norm"] = 1.0;
+  EXPECT_EQ(rows(), 0);
+  spec.architecture_parameters.clear();
+  spec.architecture = "residual-unet";
+  EXPECT_EQ(rows(), 0);
 }
 
 TEST(PredictScene, TheDefaultTileFollowsTheMemoryAndNotTheThreads) {

@@ -12,6 +12,7 @@
 #include <furrow/geo/core/log.h>
 #include <furrow/geo/core/text.h>
 #include <furrow/geo/raster/blend.h>
+#include <furrow/segmentation/architecture.h>
 
 #include "rounding.h"
 
@@ -25,7 +26,7 @@ constexpr std::int64_t kLeastHaloPx = 16;
 constexpr std::int64_t kMostBlendPx = 32;
 /// Sides of tiles to choose from. Larger ones than the most are hardly quicker; smaller ones than the usual
 /// are for small budgets.
-constexpr std::int64_t kMostTilePx = 1024;
+constexpr std::int64_t kMostTilePx = 2048;
 constexpr std::int64_t kUsualTilePx = 512;
 constexpr std::int64_t kTileStepPx = 64;
 constexpr std::int64_t kGroupNormTilePx = 256;
@@ -40,11 +41,21 @@ std::size_t network_bytes_per_pixel(const ModelSpec& spec) {
   return static_cast<std::size_t>(kBytesPerChannel * std::clamp(width, 1.0, 4096.0));
 }
 
+/// Built-in U-Nets go through a tile from top to bottom where its halo holds all that they look at: each
+/// level keeps the rows that the levels below are behind.
+std::int64_t network_rows(const PredictionPlan& plan, const ModelSpec& spec) {
+  constexpr std::int64_t kRowsAtATime = 64;
+  const bool goes_by_rows = spec.architecture == kNetworkNames[0] && !has_group_norm(spec) &&
+                            plan.halo_px >= spec.receptive_radius_px;
+  return goes_by_rows ? 2 * (plan.halo_px + kRowsAtATime) : 0;
+}
+
 /// How long tiles of a side take when each processor takes the next one as soon as it is free (Graham 1969),
 /// in pixels that the network passes.
 double time_of(const PredictionPlan& plan, std::int64_t side, std::size_t processors) {
-  // The halo shrinks from layer to layer; measured, it costs a tile as much as this narrower one would.
-  constexpr double kHaloCost = 0.7;
+  // The halo shrinks from layer to layer; counting operations of U-Nets, it costs a tile of any side as much
+  // as this narrower one would.
+  constexpr double kHaloCost = 0.6;
   const double halo = kHaloCost * static_cast<double>(plan.halo_px);
   std::priority_queue<double, std::vector<double>, std::greater<>> ends;
   for (std::size_t i = 0; i < processors; ++i) ends.push(0.0);
@@ -118,7 +129,9 @@ std::int64_t choose_tile_px(PredictionPlan plan, std::size_t processors, std::si
 std::size_t PredictionPlan::tile_bytes() const {
   const Window input = input_window({0, 0, std::min(tile_px, grid.width), std::min(tile_px, grid.height)});
   const auto planes = static_cast<std::size_t>(bands + channels);
-  return static_cast<std::size_t>(input.pixels()) * (2 * sizeof(float) * planes + network_bytes);
+  const std::int64_t rows = network_rows > 0 ? std::min(network_rows, input.height) : input.height;
+  return static_cast<std::size_t>(input.pixels()) * 2 * sizeof(float) * planes +
+         static_cast<std::size_t>(input.width * rows) * network_bytes;
 }
 
 double mean_pixel_size_m(const geo::Grid& grid) {
@@ -147,6 +160,7 @@ PredictionPlan make_plan(const geo::Grid& image, const AreaOnGrid& area, const M
   const std::int64_t radius = spec.receptive_radius_px;
   plan.halo_px = options.halo_px.value_or(round_up(std::max(radius, kLeastHaloPx), plan.stride_px));
   plan.network_bytes = network_bytes_per_pixel(spec);
+  plan.network_rows = network_rows(plan, spec);
   plan.tile_px = options.tile_px ? *options.tile_px : default_tile_px(plan, spec, memory_bytes);
   plan.tiles = geo::make_tiles(plan.grid, plan.tile_px, plan.halo_px);
   if (options.blend) {

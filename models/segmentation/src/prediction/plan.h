@@ -32,6 +32,7 @@ struct PredictionPlan {
   int mean_entropy_channel = -1;     ///< mean of the passes' entropies, in nats; -1 = not needed
   int square_channel = -1;           ///< sum of the squared scores; -1 = not needed
   std::size_t network_bytes = 0;     ///< that the network takes for a pixel of its input
+  std::int64_t network_rows = 0;     ///< of its input that it holds at once; 0 = all
   double entropy_steps = 180.0;      ///< stored value of an entropy of 1 nat
 
   /// What the network sees for a tile: core and halo, begun and ended at multiples of the stride from the
@@ -52,7 +53,7 @@ struct PredictionPlan {
                                        const PredictOptions& options, std::size_t memory_bytes);
 
 /// Side of tiles that scores the grid in the least time and of which the budget holds a tile for each
-/// processor: 512 to 1024 px in steps of 64 (large tiles have less halo, but leave processors without work at
+/// processor: 512 to 2048 px in steps of 64 (large tiles have less halo, but leave processors without work at
 /// the end), below 512 only where the budget asks for it.
 /// @param plan  with everything but its tiles and their side
 [[nodiscard]] std::int64_t choose_tile_px(PredictionPlan plan, std::size_t processors,

@@ -1,0 +1,207 @@
+// A U-Net from the top of its input downwards, some rows of the answer at a time. Every layer keeps the rows
+// that the next one still needs; the memory it takes grows with the width of the input and not with its
+// height, and no row is computed twice.
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "folded_unet.h"
+#include "resize_features.h"
+#include "row_store.h"
+#include "unet_regions.h"
+
+namespace furrow::segmentation {
+
+namespace {
+
+/// Rows of the answer at a time: enough that convolutions work on large pieces, few enough that memory stays
+/// small.
+constexpr std::int64_t kRowsAtATime = 64;
+
+struct Rows {
+  std::int64_t begin;
+  std::int64_t end;
+  [[nodiscard]] std::int64_t count() const { return end - begin; }
+  [[nodiscard]] bool empty() const { return end <= begin; }
+};
+
+/// Of the rows [first, end) those that `store` does not know yet.
+Rows missing(const RowStore& store, std::int64_t first, std::int64_t end) {
+  return {store.next(first), end};
+}
+
+/// Columns of a tensor that begins at the column of `region`.
+torch::Tensor columns(const torch::Tensor& x, const geo::Window& region, std::int64_t col,
+                      std::int64_t width) {
+  return width == region.width ? x : x.narrow(3, col - region.col, width);
+}
+
+}  // namespace
+
+class FoldedUNet::RowPass {
+ public:
+  RowPass(const FoldedUNet& network, const torch::Tensor& input, const geo::Window& wanted)
+      : m_network(network), m_input(input), m_wanted(wanted), m_levels(network.m_encoder.size()) {}
+
+  torch::Tensor run() {
+    const std::int64_t parts = (m_wanted.height + kRowsAtATime - 1) / kRowsAtATime;
+    for (std::int64_t i = 1; i <= parts; ++i) advance(m_wanted.row + m_wanted.height * i / parts);
+    return m_answer;
+  }
+
+ private:
+  struct Level {
+    RowStore in;  ///< pooled; level 0 sees the input itself
+    RowStore between;
+    RowStore out;
+    RowStore joined;  ///< `out` and what comes from below
+    RowStore joined_between;
+    RowStore answer;
+  };
+
+  /// The rows of the answer above `end`.
+  void advance(std::int64_t end) {
+    const geo::Window above{m_wanted.col, m_wanted.row, m_wanted.width, end - m_wanted.row};
+    m_regions =
+        unet_regions(static_cast<std::int64_t>(m_levels.size()), m_input.size(3), m_input.size(2), above);
+    const std::size_t deepest = m_levels.size() - 1;
+    for (std::size_t level = 0; level <= deepest; ++level) {
+      if (level > 0) go_down(level);
+      encode(level);
+    }
+    for (std::size_t level = deepest; level-- > 0;) {
+      join(level);
+      decode(level);
+      forget(level);
+    }
+  }
+
+  [[nodiscard]] torch::Tensor input_rows(std::size_t level, std::int64_t begin, std::int64_t end) const {
+    const geo::Window& region = m_regions[level].encoder_in;
+    if (level > 0) return m_levels[level].in.rows(begin, end);
+    return m_input.narrow(2, begin, end - begin).narrow(3, region.col, region.width);
+  }
+
+  void go_down(std::size_t level) {
+    const geo::Window& region = m_regions[level].encoder_in;
+    const Rows rows = missing(m_levels[level].in, region.row, region.end_row());
+    if (rows.empty()) return;
+    const torch::Tensor above = columns(m_levels[level - 1].out.rows(2 * rows.begin, 2 * rows.end),
+                                        m_regions[level - 1].encoder_out, 2 * region.col, 2 * region.width);
+    m_levels[level].in.append(rows.begin, pooled(above));
+  }
+
+  void encode(std::size_t level) {
+    const Block& block = m_network.m_encoder[level];
+    Level& at = m_levels[level];
+    const geo::Window& in = m_regions[level].encoder_in;
+    const geo::Window& out = m_regions[level].encoder_out;
+    const Rows first = missing(at.between, in.row + 1, in.end_row() - 1);
+    if (!first.empty()) {
+      at.between.append(first.begin, run_conv(input_rows(level, first.begin - 1, first.end + 1), block.conv1,
+                                              block.activation1, 0));
+      at.in.keep_from(first.end - 1);
+    }
+    const Rows second = missing(at.out, out.row, out.end_row());
+    if (second.empty()) return;
+    at.out.append(second.begin, run_conv(at.between.rows(second.begin - 1, second.end + 1), block.conv2,
+                                         block.activation2, 0));
+    at.between.keep_from(second.end - 1);
+  }
+
+  [[nodiscard]] const Block& decoder(std::size_t level) const {
+    return m_network.m_decoder[m_levels.size() - 2 - level];
+  }
+
+  [[nodiscard]] RowStore& below(std::size_t level) {
+    return level + 2 == m_levels.size() ? m_levels.back().out : m_levels[level + 1].answer;
+  }
+
+  void join(std::size_t level) {
+    Level& at = m_levels[level];
+    const geo::Window& in = m_regions[level].decoder_in;
+    const geo::Window& from_below = m_regions[level].decoder_from_below;
+    const Rows rows = missing(at.joined, in.row, in.end_row());
+    if (rows.empty()) return;
+    const Rows half{rows.begin / 2, (rows.end + 1) / 2};
+    const torch::Tensor up = decoder(level).up(below(level).rows(half.begin, half.end));
+    const torch::Tensor skip =
+        columns(at.out.rows(rows.begin, rows.end), m_regions[level].encoder_out, in.col, in.width);
+    const std::int64_t skipped = skip.size(1);
+    const std::int64_t channels = up.size(1) / 4;
+    const torch::Tensor both = at.joined.extend(rows.begin, skipped + channels, rows.count(), in.width, up);
+    both.narrow(1, 0, skipped).copy_(skip);
+    shuffle_into(both.narrow(1, skipped, channels), up,
+                 {from_below.col, 2 * half.begin, from_below.width, 2 * half.count()},
+                 {in.col, rows.begin, in.width, rows.count()});
+    below(level).keep_from(rows.end / 2);
+  }
+
+  void decode(std::size_t level) {
+    const Block& block = decoder(level);
+    Level& at = m_levels[level];
+    const geo::Window& in = m_regions[level].decoder_in;
+    const geo::Window& out = m_regions[level].decoder_out;
+    const Rows first = missing(at.joined_between, in.row + 1, in.end_row() - 1);
+    if (!first.empty()) {
+      at.joined_between.append(first.begin, run_conv(at.joined.rows(first.begin - 1, first.end + 1),
+                                                     block.conv1, block.activation1, 0));
+      at.joined.keep_from(first.end - 1);
+    }
+    const Rows second{level == 0 ? m_wanted.row + m_done : at.answer.next(out.row), out.end_row()};
+    if (second.empty()) return;
+    const torch::Tensor x =
+        run_conv(at.joined_between.rows(second.begin - 1, second.end + 1), block.conv2, block.activation2, 0);
+    at.joined_between.keep_from(second.end - 1);
+    if (level > 0)
+      at.answer.append(second.begin, x);
+    else
+      take_answer(m_network.answer_of(x));
+  }
+
+  void take_answer(const torch::Tensor& rows) {
+    if (!m_answer.defined()) {
+      m_answer = torch::empty({1, rows.size(1), m_wanted.height, m_wanted.width},
+                              rows.options().memory_format(torch::MemoryFormat::ChannelsLast));
+    }
+    m_answer.narrow(2, m_done, rows.size(2)).copy_(rows);
+    m_done += rows.size(2);
+  }
+
+  /// What neither the level below nor the decoder beside it needs of a level any more.
+  void forget(std::size_t level) {
+    m_levels[level].out.keep_from(std::min(2 * m_levels[level + 1].in.end(), m_levels[level].joined.end()));
+  }
+
+  const FoldedUNet& m_network;
+  const torch::Tensor& m_input;
+  geo::Window m_wanted;
+  std::vector<LevelRegions> m_regions;  ///< of the answer down to where it is being computed
+  std::vector<Level> m_levels;
+  torch::Tensor m_answer;
+  std::int64_t m_done = 0;  ///< its rows that are known
+};
+
+bool FoldedUNet::can_go_by_rows(const torch::Tensor& input, const geo::Window& wanted) const {
+  if (input.size(0) != 1 || !input.device().is_cpu() || wanted.height < 2 * kRowsAtATime) return false;
+  const auto is_plain = [](const Block& block) {
+    return !block.shortcut.weight.defined() && block.activation1.groups == 0 && block.activation2.groups == 0;
+  };
+  if (!std::ranges::all_of(m_encoder, is_plain) || !std::ranges::all_of(m_decoder, is_plain)) return false;
+  // Otherwise zeros around a level would have to be told from rows that are not known yet.
+  const auto regions =
+      unet_regions(static_cast<std::int64_t>(m_encoder.size()), input.size(3), input.size(2), wanted);
+  for (std::size_t level = 0; level < regions.size(); ++level) {
+    const LevelRegions& at = regions[level];
+    if (geo::grow(at.encoder_out, kBlockReachPx) != at.encoder_in) return false;
+    if (level + 1 < regions.size() && geo::grow(at.decoder_out, kBlockReachPx) != at.decoder_in) return false;
+  }
+  return true;
+}
+
+torch::Tensor FoldedUNet::forward_by_rows(const torch::Tensor& input, const geo::Window& wanted) const {
+  return RowPass(*this, input, wanted).run();
+}
+
+}  // namespace furrow::segmentation
