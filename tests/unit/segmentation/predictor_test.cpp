@@ -389,9 +389,9 @@ TEST(PredictionPlan, NetworksThatGoByRowsGetLargerTilesInTheSameMemory) {
   plan.network_bytes = 1024;
   constexpr std::size_t kGiB = std::size_t{1} << 30;
   const std::int64_t whole = choose_tile_px(plan, 8, 8 * kGiB);
-  plan.network_rows = 352;
+  plan.network_rows = 704;
   const std::int64_t by_rows = choose_tile_px(plan, 8, 8 * kGiB);
-  EXPECT_GT(by_rows, whole + 256);
+  EXPECT_GT(by_rows, whole + 128);
   plan.tile_px = by_rows;
   EXPECT_LE(plan.tile_bytes(), kGiB);
   plan.tile_px = 64;  // lower than the rows held at once: all of it
@@ -410,7 +410,7 @@ TEST(PredictionPlan, BatchNormalisedUNetsWithAHaloForAllTheyLookAtGoByRows) {
     return make_plan(image, {image.window(), {}}, spec, options, std::size_t{1} << 34).network_rows;
   };
   spec.architecture = "unet";
-  EXPECT_EQ(rows(), 2 * (112 + 64));
+  EXPECT_EQ(rows(), 4 * (112 + 64));
   options.halo_px = 32;
   EXPECT_EQ(rows(), 0);
   options.halo_px.reset();

@@ -42,12 +42,13 @@ std::size_t network_bytes_per_pixel(const ModelSpec& spec) {
 }
 
 /// Built-in U-Nets go through a tile from top to bottom where its halo holds all that they look at: each
-/// level keeps the rows that the levels below are behind.
+/// level keeps the rows that the levels below are behind. So many rows that a budget of 1.5 GB, of which
+/// LibTorch and GDAL take their part, was kept.
 std::int64_t network_rows(const PredictionPlan& plan, const ModelSpec& spec) {
   constexpr std::int64_t kRowsAtATime = 64;
   const bool goes_by_rows = spec.architecture == kNetworkNames[0] && !has_group_norm(spec) &&
                             plan.halo_px >= spec.receptive_radius_px;
-  return goes_by_rows ? 2 * (plan.halo_px + kRowsAtATime) : 0;
+  return goes_by_rows ? 4 * (plan.halo_px + kRowsAtATime) : 0;
 }
 
 /// How long tiles of a side take when each processor takes the next one as soon as it is free (Graham 1969),
