@@ -92,18 +92,26 @@ class FoldedUNet::RowPass {
     m_levels[level].in.append(rows.begin, pooled(above));
   }
 
+  /// In pieces: before the first rows of the answer many are needed.
   void encode(std::size_t level) {
+    const std::int64_t end = m_regions[level].encoder_out.end_row();
+    std::int64_t piece_end = m_levels[level].out.next(m_regions[level].encoder_out.row);
+    while (piece_end < end) {
+      piece_end = std::min(piece_end + kRowsAtATime, end);
+      encode_to(level, piece_end);
+    }
+  }
+
+  void encode_to(std::size_t level, std::int64_t end) {
     const Block& block = m_network.m_encoder[level];
     Level& at = m_levels[level];
-    const geo::Window& in = m_regions[level].encoder_in;
-    const geo::Window& out = m_regions[level].encoder_out;
-    const Rows first = missing(at.between, in.row + 1, in.end_row() - 1);
+    const Rows first = missing(at.between, m_regions[level].encoder_in.row + 1, end + 1);
     if (!first.empty()) {
       at.between.append(first.begin, run_conv(input_rows(level, first.begin - 1, first.end + 1), block.conv1,
                                               block.activation1, 0));
       at.in.keep_from(first.end - 1);
     }
-    const Rows second = missing(at.out, out.row, out.end_row());
+    const Rows second = missing(at.out, m_regions[level].encoder_out.row, end);
     if (second.empty()) return;
     at.out.append(second.begin, run_conv(at.between.rows(second.begin - 1, second.end + 1), block.conv2,
                                          block.activation2, 0));

@@ -14,8 +14,9 @@ torch::Tensor RowStore::extend(std::int64_t first, std::int64_t channels, std::i
                                std::int64_t width, const torch::Tensor& like) {
   if (!m_memory.defined()) m_begin = first;
   if (!m_memory.defined() || m_place + m_rows + count > m_memory.size(2)) {
-    // As much room again as is moved, so that a row is moved about once.
-    const std::int64_t capacity = m_rows + count + std::max(m_rows, count);
+    // Then as much room again as is moved, so that a row is moved about once. The first rows are the most.
+    const std::int64_t spare = m_memory.defined() ? std::max(m_rows, count) : 0;
+    const std::int64_t capacity = m_rows + count + spare;
     torch::Tensor larger = torch::empty({1, channels, capacity, width},
                                         like.options().memory_format(torch::MemoryFormat::ChannelsLast));
     if (m_rows > 0) larger.narrow(2, 0, m_rows).copy_(m_memory.narrow(2, m_place, m_rows));
