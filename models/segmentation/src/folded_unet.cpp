@@ -39,18 +39,11 @@ torch::Tensor channels_last(const torch::Tensor& weight) {
   return weight.detach().contiguous(torch::MemoryFormat::ChannelsLast);
 }
 
-/// The skip and, behind it, the level below at twice its size: what torch::pixel_shuffle and torch::cat give,
-/// written once and only where it is wanted. [N, channels of both, wanted.height, wanted.width]
-/// @param skip  covers `wanted`
-/// @param up  covers `given` at half the size, [N, 4 channels, ...], see shuffle_into()
 torch::Tensor joined(const torch::Tensor& skip, const torch::Tensor& up, const geo::Window& given,
                      const geo::Window& wanted) {
-  const std::int64_t skipped = skip.size(1);
-  const std::int64_t channels = up.size(1) / 4;
-  torch::Tensor both = torch::empty({up.size(0), skipped + channels, wanted.height, wanted.width},
+  torch::Tensor both = torch::empty({up.size(0), joined_channels(skip, up), wanted.height, wanted.width},
                                     up.options().memory_format(torch::MemoryFormat::ChannelsLast));
-  both.narrow(1, 0, skipped).copy_(skip);
-  shuffle_into(both.narrow(1, skipped, channels), up, given, wanted);
+  join_into(both, skip, up, given, wanted);
   return both;
 }
 

@@ -15,10 +15,6 @@ namespace furrow::segmentation {
 
 namespace {
 
-/// Rows of the answer at a time: enough that convolutions work on large pieces, few enough that memory stays
-/// small.
-constexpr std::int64_t kRowsAtATime = 64;
-
 struct Rows {
   std::int64_t begin;
   std::int64_t end;
@@ -103,19 +99,24 @@ class FoldedUNet::RowPass {
   }
 
   void encode_to(std::size_t level, std::int64_t end) {
-    const Block& block = m_network.m_encoder[level];
     Level& at = m_levels[level];
-    const Rows first = missing(at.between, m_regions[level].encoder_in.row + 1, end + 1);
-    if (!first.empty()) {
-      at.between.append(first.begin, run_conv(input_rows(level, first.begin - 1, first.end + 1), block.conv1,
-                                              block.activation1, 0));
-      at.in.keep_from(first.end - 1);
-    }
-    const Rows second = missing(at.out, m_regions[level].encoder_out.row, end);
-    if (second.empty()) return;
-    at.out.append(second.begin, run_conv(at.between.rows(second.begin - 1, second.end + 1), block.conv2,
-                                         block.activation2, 0));
-    at.between.keep_from(second.end - 1);
+    const Rows rows = missing(at.out, m_regions[level].encoder_out.row, end);
+    const auto in = [&](std::int64_t from, std::int64_t to) { return input_rows(level, from, to); };
+    at.out.append(rows.begin, run_block(m_network.m_encoder[level], in, at.between, rows));
+    at.in.keep_from(at.between.end() - 1);
+  }
+
+  /// Rows of what a block gives. `in` gives rows of what it takes, `between` holds those behind its first
+  /// convolution.
+  template <class Input>
+  static torch::Tensor run_block(const Block& block, const Input& in, RowStore& between, const Rows& wanted) {
+    const Rows first = missing(between, wanted.begin - 1, wanted.end + 1);
+    between.append(first.begin,
+                   run_conv(in(first.begin - 1, first.end + 1), block.conv1, block.activation1, 0));
+    const torch::Tensor out =
+        run_conv(between.rows(wanted.begin - 1, wanted.end + 1), block.conv2, block.activation2, 0);
+    between.keep_from(wanted.end - 1);
+    return out;
   }
 
   [[nodiscard]] const Block& decoder(std::size_t level) const {
@@ -136,34 +137,23 @@ class FoldedUNet::RowPass {
     const torch::Tensor up = decoder(level).up(below(level).rows(half.begin, half.end));
     const torch::Tensor skip =
         columns(at.out.rows(rows.begin, rows.end), m_regions[level].encoder_out, in.col, in.width);
-    const std::int64_t skipped = skip.size(1);
-    const std::int64_t channels = up.size(1) / 4;
-    const torch::Tensor both = at.joined.extend(rows.begin, skipped + channels, rows.count(), in.width, up);
-    both.narrow(1, 0, skipped).copy_(skip);
-    shuffle_into(both.narrow(1, skipped, channels), up,
-                 {from_below.col, 2 * half.begin, from_below.width, 2 * half.count()},
-                 {in.col, rows.begin, in.width, rows.count()});
+    const torch::Tensor both =
+        at.joined.extend(rows.begin, joined_channels(skip, up), rows.count(), in.width, up);
+    join_into(both, skip, up, {from_below.col, 2 * half.begin, from_below.width, 2 * half.count()},
+              {in.col, rows.begin, in.width, rows.count()});
     below(level).keep_from(rows.end / 2);
   }
 
   void decode(std::size_t level) {
-    const Block& block = decoder(level);
     Level& at = m_levels[level];
-    const geo::Window& in = m_regions[level].decoder_in;
     const geo::Window& out = m_regions[level].decoder_out;
-    const Rows first = missing(at.joined_between, in.row + 1, in.end_row() - 1);
-    if (!first.empty()) {
-      at.joined_between.append(first.begin, run_conv(at.joined.rows(first.begin - 1, first.end + 1),
-                                                     block.conv1, block.activation1, 0));
-      at.joined.keep_from(first.end - 1);
-    }
-    const Rows second{level == 0 ? m_wanted.row + m_done : at.answer.next(out.row), out.end_row()};
-    if (second.empty()) return;
-    const torch::Tensor x =
-        run_conv(at.joined_between.rows(second.begin - 1, second.end + 1), block.conv2, block.activation2, 0);
-    at.joined_between.keep_from(second.end - 1);
+    const Rows rows{level == 0 ? m_wanted.row + m_done : at.answer.next(out.row), out.end_row()};
+    if (rows.empty()) return;
+    const auto in = [&](std::int64_t from, std::int64_t to) { return at.joined.rows(from, to); };
+    const torch::Tensor x = run_block(decoder(level), in, at.joined_between, rows);
+    at.joined.keep_from(at.joined_between.end() - 1);
     if (level > 0)
-      at.answer.append(second.begin, x);
+      at.answer.append(rows.begin, x);
     else
       take_answer(m_network.answer_of(x));
   }
@@ -192,11 +182,11 @@ class FoldedUNet::RowPass {
 };
 
 bool FoldedUNet::can_go_by_rows(const torch::Tensor& input, const geo::Window& wanted) const {
-  if (input.size(0) != 1 || !input.device().is_cpu() || wanted.height < 2 * kRowsAtATime) return false;
-  const auto is_plain = [](const Block& block) {
-    return !block.shortcut.weight.defined() && block.activation1.groups == 0 && block.activation2.groups == 0;
-  };
-  if (!std::ranges::all_of(m_encoder, is_plain) || !std::ranges::all_of(m_decoder, is_plain)) return false;
+  const bool is_residual = m_encoder.front().shortcut.weight.defined();
+  if (input.size(0) != 1 || !input.device().is_cpu() || wanted.height < 2 * kRowsAtATime || is_residual ||
+      looks_at_the_whole_input()) {
+    return false;
+  }
   // Otherwise zeros around a level would have to be told from rows that are not known yet.
   const auto regions =
       unet_regions(static_cast<std::int64_t>(m_encoder.size()), input.size(3), input.size(2), wanted);

@@ -1,7 +1,5 @@
 #include "resize_features.h"
 
-#include <cstdint>
-
 namespace furrow::segmentation {
 namespace {
 
@@ -15,6 +13,22 @@ struct HalfRows {
   std::int64_t below;  ///< the same, in the level below
   std::int64_t count;
 };
+
+/// Twice the size: channel (2 i + j) * channels + c of `up` goes to channel c of pixels (2 row + i, 2 col +
+/// j) of the window `given`; of them the window `wanted` goes to `target`.
+void shuffle_into(torch::Tensor target, const torch::Tensor& up, const geo::Window& given,
+                  const geo::Window& wanted) {
+  const std::int64_t channels = target.size(1);
+  for (std::int64_t phase = 0; phase < 4; ++phase) {
+    const HalfRows rows(given.row, wanted.row, wanted.height, phase / 2);
+    const HalfRows cols(given.col, wanted.col, wanted.width, phase % 2);
+    target.slice(2, rows.first, wanted.height, 2)
+        .slice(3, cols.first, wanted.width, 2)
+        .copy_(up.narrow(1, phase * channels, channels)
+                   .narrow(2, rows.below, rows.count)
+                   .narrow(3, cols.below, cols.count));
+  }
+}
 
 }  // namespace
 
@@ -34,18 +48,15 @@ torch::Tensor pooled(const torch::Tensor& x) {
   return torch::maximum_out(most, most, below);
 }
 
-void shuffle_into(torch::Tensor target, const torch::Tensor& up, const geo::Window& given,
-                  const geo::Window& wanted) {
-  const std::int64_t channels = target.size(1);
-  for (std::int64_t phase = 0; phase < 4; ++phase) {
-    const HalfRows rows(given.row, wanted.row, wanted.height, phase / 2);
-    const HalfRows cols(given.col, wanted.col, wanted.width, phase % 2);
-    target.slice(2, rows.first, wanted.height, 2)
-        .slice(3, cols.first, wanted.width, 2)
-        .copy_(up.narrow(1, phase * channels, channels)
-                   .narrow(2, rows.below, rows.count)
-                   .narrow(3, cols.below, cols.count));
-  }
+std::int64_t joined_channels(const torch::Tensor& skip, const torch::Tensor& up) {
+  return skip.size(1) + up.size(1) / 4;
+}
+
+void join_into(const torch::Tensor& both, const torch::Tensor& skip, const torch::Tensor& up,
+               const geo::Window& given, const geo::Window& wanted) {
+  const std::int64_t skipped = skip.size(1);
+  both.narrow(1, 0, skipped).copy_(skip);
+  shuffle_into(both.narrow(1, skipped, up.size(1) / 4), up, given, wanted);
 }
 
 }  // namespace furrow::segmentation

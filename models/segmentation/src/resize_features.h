@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 #include <torch/torch.h>
 
 #include <furrow/geo/raster/grid.h>
@@ -16,9 +18,14 @@ namespace furrow::segmentation {
 /// down where each maximum was.
 [[nodiscard]] torch::Tensor pooled(const torch::Tensor& x);
 
-/// Twice the size: channel (2 i + j) * channels + c of `up` goes to channel c of pixels (2 row + i, 2 col +
-/// j) of the window `given`; of them the window `wanted` goes to `target`.
-void shuffle_into(torch::Tensor target, const torch::Tensor& up, const geo::Window& given,
-                  const geo::Window& wanted);
+/// The skip and, behind it, the level below at twice its size: what torch::pixel_shuffle and torch::cat give,
+/// written once and only where it is wanted.
+/// @param both  [N, joined_channels(), wanted.height, wanted.width]
+/// @param skip  covers `wanted`
+/// @param up  covers `given` at half the size, [N, 4 channels, ...], the four pixels of each one after the
+/// other
+void join_into(const torch::Tensor& both, const torch::Tensor& skip, const torch::Tensor& up,
+               const geo::Window& given, const geo::Window& wanted);
+[[nodiscard]] std::int64_t joined_channels(const torch::Tensor& skip, const torch::Tensor& up);
 
 }  // namespace furrow::segmentation

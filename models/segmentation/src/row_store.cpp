@@ -24,7 +24,7 @@ torch::Tensor RowStore::extend(std::int64_t first, std::int64_t channels, std::i
     m_place = 0;
   }
   m_rows += count;
-  return in_one_piece(m_memory.narrow(2, m_place + m_rows - count, count));
+  return m_memory.narrow(2, m_place + m_rows - count, count);
 }
 
 void RowStore::append(std::int64_t first, const torch::Tensor& rows) {

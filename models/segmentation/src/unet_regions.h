@@ -21,6 +21,10 @@ struct LevelRegions {
 
 constexpr std::int64_t kBlockReachPx = 2;  ///< of the two 3 x 3 convolutions of a block
 
+/// Rows of the answer that a U-Net computes at a time where it goes by rows: enough that convolutions work on
+/// large pieces, few enough that memory stays small.
+constexpr std::int64_t kRowsAtATime = 64;
+
 /// The pixels of the level above that a window stands for: twice its numbers.
 [[nodiscard]] geo::Window one_level_up(const geo::Window& window);
 

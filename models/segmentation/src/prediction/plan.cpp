@@ -14,6 +14,7 @@
 #include <furrow/geo/raster/blend.h>
 #include <furrow/segmentation/architecture.h>
 
+#include "../unet_regions.h"
 #include "rounding.h"
 
 namespace furrow::segmentation {
@@ -45,7 +46,6 @@ std::size_t network_bytes_per_pixel(const ModelSpec& spec) {
 /// level keeps the rows that the levels below are behind. So many rows that a budget of 1.5 GB, of which
 /// LibTorch and GDAL take their part, was kept.
 std::int64_t network_rows(const PredictionPlan& plan, const ModelSpec& spec) {
-  constexpr std::int64_t kRowsAtATime = 64;
   const bool goes_by_rows = spec.architecture == kNetworkNames[0] && !has_group_norm(spec) &&
                             plan.halo_px >= spec.receptive_radius_px;
   return goes_by_rows ? 4 * (plan.halo_px + kRowsAtATime) : 0;
