@@ -38,6 +38,17 @@ if(FURROW_SANITIZE)
   target_compile_options(furrow_warnings INTERFACE -Wno-maybe-uninitialized)
 endif()
 
+# furrow_unity_build(<target>): its sources may be compiled several at a time, so that headers are read once for all of
+# them. Names in their anonymous namespaces must differ then.
+function(furrow_unity_build target)
+  if(NOT FURROW_UNITY_BUILD)
+    return()
+  endif()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+  # GCC takes a source that is included for a header and warns of private types in it.
+  target_compile_options(${target} PRIVATE -Wno-subobject-linkage)
+endfunction()
+
 # furrow_library(<name> <alias> SOURCES ... PUBLIC ... PRIVATE ...): a static library of the suite.
 function(furrow_library name alias)
   cmake_parse_arguments(ARG "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})

@@ -2,30 +2,17 @@
 #include <furrow/labelling/bayes_consensus.h>
 
 #include <cmath>
-#include <map>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "anaesthetists.h"
 #include "golden_tables.h"
 #include "support.h"
 
 namespace furrow::labelling {
 namespace {
-
-VoteTable anaesthetists() {
-  const test::GoldenTable ratings("c_label_fusion/anaesthetist_ratings.csv");
-  std::map<int, std::vector<VoteEntry>> by_item;
-  for (std::size_t i = 0; i < ratings.rows(); ++i) {
-    by_item[static_cast<int>(ratings.number(i, "item"))].push_back(
-        {static_cast<std::uint32_t>(ratings.number(i, "rater")) - 1,
-         static_cast<std::uint16_t>(ratings.number(i, "rating") - 1.0)});
-  }
-  VoteTable table(4, 4, 5);
-  for (const auto& [item, votes] : by_item) table.add(votes);
-  return table;
-}
 
 BayesOptions items_with_priors(BayesInference inference, BayesPriors priors) {
   BayesOptions options;

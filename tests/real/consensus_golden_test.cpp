@@ -38,7 +38,7 @@ geo::MultiPolygon shape(const std::string& wkt) {
   return geo::is_missing(wkt) ? geo::MultiPolygon{} : geo::from_wkt(wkt);
 }
 
-std::map<std::string, std::vector<GoldenLabeller>> read_labellers() {
+std::map<std::string, std::vector<GoldenLabeller>> read_cases() {
   const auto table = geo::read_csv(test::shared("golden/b_bayes_consensus/labellers.csv"));
   std::map<std::string, std::vector<GoldenLabeller>> cases;
   for (const auto& row : table.rows) {
@@ -57,11 +57,11 @@ geo::Raster<double> read_all(const std::string& relative) {
 }
 
 /// Reference results: bands heat, label, risk.
-struct Expected {
+struct ExpectedFusion {
   geo::Raster<double> heat, label, risk;
 };
 
-Expected read_expected(const std::string& name) {
+ExpectedFusion read_expected(const std::string& name) {
   const std::string stem = "golden/b_bayes_consensus/" + name;
   return {read_all(stem + "_heatmap.tif"), read_all(stem + "_labelmap.tif"), read_all(stem + "_riskmap.tif")};
 }
@@ -124,7 +124,7 @@ std::vector<VoterWeight> weights_of(const std::vector<GoldenLabeller>& labellers
 
 /// @return pixels compared
 std::size_t compare(const VotePatterns& patterns, const std::vector<FusedVote>& fused,
-                    const Expected& expected, const std::vector<bool>& skip) {
+                    const ExpectedFusion& expected, const std::vector<bool>& skip) {
   std::size_t compared = 0;
   std::size_t wrong = 0;
   const auto differs = [](double ours, double theirs) {
@@ -157,7 +157,7 @@ FusionOptions compatible(double threshold = 0.5000001) {
 
 TEST(ConsensusGolden, EqualsThePlatformFromCodes) {
   FURROW_NEEDS_SHARED_DATA();
-  const auto cases = read_labellers();
+  const auto cases = read_cases();
   ASSERT_EQ(cases.size(), 8U);
   for (const auto& [name, labellers] : cases) {
     SCOPED_TRACE(name);
@@ -181,7 +181,7 @@ TEST(ConsensusGolden, EqualsThePlatformFromCodes) {
 TEST(ConsensusGolden, EqualsThePlatformFromPolygons) {
   FURROW_NEEDS_SHARED_DATA();
   const geo::Grid grid = cell_grid(200);
-  for (const auto& [name, labellers] : read_labellers()) {
+  for (const auto& [name, labellers] : read_cases()) {
     SCOPED_TRACE(name);
     const auto patterns = votes_of(labellers, grid);
     const auto fused = fuse_patterns(patterns, weights_of(labellers), compatible());
@@ -207,14 +207,14 @@ std::vector<VoterWeight> single_skills(std::vector<VoterWeight> weights) {
 TEST(ConsensusGolden, EqualsThePaperAt224) {
   FURROW_NEEDS_SHARED_DATA();
   const geo::Grid grid = cell_grid(224);
-  const auto cases = read_labellers();
+  const auto cases = read_cases();
   for (const std::string name : {"b1_five_labellers", "b6_exact_tie", "b8_one_labeller"}) {
     SCOPED_TRACE(name);
     const geo::RasterReader reader(
         test::shared("golden/b2_bayes_224/" + name + "_heat_label_risk.tif").string());
     const auto window = reader.grid().window();
     const auto band = [&](int b) { return reader.read<double>(window, std::vector{b}); };
-    const Expected expected{band(0), band(1), band(2)};
+    const ExpectedFusion expected{band(0), band(1), band(2)};
     const auto& labellers = cases.at(name);
     const auto patterns = votes_of(labellers, grid);
     const auto weights = single_skills(weights_of(labellers));
@@ -226,7 +226,7 @@ TEST(ConsensusGolden, EqualsThePaperAt224) {
 TEST(ConsensusGolden, CorrectedRulesAgreeWhereThePlatformHasNoDefect) {
   FURROW_NEEDS_SHARED_DATA();
   const geo::Grid grid = cell_grid(200);
-  const auto cases = read_labellers();
+  const auto cases = read_cases();
   FusionOptions corrected;
   corrected.classes = 2;
   for (const std::string name : {"b1_five_labellers", "b5_all_empty", "b6_exact_tie"}) {
@@ -243,7 +243,7 @@ TEST(ConsensusGolden, CorrectedRulesStayInBoundsWhereThePlatformDoesNot) {
   const geo::Grid grid = cell_grid(200);
   FusionOptions corrected;
   corrected.classes = 2;
-  for (const auto& [name, labellers] : read_labellers()) {
+  for (const auto& [name, labellers] : read_cases()) {
     SCOPED_TRACE(name);
     for (const auto& fused : fuse_patterns(votes_of(labellers, grid), weights_of(labellers), corrected)) {
       EXPECT_GE(fused.posterior[1], 0.0);

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -11,6 +10,7 @@
 
 #include <furrow/labelling/weighted_vote.h>
 
+#include "anaesthetists.h"
 #include "golden_tables.h"
 #include "support.h"
 
@@ -21,19 +21,6 @@ constexpr const char* kFolder = "c_label_fusion/";
 
 test::GoldenTable golden(const std::string& name) {
   return test::GoldenTable(kFolder + name);
-}
-
-VoteTable anaesthetists() {
-  const auto ratings = golden("anaesthetist_ratings.csv");
-  std::map<int, std::vector<VoteEntry>> by_item;
-  for (std::size_t i = 0; i < ratings.rows(); ++i) {
-    by_item[static_cast<int>(ratings.number(i, "item"))].push_back(
-        {static_cast<std::uint32_t>(ratings.number(i, "rater")) - 1,
-         static_cast<std::uint16_t>(ratings.number(i, "rating") - 1.0)});
-  }
-  VoteTable table(4, 4, 5);
-  for (const auto& [item, votes] : by_item) table.add(votes);
-  return table;
 }
 
 TEST(DawidSkeneGolden, Anaesthetists1979) {

@@ -1,4 +1,3 @@
-#include <cmath>
 #include <functional>
 #include <iterator>
 #include <memory>
@@ -21,16 +20,13 @@
 #include <furrow/workflow/step.h>
 
 #include "box_option.h"
+#include "json_number.h"
 #include "vector_options.h"
 
 namespace furrow::workflow {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-Json number(double value) {
-  return std::isnan(value) ? Json(nullptr) : Json(value);
-}
 
 Json to_json(const assessment::BinaryAccuracy& a) {
   return {{"iou", number(a.iou())},

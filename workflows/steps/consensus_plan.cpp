@@ -16,15 +16,13 @@
 #include <furrow/labelling/campaign_plan.h>
 #include <furrow/workflow/step.h>
 
+#include "json_number.h"
+
 namespace furrow::workflow {
 namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
-
-Json number(double value) {
-  return value == value ? Json(value) : Json();
-}
 
 class ConsensusPlan final : public Step {
  public:

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -24,6 +23,7 @@
 #include <furrow/segmentation/model_spec.h>
 #include <furrow/workflow/step.h>
 
+#include "json_number.h"
 #include "vector_options.h"
 
 namespace furrow::workflow {
@@ -60,10 +60,6 @@ geo::Layer table_from_csv(const std::string& path, const std::string& name) {
 }
 
 using Json = nlohmann::ordered_json;
-
-Json number(double value) {
-  return std::isnan(value) ? Json(nullptr) : Json(value);
-}
 
 Json reliability_json(const std::optional<assessment::Reliability>& r) {
   if (!r) return nullptr;

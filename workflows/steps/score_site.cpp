@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cmath>
 #include <memory>
 #include <ostream>
 #include <string>
@@ -10,6 +9,7 @@
 #include <furrow/labelling/site_files.h>
 #include <furrow/workflow/step.h>
 
+#include "json_number.h"
 #include "vector_options.h"
 
 namespace furrow::workflow {
@@ -30,10 +30,6 @@ std::vector<NamedMeasure> measures_of(const labelling::AssignmentScore& s) {
           {"qscore", &s.score},
           {"field_skill", &s.field_skill},
           {"nofield_skill", &s.nofield_skill}};
-}
-
-Json number(double value) {
-  return std::isfinite(value) ? Json(value) : Json(nullptr);
 }
 
 Json to_json(const labelling::Measure& m) {

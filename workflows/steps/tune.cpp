@@ -18,6 +18,7 @@
 #include <furrow/segmentation/model_spec.h>
 #include <furrow/workflow/step.h>
 
+#include "json_number.h"
 #include "score_options.h"
 #include "vector_options.h"
 
@@ -25,10 +26,6 @@ namespace furrow::workflow {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-Json number(double value) {
-  return std::isnan(value) ? Json(nullptr) : Json(value);
-}
 
 class Tune : public Step {
  public:

@@ -78,7 +78,7 @@ void copy(const Patch& from, const geo::Window& window, Patch& to, std::int64_t 
   copy(from.numbers, window, to.numbers, col, row);
 }
 
-Patch cut(const Patch& block, std::int64_t col, std::int64_t row, std::int64_t side) {
+Patch cut_square(const Patch& block, std::int64_t col, std::int64_t row, std::int64_t side) {
   Patch patch(side, side, block.pixels.bands(), block.targets.bands());
   if (!block.numbers.empty()) patch.numbers = geo::Raster<std::int64_t>(side, side, 1, -1);
   copy(block,
@@ -154,7 +154,7 @@ Patch random_window(const Patch& block, std::int64_t side, geo::Random& random) 
     row = random_start(block.pixels.height(), side, random);
     if (any_labelled(block, col, row, side)) break;
   }
-  return cut(block, col, row, side);
+  return cut_square(block, col, row, side);
 }
 
 Patch window_with(const Patch& block, std::int64_t side, std::uint8_t label, std::int64_t rank,
@@ -172,7 +172,7 @@ Patch window_with(const Patch& block, std::int64_t side, std::uint8_t label, std
   const auto width = block.labels.width();
   const std::int64_t col = start(static_cast<std::int64_t>(at) % width, width);
   const std::int64_t row = start(static_cast<std::int64_t>(at) / width, block.labels.height());
-  return cut(block, col, row, side);
+  return cut_square(block, col, row, side);
 }
 
 Patch resized(const Patch& patch, std::int64_t side) {

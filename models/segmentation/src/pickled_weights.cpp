@@ -16,7 +16,7 @@ using geo::quoted;
 namespace fs = std::filesystem;
 
 /// Says what a file holds that LibTorch cannot read, and the line of Python that makes a readable one of it.
-[[noreturn]] void refuse(const fs::path& path, const std::string& bytes) {
+[[noreturn]] void refuse_weights(const fs::path& path, const std::string& bytes) {
   const auto has = [&bytes](const char* word) { return bytes.find(word) != std::string::npos; };
   const std::string load =
       concat("torch.load('", path.filename().string(), "', map_location='cpu', weights_only=False)");
@@ -41,7 +41,7 @@ torch::IValue unpickle(const fs::path& path, const std::string& bytes) {
     return torch::pickle_load(std::vector<char>(bytes.begin(), bytes.end()));
   } catch (const std::exception&) {
     // LibTorch's own words name its source files and help nobody.
-    refuse(path, bytes);
+    refuse_weights(path, bytes);
   }
 }
 
@@ -64,10 +64,10 @@ StoredTensor store(torch::Tensor tensor, const fs::path& path, const std::string
 SafeTensors read_pickled_weights(const fs::path& path) {
   const std::string bytes = geo::read_text_file(path);
   const torch::IValue content = unpickle(path, bytes);
-  if (!content.isGenericDict()) refuse(path, bytes);
+  if (!content.isGenericDict()) refuse_weights(path, bytes);
   SafeTensors result;
   for (const auto& item : content.toGenericDict()) {
-    if (!item.key().isString() || !item.value().isTensor()) refuse(path, bytes);
+    if (!item.key().isString() || !item.value().isTensor()) refuse_weights(path, bytes);
     const std::string& name = item.key().toStringRef();
     result.tensors[name] = store(item.value().toTensor().detach(), path, name);
   }

@@ -10,7 +10,7 @@ namespace furrow::segmentation {
 namespace {
 
 /// A patch whose pixels, labels and weights all say where they came from.
-Patch numbered(std::int64_t width, std::int64_t height, int bands = 2) {
+Patch numbered_patch(std::int64_t width, std::int64_t height, int bands = 2) {
   Patch patch(width, height, bands, 3);
   for (std::int64_t row = 0; row < height; ++row) {
     for (std::int64_t col = 0; col < width; ++col) {
@@ -41,7 +41,7 @@ TEST(Augment, TurnsOnThePixelGrid) {
 }
 
 TEST(Augment, TurnsOblongPatchesToo) {
-  const Patch patch = numbered(3, 2);
+  const Patch patch = numbered_patch(3, 2);
   EXPECT_EQ(turned(patch, 1).labels.width(), 2);
   EXPECT_EQ(turned(patch, 1).labels.at(0, 0), patch.labels.at(0, 1));
   EXPECT_EQ(turned(patch, 4).labels.at(0, 0), patch.labels.at(2, 0));
@@ -49,7 +49,7 @@ TEST(Augment, TurnsOblongPatchesToo) {
 
 TEST(Augment, MovesLabelsAndWeightsWithThePixelsAndChangesNone) {
   for (std::uint64_t seed = 0; seed < 50; ++seed) {
-    const Patch before = numbered(8, 8);
+    const Patch before = numbered_patch(8, 8);
     Patch after = before;
     geo::Random random(seed);
     augment(after, true, random);
@@ -72,7 +72,7 @@ TEST(Augment, KeepsBrightnessWithinItsLimits) {
   bool brighter = false;
   bool darker = false;
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
-    Patch patch = numbered(8, 8);
+    Patch patch = numbered_patch(8, 8);
     std::fill(patch.pixels.data().begin(), patch.pixels.data().end(), 0.5f);
     geo::Random random(seed);
     augment(patch, true, random);
@@ -88,7 +88,7 @@ TEST(Augment, KeepsBrightnessWithinItsLimits) {
 }
 
 TEST(Augment, LeavesInvalidPixelsAtZero) {
-  Patch patch = numbered(8, 8);
+  Patch patch = numbered_patch(8, 8);
   std::fill(patch.valid.data().begin(), patch.valid.data().end(), std::uint8_t{0});
   std::fill(patch.pixels.data().begin(), patch.pixels.data().end(), 0.0f);
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
@@ -99,7 +99,7 @@ TEST(Augment, LeavesInvalidPixelsAtZero) {
 }
 
 TEST(RandomWindow, StaysInsideAndKeepsPartsTogether) {
-  const Patch block = numbered(20, 13);
+  const Patch block = numbered_patch(20, 13);
   std::set<float> corners;
   for (std::uint64_t seed = 0; seed < 100; ++seed) {
     geo::Random random(seed);
@@ -115,7 +115,7 @@ TEST(RandomWindow, StaysInsideAndKeepsPartsTogether) {
 
 TEST(RandomWindow, PadsSmallBlocksWithIgnoredPixels) {
   geo::Random random(1);
-  const Patch window = random_window(numbered(5, 9), 8, random);
+  const Patch window = random_window(numbered_patch(5, 9), 8, random);
   for (std::int64_t row = 0; row < 8; ++row) {
     EXPECT_NE(window.labels.at(4, row), 255);
     EXPECT_EQ(window.labels.at(5, row), 255);
@@ -125,7 +125,7 @@ TEST(RandomWindow, PadsSmallBlocksWithIgnoredPixels) {
 }
 
 TEST(RandomWindow, PrefersPlacesWithLabels) {
-  Patch block = numbered(64, 64);
+  Patch block = numbered_patch(64, 64);
   std::fill(block.labels.data().begin(), block.labels.data().end(), std::uint8_t{255});
   for (std::int64_t row = 16; row < 48; ++row) {
     for (std::int64_t col = 16; col < 48; ++col) block.labels.at(col, row) = 1;

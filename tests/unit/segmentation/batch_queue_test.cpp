@@ -15,7 +15,7 @@ namespace {
 
 using test::TemporaryFolder;
 
-Batch numbered(std::int64_t number) {
+Batch numbered_batch(std::int64_t number) {
   Batch batch;
   batch.count = number;
   return batch;
@@ -70,7 +70,7 @@ TEST(BatchQueue, LoadsOneAtATimeAndNoFurtherAheadThanItsDepth) {
           EXPECT_LT(index, asked + depth);
           std::this_thread::sleep_for(std::chrono::microseconds(50));
           loading.fetch_sub(1);
-          return numbered(index);
+          return numbered_batch(index);
         };
         BatchQueue queue(kCount, load, depth);
         for (std::int64_t i = 0; i < kCount; ++i) {
@@ -94,7 +94,7 @@ TEST(BatchQueue, ThrowsWhatTheBatchThrewAtItsTurn) {
             [&](std::int64_t index) {
               last = index;
               if (index == 4) throw geo::IoError("chip 4 is gone");
-              return numbered(index);
+              return numbered_batch(index);
             },
             depth);
         for (std::int64_t i = 0; i < 4; ++i) EXPECT_EQ(queue.next().count, i);
@@ -118,7 +118,7 @@ TEST(BatchQueue, EndsWhenTheUserCancels) {
       BatchQueue queue(1000, [&](std::int64_t index) {
         exec.check_cancelled();
         if (index == 7) exec.cancel_token().cancel();
-        return numbered(index);
+        return numbered_batch(index);
       });
       for (; taken < 1000; ++taken) static_cast<void>(queue.next());
     };
@@ -139,7 +139,7 @@ TEST(BatchQueue, MayBeDroppedAtAnyTime) {
               20,
               [&](std::int64_t index) {
                 ++begun;
-                Batch batch = numbered(index);
+                Batch batch = numbered_batch(index);
                 ++done;
                 return batch;
               },
@@ -157,7 +157,7 @@ TEST(BatchQueue, LoadsNothingWhenThereIsNothing) {
   exec.execute([&] {
     const BatchQueue queue(0, [](std::int64_t index) {
       ADD_FAILURE();
-      return numbered(index);
+      return numbered_batch(index);
     });
   });
 }

@@ -16,7 +16,7 @@
 namespace furrow::segmentation {
 namespace {
 
-constexpr std::size_t kMiB = std::size_t{1} << 20;
+constexpr std::size_t kMebibyte = std::size_t{1} << 20;
 
 std::atomic<int> s_live{0};
 std::atomic<int> s_allocations{0};
@@ -51,16 +51,16 @@ class BlockCacheTest : public testing::Test {
 
 TEST_F(BlockCacheTest, ABlockIsUsedAgainForARequestOfAboutItsSize) {
   cache.start_keeping();
-  void* first = cache.take(10 * kMiB);
+  void* first = cache.take(10 * kMebibyte);
   cache.give_back(first);
-  EXPECT_EQ(cache.kept_bytes(), 10 * kMiB);
-  void* again = cache.take(5 * kMiB);
+  EXPECT_EQ(cache.kept_bytes(), 10 * kMebibyte);
+  void* again = cache.take(5 * kMebibyte);
   EXPECT_EQ(again, first);
   EXPECT_EQ(cache.kept_bytes(), 0U);
   cache.give_back(again);
-  void* less = cache.take(5 * kMiB - 1);
+  void* less = cache.take(5 * kMebibyte - 1);
   EXPECT_NE(less, first) << "less than half";
-  void* more = cache.take(10 * kMiB + 1);
+  void* more = cache.take(10 * kMebibyte + 1);
   EXPECT_NE(more, first);
   cache.give_back(less);
   cache.give_back(more);
@@ -70,19 +70,19 @@ TEST_F(BlockCacheTest, ABlockIsUsedAgainForARequestOfAboutItsSize) {
 
 TEST_F(BlockCacheTest, TheSmallestBlockThatServesIsTaken) {
   cache.start_keeping();
-  void* twelve = cache.take(12 * kMiB);
-  void* ten = cache.take(10 * kMiB);
-  void* eleven = cache.take(11 * kMiB);
+  void* twelve = cache.take(12 * kMebibyte);
+  void* ten = cache.take(10 * kMebibyte);
+  void* eleven = cache.take(11 * kMebibyte);
   for (void* block : {twelve, ten, eleven}) cache.give_back(block);
-  EXPECT_EQ(cache.take(10 * kMiB), ten);
-  EXPECT_EQ(cache.take(10 * kMiB), eleven);
-  EXPECT_EQ(cache.take(10 * kMiB), twelve);
+  EXPECT_EQ(cache.take(10 * kMebibyte), ten);
+  EXPECT_EQ(cache.take(10 * kMebibyte), eleven);
+  EXPECT_EQ(cache.take(10 * kMebibyte), twelve);
   for (void* block : {twelve, ten, eleven}) cache.give_back(block);
   cache.stop_keeping();
 }
 
 TEST_F(BlockCacheTest, SmallBlocksAndBlocksOutsideOfKeepingAreFreed) {
-  void* outside = cache.take(4 * kMiB);
+  void* outside = cache.take(4 * kMebibyte);
   cache.give_back(outside);
   EXPECT_EQ(s_live, 0);
   cache.start_keeping();
@@ -97,10 +97,10 @@ TEST_F(BlockCacheTest, SmallBlocksAndBlocksOutsideOfKeepingAreFreed) {
 TEST_F(BlockCacheTest, KeepingEndsWithTheLastThatAskedForItAndBlocksMayOutliveIt) {
   cache.start_keeping();
   cache.start_keeping();
-  void* outlives = cache.take(3 * kMiB);
-  cache.give_back(cache.take(2 * kMiB));
+  void* outlives = cache.take(3 * kMebibyte);
+  cache.give_back(cache.take(2 * kMebibyte));
   cache.stop_keeping();
-  EXPECT_EQ(cache.kept_bytes(), 2 * kMiB);
+  EXPECT_EQ(cache.kept_bytes(), 2 * kMebibyte);
   cache.stop_keeping();
   EXPECT_EQ(cache.kept_bytes(), 0U);
   EXPECT_EQ(s_live, 1);
@@ -116,7 +116,7 @@ TEST_F(BlockCacheTest, KeepsAtMostHalfAsMuchAgainAsWasInUseAtOnce) {
   std::vector<std::size_t> sizes;
   for (int i = 0; i < 2000; ++i) {
     if (in_use.size() < 8 && (in_use.empty() || random.uniform() < 0.5)) {
-      const std::size_t bytes = kMiB + random.below(7 * kMiB);
+      const std::size_t bytes = kMebibyte + random.below(7 * kMebibyte);
       in_use.push_back(cache.take(bytes));
       sizes.push_back(bytes);
       used += bytes;
@@ -139,15 +139,16 @@ TEST_F(BlockCacheTest, KeepsAtMostHalfAsMuchAgainAsWasInUseAtOnce) {
 
 TEST_F(BlockCacheTest, OutOfMemoryFreesWhatIsKeptAndTriesAgain) {
   cache.start_keeping();
-  void* in_use = cache.take(5 * kMiB);
-  cache.give_back(cache.take(4 * kMiB));
-  s_refused_from = 2 * kMiB;
+  void* in_use = cache.take(5 * kMebibyte);
+  cache.give_back(cache.take(4 * kMebibyte));
+  s_refused_from = 2 * kMebibyte;
   s_refusals = 1;
-  void* block = cache.take(2 * kMiB);
+  void* block = cache.take(2 * kMebibyte);
   EXPECT_EQ(cache.kept_bytes(), 0U);
   EXPECT_EQ(s_live, 2);
   s_refusals = 1;
-  EXPECT_THROW(static_cast<void>(cache.take(2 * kMiB)), std::bad_alloc) << "nothing kept that could be freed";
+  EXPECT_THROW(static_cast<void>(cache.take(2 * kMebibyte)), std::bad_alloc)
+      << "nothing kept that could be freed";
   cache.give_back(block);
   cache.give_back(in_use);
   cache.stop_keeping();
@@ -162,7 +163,7 @@ TEST_F(BlockCacheTest, BlocksAreAlignedAndNeverSharedBetweenThreads) {
     threads.emplace_back([&, t] {
       geo::Random random(t);
       for (int i = 0; i < 200; ++i) {
-        const std::size_t bytes = kMiB + random.below(64) * 4096;
+        const std::size_t bytes = kMebibyte + random.below(64) * 4096;
         auto* block = static_cast<unsigned char*>(cache.take(bytes));
         if (reinterpret_cast<std::uintptr_t>(block) % BlockCache::kHeader != 0) ++wrong;
         block[0] = block[bytes - 1] = static_cast<unsigned char>(t);

@@ -23,7 +23,7 @@ using testing_scene::label_at;
 using testing_scene::write;
 using testing_scene::write_scene;
 
-constexpr std::int64_t kSide = 128;
+constexpr std::int64_t kSidePx = 128;
 
 TrainingDataOptions data_options() {
   TrainingDataOptions options;
@@ -38,13 +38,13 @@ using Labeller = std::function<std::uint8_t(std::int64_t col, std::int64_t row, 
 
 TrainingScene scene_drawn_by(const TemporaryFolder& folder, const Labeller& labeller,
                              const std::string& name = "drawn") {
-  TrainingScene scene = write_scene(folder, kSide, kSide);
-  geo::Raster<std::uint8_t> drawn = testing_scene::labels(kSide, kSide);
-  for (std::int64_t row = 0; row < kSide; ++row) {
-    for (std::int64_t col = 0; col < kSide; ++col)
+  TrainingScene scene = write_scene(folder, kSidePx, kSidePx);
+  geo::Raster<std::uint8_t> drawn = testing_scene::labels(kSidePx, kSidePx);
+  for (std::int64_t row = 0; row < kSidePx; ++row) {
+    for (std::int64_t col = 0; col < kSidePx; ++col)
       drawn.at(col, row) = labeller(col, row, drawn.at(col, row));
   }
-  scene.labels = write(folder, name + ".tif", drawn, test::utm_grid(kSide, kSide));
+  scene.labels = write(folder, name + ".tif", drawn, test::utm_grid(kSidePx, kSidePx));
   return scene;
 }
 
@@ -60,7 +60,7 @@ TrainReport train(const std::vector<TrainingScene>& scenes, const TrainingDataOp
   return train_model(data, options, folder, exec);
 }
 
-/// Probability that a model gives each class of each pixel of the image, [3, kSide, kSide].
+/// Probability that a model gives each class of each pixel of the image, [3, kSidePx, kSidePx].
 std::vector<float> answers(const std::filesystem::path& model, const std::string& image) {
   const TrainedNetwork network(model);
   geo::ExecContext exec({1, 0});
@@ -68,8 +68,8 @@ std::vector<float> answers(const std::filesystem::path& model, const std::string
   const auto statistics = geo::scene_statistics(reader, {}, network.spec().normalisation, exec);
   geo::Raster<float> pixels = reader.read<float>(reader.grid().window());
   geo::normalise(pixels, network.spec().normalisation, statistics);
-  std::vector<float> scores(3 * kSide * kSide);
-  network.score_function()(pixels.data(), 1, 2, kSide, kSide, scores);
+  std::vector<float> scores(3 * kSidePx * kSidePx);
+  network.score_function()(pixels.data(), 1, 2, kSidePx, kSidePx, scores);
   return scores;
 }
 
@@ -81,11 +81,11 @@ double mean_score(const std::filesystem::path& model, const std::string& image, 
   const std::vector<float> p = answers(model, image);
   double sum = 0.0;
   double all = 0.0;
-  for (std::int64_t row = 0; row < kSide; ++row) {
-    for (std::int64_t col = 0; col < kSide; ++col) {
+  for (std::int64_t row = 0; row < kSidePx; ++row) {
+    for (std::int64_t col = 0; col < kSidePx; ++col) {
       const std::uint8_t truth = label_at(col, row);
       if (!chosen(col, row, truth)) continue;
-      const auto background = static_cast<double>(p[static_cast<std::size_t>(row * kSide + col)]);
+      const auto background = static_cast<double>(p[static_cast<std::size_t>(row * kSidePx + col)]);
       sum += score(truth == 0 ? background : 1.0 - background);
       all += 1.0;
     }
@@ -126,7 +126,7 @@ void expect_resume_to_the_bit(const std::vector<TrainingScene>& scenes, const Tr
 
 TEST(StartFromModel, IsAheadOfRandomWeightsAndResumes) {
   const TemporaryFolder folder;
-  const std::vector<TrainingScene> scenes{write_scene(folder, kSide, kSide)};
+  const std::vector<TrainingScene> scenes{write_scene(folder, kSidePx, kSidePx)};
   train(scenes, data_options(), tiny_training(12), folder / "first");
   TrainOptions options = tiny_training(1);
   options.learning_rate = 1e-4;
@@ -178,7 +178,7 @@ TEST(EarlyLearningTraining, ResumesToTheBit) {
   data_opts.number_pixels = true;
   TrainOptions options = tiny_training(4);
   options.imperfect.elr_lambda = 2.0;
-  expect_resume_to_the_bit({write_scene(folder, kSide, kSide)}, data_opts, options, folder);
+  expect_resume_to_the_bit({write_scene(folder, kSidePx, kSidePx)}, data_opts, options, folder);
 }
 
 /// Fields and background change places in some blocks.
@@ -258,7 +258,7 @@ std::uint8_t draw_badly(std::int64_t col, std::int64_t row, std::uint8_t label) 
 }
 
 std::vector<TrainingScene> drawn_by_two(const TemporaryFolder& folder) {
-  TrainingScene good = write_scene(folder, kSide, kSide);
+  TrainingScene good = write_scene(folder, kSidePx, kSidePx);
   good.labeller = "good";
   TrainingScene bad = scene_drawn_by(folder, draw_badly, "bad");
   bad.labeller = "bad";
@@ -335,22 +335,22 @@ TEST(CoTeachingTraining, ResumesToTheBit) {
   options.imperfect.co_teaching_ramp_epochs = 2;
   TrainingDataOptions data_opts = data_options();
   data_opts.val_share = 0.2;
-  expect_resume_to_the_bit({write_scene(folder, kSide, kSide)}, data_opts, options, folder);
+  expect_resume_to_the_bit({write_scene(folder, kSidePx, kSidePx)}, data_opts, options, folder);
 }
 
 /// The image under another light: darker middle tones (a gamma beyond those of the augmentation).
 std::string write_dim(const TemporaryFolder& folder, double power) {
-  geo::Raster<std::uint16_t> image = testing_scene::image(kSide, kSide, 9);
+  geo::Raster<std::uint16_t> image = testing_scene::image(kSidePx, kSidePx, 9);
   for (std::uint16_t& value : image.data()) {
     const double x = std::clamp((value - 400.0) / 1600.0, 0.0, 1.0);
     value = static_cast<std::uint16_t>(400.0 + 1600.0 * std::pow(x, power));
   }
-  return write(folder, "dim.tif", image, test::utm_grid(kSide, kSide));
+  return write(folder, "dim.tif", image, test::utm_grid(kSidePx, kSidePx));
 }
 
 TEST(MeanTeacherTraining, AnswersUnderAnotherLight) {
   const TemporaryFolder folder;
-  const std::vector<TrainingScene> scenes{write_scene(folder, kSide, kSide)};
+  const std::vector<TrainingScene> scenes{write_scene(folder, kSidePx, kSidePx)};
   const std::string dim = write_dim(folder, 4.0);
   TrainingDataOptions data_opts = data_options();
   data_opts.augment = false;
@@ -366,7 +366,7 @@ TEST(MeanTeacherTraining, AnswersUnderAnotherLight) {
 
 TEST(MeanTeacherTraining, ResumesToTheBitAndKnowsItsImages) {
   const TemporaryFolder folder;
-  const std::vector<TrainingScene> scenes{write_scene(folder, kSide, kSide)};
+  const std::vector<TrainingScene> scenes{write_scene(folder, kSidePx, kSidePx)};
   TrainOptions options = tiny_training(4);
   options.ema_decay = 0.9;
   options.imperfect.unlabelled = {write_dim(folder, 2.0)};
@@ -385,7 +385,7 @@ TEST(MeanTeacherTraining, ResumesToTheBitAndKnowsItsImages) {
 
 TEST(ImperfectLabels, RefuseWhatMakesNoSense) {
   const TemporaryFolder folder;
-  const TrainingScene scene = write_scene(folder, kSide, kSide);
+  const TrainingScene scene = write_scene(folder, kSidePx, kSidePx);
   const auto failure = [&](const auto& change) -> std::string {
     TrainOptions options = tiny_training(1);
     change(options.imperfect, options);

@@ -352,16 +352,16 @@ TEST(EveryLoss, FallsWhenARiskyWrongPixelWeighsLess) {
 
 /// A tiny network learns one batch by heart; hard labels, and soft ones whose likeliest class is the label.
 TEST(EveryLoss, OverfitsOneBatch) {
-  constexpr std::int64_t kSide = 32;
-  torch::Tensor labels = torch::zeros({2, kSide, kSide}, torch::kLong);
+  constexpr std::int64_t side = 32;
+  torch::Tensor labels = torch::zeros({2, side, side}, torch::kLong);
   labels.slice(1, 4, 20).slice(2, 6, 28).fill_(2);
   labels.slice(1, 6, 18).slice(2, 8, 26).fill_(1);
   labels[1] = labels[1].t().clone();
   torch::manual_seed(11);
-  const torch::Tensor pixels = torch::randn({2, 2, kSide, kSide});
+  const torch::Tensor pixels = torch::randn({2, 2, side, side});
   for (const bool soft : {false, true}) {
-    Target target{labels, torch::ones({2, kSide, kSide}), {}};
-    if (soft) target.soft = one_hot(labels, torch::zeros({2, 3, kSide, kSide})) * 0.7 + 0.1;
+    Target target{labels, torch::ones({2, side, side}), {}};
+    if (soft) target.soft = one_hot(labels, torch::zeros({2, 3, side, side})) * 0.7 + 0.1;
     for (const LossOptions& options : every_loss()) {
       UNet network(UNetOptions{2, 8, 3, 0.0, 3}, 7);
       torch::optim::AdamW optimiser(network->parameters(), torch::optim::AdamWOptions(1e-2));

@@ -21,7 +21,7 @@ using test::TemporaryFolder;
 using ::testing::HasSubstr;
 using testing_scene::write_scene;
 
-TrainingDataOptions data_options() {
+TrainingDataOptions chips_of_32px() {
   TrainingDataOptions options;
   options.chip_px = 32;
   return options;
@@ -40,7 +40,7 @@ TrainOptions tiny_training(std::int64_t epochs) {
 
 TrainReport train(const TrainingScene& scene, const TrainOptions& options,
                   const std::filesystem::path& folder,
-                  const TrainingDataOptions& data_opts = data_options()) {
+                  const TrainingDataOptions& data_opts = chips_of_32px()) {
   geo::ExecContext exec({1, 0});
   const TrainingData data({scene}, data_opts, exec);
   return train_model(data, options, folder, exec);
@@ -81,7 +81,7 @@ TEST(NetworkTraining, TheDistanceChangesTheWeights) {
 
 TEST(NetworkTraining, OverfitsOneBatch) {
   const TemporaryFolder folder;
-  TrainingDataOptions data_opts = data_options();
+  TrainingDataOptions data_opts = chips_of_32px();
   data_opts.augment = false;
   data_opts.val_share = 0.0;
   geo::ExecContext exec({1, 0});
@@ -136,7 +136,7 @@ TEST(NetworkTraining, ShuffledLabelsTeachNothing) {
     if (shuffled) geo::Random(3).shuffle(labels.data());
     scene.labels = testing_scene::write(folder, "labels.tif", labels, test::utm_grid(128, 128));
     geo::ExecContext exec({1, 0});
-    const TrainingData data({scene}, data_options(), exec);
+    const TrainingData data({scene}, chips_of_32px(), exec);
     train_model(data, tiny_training(6), folder / (shuffled ? "shuffled" : "true"), exec);
     UNet network(UNetOptions{2, 4, 3, 0.0, 3}, 1);
     const auto file = folder / (shuffled ? "shuffled" : "true") / "weights.safetensors";

@@ -32,7 +32,7 @@ using ::testing::HasSubstr;
 using testing_scene::write;
 using testing_scene::write_scene;
 
-TrainingDataOptions data_options() {
+TrainingDataOptions chips_of_32px() {
   TrainingDataOptions options;
   options.chip_px = 32;
   return options;
@@ -88,7 +88,7 @@ TrainingScene scene_with_risk(const TemporaryFolder& folder) {
 TEST(Training, LearnsASimpleSceneAndTheModelFolderScoresIt) {
   const TemporaryFolder folder;
   const TrainingScene scene = write_scene(folder, 128, 96);
-  const TrainReport report = train(scene, data_options(), tiny_training(30), folder / "model");
+  const TrainReport report = train(scene, chips_of_32px(), tiny_training(30), folder / "model");
   EXPECT_LT(report.epochs.back().train_loss, 0.5 * report.epochs.front().train_loss);
   const EpochMetrics& best = report.epochs[static_cast<std::size_t>(report.best_epoch - 1)];
   EXPECT_GT(best.val_iou_extent, 0.9);
@@ -130,7 +130,7 @@ TEST(Training, LearnsASimpleSceneAndTheModelFolderScoresIt) {
 
 TEST(Training, OverfitsASingleWindow) {
   const TemporaryFolder folder;
-  TrainingDataOptions data_opts = data_options();
+  TrainingDataOptions data_opts = chips_of_32px();
   data_opts.augment = false;
   data_opts.val_share = 0.0;
   TrainOptions options = tiny_training(150);
@@ -148,11 +148,11 @@ TEST(Training, RepeatsToTheBit) {
   const TemporaryFolder folder;
   const TrainingScene scene = write_scene(folder, 128, 96);
   setenv("SOURCE_DATE_EPOCH", "1700000000", 1);
-  train(scene, data_options(), tiny_training(3), folder / "one");
-  train(scene, data_options(), tiny_training(3), folder / "two");
+  train(scene, chips_of_32px(), tiny_training(3), folder / "one");
+  train(scene, chips_of_32px(), tiny_training(3), folder / "two");
   TrainOptions other = tiny_training(3);
   other.seed = 2;
-  train(scene, data_options(), other, folder / "three");
+  train(scene, chips_of_32px(), other, folder / "three");
   unsetenv("SOURCE_DATE_EPOCH");
   for (const char* name : {"weights.safetensors", "model.ts", "model.json", "metrics.json", "metrics.csv",
                            "README.md", "features.safetensors"}) {
@@ -165,10 +165,10 @@ TEST(Training, RepeatsToTheBit) {
 TEST(Training, RiskWithGammaZeroIsPlainTrainingToTheBit) {
   const TemporaryFolder folder;
   const TrainingScene scene = scene_with_risk(folder);
-  TrainingDataOptions weighted = data_options();
+  TrainingDataOptions weighted = chips_of_32px();
   weighted.risk.mode = RiskMode::kWeight;
   weighted.risk.gamma = 0.0;
-  const TrainReport off = train(scene, data_options(), tiny_training(3), folder / "off");
+  const TrainReport off = train(scene, chips_of_32px(), tiny_training(3), folder / "off");
   const TrainReport zero = train(scene, weighted, tiny_training(3), folder / "zero");
   weighted.risk.gamma = 1.0;
   const TrainReport one = train(scene, weighted, tiny_training(3), folder / "one");
@@ -197,10 +197,10 @@ TEST(Training, CertainSoftTargetsArePlainTrainingToTheBit) {
   TrainingScene scene = write_scene(folder, 128, 96);
   TrainOptions options = tiny_training(3);
   options.loss.shares.fill(0.2);
-  const TrainReport off = train(scene, data_options(), options, folder / "off");
+  const TrainReport off = train(scene, chips_of_32px(), options, folder / "off");
   scene.posterior = write_one_hot(folder);
   for (const RiskMode mode : {RiskMode::kSoft, RiskMode::kSoftWeight}) {
-    TrainingDataOptions soft = data_options();
+    TrainingDataOptions soft = chips_of_32px();
     soft.risk.mode = mode;
     options.overwrite = true;
     const TrainReport report = train(scene, soft, options, folder / "soft");
@@ -220,7 +220,7 @@ TEST(Training, SoftWeightWithGammaZeroIsSoftToTheBit) {
   }
   scene.posterior = write(folder, "posterior.tif", posterior, test::utm_grid(128, 96));
   const auto weights = [&](RiskMode mode, double gamma) {
-    TrainingDataOptions data_opts = data_options();
+    TrainingDataOptions data_opts = chips_of_32px();
     data_opts.risk.mode = mode;
     data_opts.risk.gamma = gamma;
     TrainOptions options = tiny_training(2);
@@ -256,16 +256,16 @@ TEST(Training, InterruptedAndResumedEqualsOneGoWithEveryOptimiserAndSchedule) {
   const TrainingScene scene = write_scene(folder, 128, 96);
   std::set<std::string> different;
   for (TrainOptions options : every_way(2)) {
-    train(scene, data_options(), options, folder / "whole");
+    train(scene, chips_of_32px(), options, folder / "whole");
     {
       geo::ExecContext exec({2, 0});
-      const TrainingData data({scene}, data_options(), exec);
+      const TrainingData data({scene}, chips_of_32px(), exec);
       StopAt stop(exec, data.train_batches(options.batch_size) + 1);
       EXPECT_THROW(train_model(data, options, folder / "parts", exec), geo::Cancelled);
     }
     ASSERT_TRUE(std::filesystem::exists((folder / "parts.checkpoint") / "epoch-1"));
     options.resume = true;
-    train(scene, data_options(), options, folder / "parts");
+    train(scene, chips_of_32px(), options, folder / "parts");
     const auto bytes = bytes_of((folder / "whole") / "weights.safetensors");
     EXPECT_EQ(bytes, bytes_of((folder / "parts") / "weights.safetensors"));
     EXPECT_EQ(bytes_of((folder / "whole") / "metrics.csv"), bytes_of((folder / "parts") / "metrics.csv"));
@@ -281,7 +281,7 @@ TEST(Training, LearnsTheSceneWithSgdAndWithEverySchedule) {
   all.erase(all.begin(), all.begin() + 2);  // one-cycle of AdamW, all of SGD
   for (TrainOptions options : all) {
     options.checkpoint_every = 0;
-    const TrainReport report = train(scene, data_options(), options, folder / "model");
+    const TrainReport report = train(scene, chips_of_32px(), options, folder / "model");
     EXPECT_GT(report.epochs.back().val_iou_extent, 0.85);
   }
 }
@@ -289,7 +289,7 @@ TEST(Training, LearnsTheSceneWithSgdAndWithEverySchedule) {
 TEST(Training, KeepsAndValidatesTheRunningMeanOfTheWeights) {
   const TemporaryFolder folder;
   const TrainingScene scene = write_scene(folder, 128, 96);
-  TrainingDataOptions data_opts = data_options();
+  TrainingDataOptions data_opts = chips_of_32px();
   data_opts.val_share = 0.4;
   TrainOptions options = tiny_training(3);
   const TrainReport plain = train(scene, data_opts, options, folder / "plain");
@@ -373,7 +373,7 @@ TEST(Training, RefusesNumbersOutOfRange) {
   const TrainingScene scene = write_scene(folder, 128, 96);
   const auto failure = [&](const TrainOptions& options) -> std::string {
     try {
-      train(scene, data_options(), options, folder / "model");
+      train(scene, chips_of_32px(), options, folder / "model");
     } catch (const geo::InvalidArgument& error) {
       return error.what();
     }
@@ -398,18 +398,18 @@ TEST(Training, RefusesNumbersOutOfRange) {
 TEST(Training, InterruptedAndResumedEqualsOneGo) {
   const TemporaryFolder folder;
   const TrainingScene scene = write_scene(folder, 128, 96);
-  const TrainReport whole = train(scene, data_options(), tiny_training(4), folder / "whole");
+  const TrainReport whole = train(scene, chips_of_32px(), tiny_training(4), folder / "whole");
   TrainOptions options = tiny_training(4);
   {
     geo::ExecContext exec({2, 0});
-    const TrainingData data({scene}, data_options(), exec);
+    const TrainingData data({scene}, chips_of_32px(), exec);
     StopAt stop(exec, 2 * data.train_batches(options.batch_size) + 1);
     EXPECT_THROW(train_model(data, options, folder / "parts", exec), geo::Cancelled);
   }
   EXPECT_FALSE(std::filesystem::exists(folder / "parts"));
   ASSERT_TRUE(std::filesystem::exists((folder / "parts.checkpoint") / "epoch-2"));
   options.resume = true;
-  const TrainReport resumed = train(scene, data_options(), options, folder / "parts");
+  const TrainReport resumed = train(scene, chips_of_32px(), options, folder / "parts");
   EXPECT_EQ(bytes_of((folder / "whole") / "weights.safetensors"),
             bytes_of((folder / "parts") / "weights.safetensors"));
   EXPECT_EQ(bytes_of((folder / "whole") / "metrics.csv"), bytes_of((folder / "parts") / "metrics.csv"));
@@ -425,14 +425,14 @@ TEST(Training, RefusesACheckpointOfAnotherTraining) {
   TrainOptions options = tiny_training(4);
   {
     geo::ExecContext exec({2, 0});
-    const TrainingData data({scene}, data_options(), exec);
+    const TrainingData data({scene}, chips_of_32px(), exec);
     StopAt stop(exec, data.train_batches(options.batch_size) + 1);
     EXPECT_THROW(train_model(data, options, folder / "model", exec), geo::Cancelled);
   }
   options.resume = true;
   options.learning_rate = 0.25;
   try {
-    train(scene, data_options(), options, folder / "model");
+    train(scene, chips_of_32px(), options, folder / "model");
     FAIL();
   } catch (const geo::ModelError& error) {
     EXPECT_THAT(error.what(), AllOf(HasSubstr("learning_rate was 0.005, now 0.25"), HasSubstr("epoch-1")));
@@ -445,12 +445,12 @@ TEST(Training, NeverThrowsACheckpointAwayUnasked) {
   TrainOptions options = tiny_training(2);
   {
     geo::ExecContext exec({2, 0});
-    const TrainingData data({scene}, data_options(), exec);
+    const TrainingData data({scene}, chips_of_32px(), exec);
     StopAt stop(exec, data.train_batches(options.batch_size) + 1);
     EXPECT_THROW(train_model(data, options, folder / "model", exec), geo::Cancelled);
   }
   try {
-    train(scene, data_options(), options, folder / "model");
+    train(scene, chips_of_32px(), options, folder / "model");
     FAIL();
   } catch (const geo::IoError& error) {
     EXPECT_THAT(error.what(), AllOf(HasSubstr("model.checkpoint"), HasSubstr("--resume")));
@@ -459,14 +459,14 @@ TEST(Training, NeverThrowsACheckpointAwayUnasked) {
   write(folder, "labels.tif", geo::Raster<std::uint8_t>(128, 96, 1, 1), test::utm_grid(128, 96));
   options.resume = true;
   try {
-    train(scene, data_options(), options, folder / "model");
+    train(scene, chips_of_32px(), options, folder / "model");
     FAIL();
   } catch (const geo::ModelError& error) {
     EXPECT_THAT(error.what(), HasSubstr("data_sha256 was"));
   }
   options.resume = false;
   options.overwrite = true;
-  EXPECT_EQ(train(scene, data_options(), options, folder / "model").epochs.size(), 2u);
+  EXPECT_EQ(train(scene, chips_of_32px(), options, folder / "model").epochs.size(), 2u);
 }
 
 TEST(Training, StopsEarlyWhenNothingGetsBetter) {
@@ -474,7 +474,7 @@ TEST(Training, StopsEarlyWhenNothingGetsBetter) {
   TrainOptions options = tiny_training(50);
   options.learning_rate = 1e-9;
   options.patience = 2;
-  const TrainReport report = train(write_scene(folder, 128, 96), data_options(), options, folder / "model");
+  const TrainReport report = train(write_scene(folder, 128, 96), chips_of_32px(), options, folder / "model");
   EXPECT_TRUE(report.stopped_early);
   EXPECT_LT(report.epochs.size(), 50u);
 }
@@ -486,7 +486,7 @@ TEST(TrainingErrors, AdviseWhenTheLossIsNoNumber) {
   options.learning_rate = 1e30;
   options.clip_norm = 0.0;
   try {
-    train(scene, data_options(), options, folder / "model");
+    train(scene, chips_of_32px(), options, folder / "model");
     FAIL();
   } catch (const geo::ModelError& error) {
     EXPECT_THAT(error.what(), AllOf(HasSubstr("no longer a number"), HasSubstr("learning rate")));
@@ -499,7 +499,7 @@ TEST(TrainingErrors, RefuseWindowsThatDoNotFitTheNetwork) {
   TrainOptions options = tiny_training(1);
   options.levels = 6;
   try {
-    train(write_scene(folder, 128, 96), data_options(), options, folder / "model");
+    train(write_scene(folder, 128, 96), chips_of_32px(), options, folder / "model");
     FAIL();
   } catch (const geo::InvalidArgument& error) {
     EXPECT_THAT(error.what(),
@@ -510,14 +510,14 @@ TEST(TrainingErrors, RefuseWindowsThatDoNotFitTheNetwork) {
 TEST(TrainingErrors, KeepAnExistingModel) {
   const TemporaryFolder folder;
   std::filesystem::create_directories(folder / "model");
-  EXPECT_THROW(train(write_scene(folder, 128, 96), data_options(), tiny_training(1), folder / "model"),
+  EXPECT_THROW(train(write_scene(folder, 128, 96), chips_of_32px(), tiny_training(1), folder / "model"),
                geo::IoError);
 }
 
 TEST(TrainedNetwork, RefusesDamagedWeightsAndWrongShapes) {
   const TemporaryFolder folder;
   TrainOptions options = tiny_training(1);
-  train(write_scene(folder, 128, 96), data_options(), options, folder / "model");
+  train(write_scene(folder, 128, 96), chips_of_32px(), options, folder / "model");
   {
     const TrainedNetwork network(folder / "model");
     std::vector<float> input(2 * 30 * 32);
@@ -535,7 +535,7 @@ TEST(TrainedNetwork, RefusesDamagedWeightsAndWrongShapes) {
 
 TEST(TrainedNetwork, ScoresPartsAlone) {
   const TemporaryFolder folder;
-  train(write_scene(folder, 128, 96), data_options(), tiny_training(2), folder / "model");
+  train(write_scene(folder, 128, 96), chips_of_32px(), tiny_training(2), folder / "model");
   std::vector<float> input(2 * 40 * 32);
   for (std::size_t i = 0; i < input.size(); ++i) input[i] = static_cast<float>(i % 97) / 97.0F;
   const geo::Window part{5, 7, 12, 20};
@@ -572,7 +572,7 @@ TEST(TrainedNetwork, DropsChannelsOnlyWhereTrainingDid) {
   const TemporaryFolder folder;
   TrainOptions options = tiny_training(2);
   options.dropout = 0.3;
-  train(write_scene(folder, 128, 96), data_options(), options, folder / "model");
+  train(write_scene(folder, 128, 96), chips_of_32px(), options, folder / "model");
   const std::vector<float> input(2 * 32 * 32, 0.25F);
   const auto scores_of = [&](const PartScoreFunction& score) {
     std::vector<float> scores(3 * 32 * 32);
@@ -606,7 +606,7 @@ TEST(TrainedNetwork, DropsChannelsOnlyWhereTrainingDid) {
 
 TEST(TrainedNetwork, RunsTheTorchScriptOfAnUnknownArchitecture) {
   const TemporaryFolder folder;
-  train(write_scene(folder, 128, 96), data_options(), tiny_training(1), folder / "model");
+  train(write_scene(folder, 128, 96), chips_of_32px(), tiny_training(1), folder / "model");
   ModelSpec spec = read_model_spec(folder / "model");
   std::vector<float> input(2 * 32 * 32, 0.25f);
   std::vector<float> expected(3 * 32 * 32);
@@ -623,10 +623,10 @@ TEST(TrainedNetwork, RunsTheTorchScriptOfAnUnknownArchitecture) {
 TEST(Training, AFullDiskLeavesTheLastCheckpointAndSaysWhichFile) {
   const TemporaryFolder folder;
   const TrainingScene scene = write_scene(folder, 128, 96);
-  train(scene, data_options(), tiny_training(3), folder / "whole");
+  train(scene, chips_of_32px(), tiny_training(3), folder / "whole");
   const std::int64_t steps = [&] {
     geo::ExecContext exec({2, 0});
-    return TrainingData({scene}, data_options(), exec).train_batches(4);
+    return TrainingData({scene}, chips_of_32px(), exec).train_batches(4);
   }();
   // Full while the second checkpoint is written, and while the model folder is.
   for (const std::int64_t epoch : {2, 3}) {
@@ -634,7 +634,7 @@ TEST(Training, AFullDiskLeavesTheLastCheckpointAndSaysWhichFile) {
     options.overwrite = true;
     try {
       geo::ExecContext exec({2, 0});
-      const TrainingData data({scene}, data_options(), exec);
+      const TrainingData data({scene}, chips_of_32px(), exec);
       const FullDiskAt full(exec, epoch * steps);
       train_model(data, options, folder / "model", exec);
       FAIL();
@@ -647,7 +647,7 @@ TEST(Training, AFullDiskLeavesTheLastCheckpointAndSaysWhichFile) {
     EXPECT_FALSE(std::filesystem::exists(folder / "model"));
     ASSERT_TRUE(std::filesystem::exists(folder / geo::concat("model.checkpoint/epoch-", epoch - 1)));
     options.resume = true;
-    train(scene, data_options(), options, folder / "model");
+    train(scene, chips_of_32px(), options, folder / "model");
     EXPECT_EQ(bytes_of((folder / "whole") / "weights.safetensors"),
               bytes_of((folder / "model") / "weights.safetensors"));
     std::filesystem::remove_all(folder / "model");
@@ -702,7 +702,7 @@ TEST(TrainedNetwork, SaysHowTheTorchScriptOfOthersMisbehaves) {
 
 TEST(TrainedNetwork, TakesWeightsSavedByPython) {
   const TemporaryFolder folder;
-  train(write_scene(folder, 128, 96), data_options(), tiny_training(1), folder / "model");
+  train(write_scene(folder, 128, 96), chips_of_32px(), tiny_training(1), folder / "model");
   ModelSpec spec = read_model_spec(folder / "model");
   std::vector<float> input(2 * 32 * 32, 0.25f);
   std::vector<float> expected(3 * 32 * 32);

@@ -26,7 +26,7 @@ using testing_scene::readable;
 using testing_scene::write;
 
 /// A square patch whose every part says which pixel it is; the image is a plane.
-Patch numbered(std::int64_t side) {
+Patch numbered_square(std::int64_t side) {
   Patch patch(side, side, 2, 3);
   patch.numbers = geo::Raster<std::int64_t>(side, side);
   for (std::int64_t row = 0; row < side; ++row) {
@@ -58,7 +58,7 @@ double nearest(std::int64_t target, std::int64_t from, std::int64_t to) {
 
 TEST(Resized, TakesEverythingButTheImageFromANearestPixel) {
   for (const auto& [from, to] : {std::pair<std::int64_t, std::int64_t>{7, 16}, {16, 7}, {8, 16}, {16, 8}}) {
-    const Patch result = resized(numbered(from), to);
+    const Patch result = resized(numbered_square(from), to);
     ASSERT_EQ(result.labels.width(), to);
     ASSERT_EQ(result.labels.height(), to);
     for (std::int64_t row = 0; row < to; ++row) {
@@ -77,7 +77,7 @@ TEST(Resized, TakesEverythingButTheImageFromANearestPixel) {
 
 TEST(Resized, InterpolatesAPlaneExactly) {
   for (const auto& [from, to] : {std::pair<std::int64_t, std::int64_t>{7, 16}, {16, 7}, {9, 9}}) {
-    const Patch result = resized(numbered(from), to);
+    const Patch result = resized(numbered_square(from), to);
     const auto place = [from = from, to = to](std::int64_t i) {
       const double ratio = static_cast<double>(from) / static_cast<double>(to);
       return std::clamp((static_cast<double>(i) + 0.5) * ratio - 0.5, 0.0, static_cast<double>(from - 1));
@@ -92,7 +92,7 @@ TEST(Resized, InterpolatesAPlaneExactly) {
 }
 
 TEST(Resized, MixesNothingWithMissingPixels) {
-  Patch patch = numbered(8);
+  Patch patch = numbered_square(8);
   std::ranges::fill(patch.pixels.data(), 5.0f);
   for (std::int64_t i = 0; i < 8; ++i) {
     patch.valid.at(i, 2) = 0;

@@ -31,7 +31,7 @@ using ::testing::HasSubstr;
 using Scores = std::array<float, 3>;
 
 /// One band, values as they are.
-ModelSpec one_band_spec(int radius = 0) {
+ModelSpec red_band_spec(int radius = 0) {
   ModelSpec spec;
   spec.id = "one-band";
   spec.bands = {{"red"}};
@@ -83,7 +83,7 @@ double entropy(std::initializer_list<double> scores) {
 
 class Uncertainty : public ::testing::Test {
  protected:
-  PredictReport predict(const std::vector<PartScoreFunction>& passes, const ModelSpec& spec = one_band_spec(),
+  PredictReport predict(const std::vector<PartScoreFunction>& passes, const ModelSpec& spec = red_band_spec(),
                         int threads = 2, const std::string& name = "") {
     options.quality = {{QualityLayer::kEntropy, path(name + "entropy")},
                        {QualityLayer::kDisagreement, path(name + "disagreement")}};
@@ -130,8 +130,8 @@ TEST_F(Uncertainty, PassesThatAgreeGiveTheirScoresAndNoMutualInformation) {
   write_noise(path("scene"), 70, 50);
   const PartScoreFunction pass = value_pass(1.0F);
   options.tile_px = 32;
-  predict({pass}, one_band_spec(), 2, "one_");
-  predict({pass, pass, pass, pass, pass, pass, pass}, one_band_spec(), 2, "seven_");
+  predict({pass}, red_band_spec(), 2, "one_");
+  predict({pass, pass, pass, pass, pass, pass, pass}, red_band_spec(), 2, "seven_");
   EXPECT_EQ(read("one_scores").data(), read("seven_scores").data());
   EXPECT_EQ(read("one_entropy").data(), read("seven_entropy").data());
   EXPECT_THAT(read("seven_mutual").data(), ::testing::Each(0));
@@ -161,7 +161,7 @@ TEST_F(Uncertainty, DisagreementIsTheWeightedDeviationOfOverlappingTiles) {
   };
   options.tile_px = 32;
   options.halo_px = 8;
-  const PredictReport report = predict({alternating}, one_band_spec(4), 1);
+  const PredictReport report = predict({alternating}, red_band_spec(4), 1);
   ASSERT_EQ(report.blend_px, 4);
   const auto found = read("disagreement");
   const auto weights = geo::blend_weights(0, 32, 64, 4);
@@ -190,7 +190,7 @@ TEST_F(Uncertainty, BytesDoNotDependOnThreads) {
   options.tile_px = 32;
   options.halo_px = 4;
   const std::vector passes{value_pass(1.0F, true), value_pass(0.7F), value_pass(0.9F, true)};
-  for (const int threads : {1, 4}) predict(passes, one_band_spec(20), threads, std::to_string(threads));
+  for (const int threads : {1, 4}) predict(passes, red_band_spec(20), threads, std::to_string(threads));
   for (const std::string layer : {"scores", "entropy", "mutual", "disagreement"})
     EXPECT_EQ(test::bytes_of(path("1" + layer)), test::bytes_of(path("4" + layer))) << layer;
 }
@@ -200,9 +200,9 @@ TEST_F(Uncertainty, NeedsPassesToCompare) {
   geo::ExecContext exec({1, 0});
   const std::vector passes{value_pass(1.0F)};
   options.quality = {{QualityLayer::kMutualInformation, path("mutual")}};
-  EXPECT_THROW(predict_scene(path("scene"), path("out"), one_band_spec(), passes, options, exec),
+  EXPECT_THROW(predict_scene(path("scene"), path("out"), red_band_spec(), passes, options, exec),
                geo::InvalidArgument);
-  EXPECT_THROW(predict_scene(path("scene"), path("out"), one_band_spec(),
+  EXPECT_THROW(predict_scene(path("scene"), path("out"), red_band_spec(),
                              std::span<const PartScoreFunction>(), {}, exec),
                geo::InvalidArgument);
   EXPECT_FALSE(std::filesystem::exists(path("out")));
@@ -212,7 +212,7 @@ TEST_F(Uncertainty, TwoLayersCannotShareAFile) {
   write_noise(path("scene"), 20, 20);
   geo::ExecContext exec({1, 0});
   options.quality = {{QualityLayer::kEntropy, path("layer")}, {QualityLayer::kDisagreement, path("layer")}};
-  EXPECT_THROW(predict_scene(path("scene"), path("out"), one_band_spec(), value_pass(1.0F), options, exec),
+  EXPECT_THROW(predict_scene(path("scene"), path("out"), red_band_spec(), value_pass(1.0F), options, exec),
                geo::IoError);
 }
 
@@ -246,7 +246,7 @@ TEST(TurnedPasses, LookInEveryDirectionTwice) {
 }
 
 TEST(EnsembleSpec, TakesTheWidestViewOfAll) {
-  ModelSpec a = one_band_spec(20), b = one_band_spec(44);
+  ModelSpec a = red_band_spec(20), b = red_band_spec(44);
   a.weights_sha256 = "aa";
   b.weights_sha256 = "bb";
   b.id = "other";
@@ -263,11 +263,11 @@ TEST(EnsembleSpec, TakesTheWidestViewOfAll) {
 
 TEST(EnsembleSpec, RefusesModelsThatSeeAnImageOtherwise) {
   const auto refused = [](const std::string& what, auto change) {
-    ModelSpec other = one_band_spec();
+    ModelSpec other = red_band_spec();
     other.id = "other";
     change(other);
     try {
-      (void)ensemble_spec(std::array{one_band_spec(), other});
+      (void)ensemble_spec(std::array{red_band_spec(), other});
       ADD_FAILURE() << what;
     } catch (const geo::ModelError& error) {
       EXPECT_THAT(error.what(), HasSubstr("'one-band' and 'other'"));
@@ -278,7 +278,7 @@ TEST(EnsembleSpec, RefusesModelsThatSeeAnImageOtherwise) {
   refused("classes", [](ModelSpec& s) { s.classes.pop_back(); });
   refused("normalisation", [](ModelSpec& s) { s.normalisation.divisor = 3000.0; });
   refused("normalisation", [](ModelSpec& s) { s.normalisation.method = geo::NormaliseMethod::kZScore; });
-  ModelSpec coarse = one_band_spec(), fine = one_band_spec();
+  ModelSpec coarse = red_band_spec(), fine = red_band_spec();
   coarse.pixel_size_m = 12.0;
   fine.pixel_size_m = 10.0;
   EXPECT_THROW((void)ensemble_spec(std::array{coarse, fine}), geo::ModelError);

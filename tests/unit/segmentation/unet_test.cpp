@@ -22,7 +22,7 @@ UNetOptions tiny(std::int64_t bands = 2, std::int64_t levels = 3) {
 }
 
 /// A network whose normalisation has seen data, in evaluation mode.
-UNet settled(const UNetOptions& options, std::uint64_t seed = 1) {
+UNet settled_unet(const UNetOptions& options, std::uint64_t seed = 1) {
   const torch::NoGradGuard no_grad;
   UNet network(options, seed);
   torch::manual_seed(4);
@@ -91,7 +91,7 @@ TEST(UNet, RefusesOptionsOutOfRange) {
 
 TEST(UNet, ChannelsLastChangesNothingButTheOrderInMemory) {
   const torch::NoGradGuard no_grad;
-  UNet network = settled(tiny());
+  UNet network = settled_unet(tiny());
   const torch::Tensor x = torch::randn({1, 2, 32, 32});
   const torch::Tensor before = network->forward(x);
   use_channels_last(*network);
@@ -112,7 +112,7 @@ TEST(ReceptiveRadius, LiesWithinTheArchitecturesBounds) {
 
 TEST(ReceptiveRadius, NothingBeyondItChangesAScore) {
   const torch::NoGradGuard no_grad;
-  UNet network = settled(tiny(1, 3));
+  UNet network = settled_unet(tiny(1, 3));
   const int radius = measure_receptive_radius(tiny(1, 3));
   const int reached = testing_network::measured_reach(network);
   EXPECT_LE(reached, radius);
@@ -122,7 +122,7 @@ TEST(ReceptiveRadius, NothingBeyondItChangesAScore) {
 TEST(Weights, ComeBackFromAFile) {
   const torch::NoGradGuard no_grad;
   const test::TemporaryFolder folder;
-  UNet network = settled(tiny());
+  UNet network = settled_unet(tiny());
   write_safetensors(folder / "w.safetensors", to_tensors(*network));
   UNet other(tiny(), 99);
   from_tensors(*other, read_safetensors(folder / "w.safetensors"), "w.safetensors");
@@ -155,7 +155,7 @@ TEST(Weights, OfAnotherNetworkAreRefusedWithBothShapes) {
 
 TEST(FoldedUNet, EqualsTheTrainedNetwork) {
   const torch::NoGradGuard no_grad;
-  UNet network = settled(tiny(3, 4));
+  UNet network = settled_unet(tiny(3, 4));
   const torch::Tensor x = torch::randn({2, 3, 48, 64});
   const torch::Tensor expected = network->forward(x);
   EXPECT_LT((FoldedUNet(network).forward(x) - expected).abs().max().item<double>(),
@@ -165,7 +165,7 @@ TEST(FoldedUNet, EqualsTheTrainedNetwork) {
 TEST(TorchScript, ReadBackEqualsTheTrainedNetworkAtAnySize) {
   const torch::NoGradGuard no_grad;
   const test::TemporaryFolder folder;
-  UNet network = settled(tiny(3, 4));
+  UNet network = settled_unet(tiny(3, 4));
   write_torchscript(network, folder / "model.ts");
   torch::jit::Module script = torch::jit::load((folder / "model.ts").string());
   script.eval();
@@ -177,7 +177,7 @@ TEST(TorchScript, ReadBackEqualsTheTrainedNetworkAtAnySize) {
 
 TEST(TorchScript, KeepsParameterNames) {
   const test::TemporaryFolder folder;
-  UNet network = settled(tiny());
+  UNet network = settled_unet(tiny());
   write_torchscript(network, folder / "model.ts");
   std::vector<std::string> names;
   for (const auto& item : torch::jit::load((folder / "model.ts").string()).named_parameters())
@@ -189,7 +189,7 @@ TEST(TorchScript, KeepsParameterNames) {
 
 TEST(TorchScript, HasTheSameBytesForTheSameNetwork) {
   const test::TemporaryFolder folder;
-  const UNet network = settled(tiny());
+  const UNet network = settled_unet(tiny());
   std::filesystem::create_directories(folder / "a");
   std::filesystem::create_directories(folder / "b");
   write_torchscript(network, (folder / "a") / "model.ts");

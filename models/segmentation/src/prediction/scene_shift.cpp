@@ -25,9 +25,9 @@ std::int64_t place_within(std::int64_t begin, std::int64_t end, std::int64_t siz
 }
 
 /// A window [bands, side, side] as a training window is: normalised, 0 without data.
-geo::Raster<float> load_window(const geo::RasterReader& reader, std::span<const int> bands,
-                               const geo::Normalisation& how, std::span<const geo::BandStatistics> statistics,
-                               const Window& window) {
+geo::Raster<float> normalised_window(const geo::RasterReader& reader, std::span<const int> bands,
+                                     const geo::Normalisation& how,
+                                     std::span<const geo::BandStatistics> statistics, const Window& window) {
   geo::Raster<float> pixels = reader.read<float>(window, bands);
   const geo::Raster<std::uint8_t> valid = reader.read_valid(window, bands);
   geo::normalise(pixels, how, statistics, valid.data());
@@ -71,7 +71,7 @@ std::optional<SceneShift> measure_shift(const geo::RasterReader& reader, std::sp
   std::vector<std::vector<float>> features(windows.size());
   tbb::parallel_for(std::size_t{0}, windows.size(), [&](std::size_t i) {
     exec.check_cancelled();
-    const geo::Raster<float> pixels = load_window(reader, bands, how, statistics, windows[i]);
+    const geo::Raster<float> pixels = normalised_window(reader, bands, how, statistics, windows[i]);
     features[i] = check.features(pixels.data());
   });
   std::erase_if(features, [](const std::vector<float>& f) { return f.empty(); });

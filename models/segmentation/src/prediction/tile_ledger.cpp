@@ -19,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kSchema = "furrow/tile-ledger/1";
+constexpr std::string_view kLedgerSchema = "furrow/tile-ledger/1";
 constexpr std::string_view kHeadEnd = "rows";
 constexpr std::string_view kPiecePrefix = "row-";
 constexpr const char* kNote = "finished";
@@ -29,7 +29,7 @@ fs::path folder_of(const std::string& output) {
 }
 
 std::string head_of(const RunFacts& facts) {
-  std::string text = geo::concat(kSchema, "\n");
+  std::string text = geo::concat(kLedgerSchema, "\n");
   for (const auto& [name, value] : facts) text += geo::concat(name, "\t", value, "\n");
   return geo::concat(text, kHeadEnd, "\n");
 }
