@@ -1,10 +1,10 @@
-// Measures the whole of `predict` beside its limit, the network alone with all data in memory, taking turns in one
-// run: what reading, normalising, blending, quantising, writing and the cloud-optimised GeoTIFF cost.
+// Measures the whole of `predict` beside its limit, the network alone with all data in memory, taking turns
+// in one run: what reading, normalising, blending, quantising, writing and the cloud-optimised GeoTIFF cost.
 //
 //   predict_beside_network <model folder> <image> [fp32|bf16] [threads = all] [turns = 3] [tile px = chosen]
 //
-// The network alone scores tiles of the same size with the same halo, as many as each thread has in the scene.
-// Prints million pixels a second of both and their ratio for each turn, and the median ratio.
+// The network alone scores tiles of the same size with the same halo, as many as each thread has in the
+// scene. Prints million pixels a second of both and their ratio for each turn, and the median ratio.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -110,7 +110,8 @@ void measure(const std::string& image, const segmentation::TrainedNetwork& netwo
 
 int main(int argc, char** argv) {
   if (argc < 3) {
-    std::cerr << "usage: predict_beside_network <model folder> <image> [fp32|bf16] [threads] [turns] [tile px]\n";
+    std::cerr
+        << "usage: predict_beside_network <model folder> <image> [fp32|bf16] [threads] [turns] [tile px]\n";
     return 2;
   }
   const auto number = [&](int at, int otherwise) { return argc > at ? std::atoi(argv[at]) : otherwise; };

@@ -71,17 +71,4 @@ struct MemoryBudget {
 [[nodiscard]] MemoryBudget memory_budget();
 void set_memory_budget(const MemoryBudget& budget);
 
-/// While it lives, GDAL's block cache holds no more than `bytes` (or the sum of all that live), and not more
-/// than before: work that passes over a raster once is slower with a cache that it fills with fresh memory.
-class BlockCacheLimit {
- public:
-  explicit BlockCacheLimit(std::size_t bytes);
-  ~BlockCacheLimit();
-  BlockCacheLimit(const BlockCacheLimit&) = delete;
-  BlockCacheLimit& operator=(const BlockCacheLimit&) = delete;
-
- private:
-  std::size_t m_bytes;
-};
-
 }  // namespace furrow::geo

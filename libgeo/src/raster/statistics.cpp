@@ -332,14 +332,17 @@ class Scan {
   template <class Visit, class Tick>
   void read_raster(const RasterReader& reader, const std::vector<Window>& windows, const Visit& visit,
                    const Tick& tick) const {
+    // Fresh memory for every window would take longer to clear than to read into.
+    tbb::enumerable_thread_specific<Raster<double>> memory;
     tbb::this_task_arena::isolate([&] {
       tbb::parallel_for(std::size_t{0}, windows.size(), [&](std::size_t w) {
-        const Raster<double> pixels = reader.read<double>(windows[w], m_bands);
+        Raster<double>& pixels = memory.local();
+        reader.read(windows[w], m_bands, pixels);
         const std::vector<std::uint8_t> valid = valid_pixels(reader, windows[w], m_bands, pixels);
         for (int b = 0; b < pixels.bands(); ++b) {
           const auto band = static_cast<std::size_t>(b);
           visit(m_options.per_band ? band : 0, is_small_integer(reader.band(m_bands[band]).type),
-                pixels.band(b), valid);
+                std::as_const(pixels).band(b), valid);
         }
         tick();
       });

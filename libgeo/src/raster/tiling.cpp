@@ -12,6 +12,7 @@
 
 #include <furrow/geo/core/error.h>
 #include <furrow/geo/core/text.h>
+#include <furrow/geo/raster/block_cache_limit.h>
 #include <furrow/geo/raster/writer.h>
 
 #include "chip_groups.h"

@@ -216,7 +216,25 @@ torch::Tensor FoldedUNet::forward(const torch::Tensor& input) const {
 torch::Tensor FoldedUNet::forward(const torch::Tensor& input, const geo::Window& wanted) const {
   const geo::Window whole{0, 0, input.size(3), input.size(2)};
   if (wanted != whole && looks_at_the_whole_input()) return part(forward(input, whole), whole, wanted);
-  if (can_go_by_rows(input, wanted)) return forward_by_rows(input, wanted);
+  if (!can_go_by_rows(input, wanted)) return forward_whole(input, wanted);
+  torch::Tensor answer;
+  forward_by_rows(input, wanted, [&](std::int64_t first, const torch::Tensor& rows) {
+    if (!answer.defined()) {
+      answer = torch::empty({1, rows.size(1), wanted.height, wanted.width},
+                            rows.options().memory_format(torch::MemoryFormat::ChannelsLast));
+    }
+    answer.narrow(2, first, rows.size(2)).copy_(rows);
+  });
+  return answer;
+}
+
+void FoldedUNet::forward(const torch::Tensor& input, const geo::Window& wanted, const TakeRows& take) const {
+  if (can_go_by_rows(input, wanted)) return forward_by_rows(input, wanted, take);
+  take(0, forward(input.to(type()).contiguous(torch::MemoryFormat::ChannelsLast), wanted));
+}
+
+torch::Tensor FoldedUNet::forward_whole(const torch::Tensor& input, const geo::Window& wanted) const {
+  const geo::Window whole{0, 0, input.size(3), input.size(2)};
   const auto regions =
       unet_regions(static_cast<std::int64_t>(m_encoder.size()), whole.width, whole.height, wanted);
   const std::size_t deepest = m_encoder.size() - 1;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include <torch/torch.h>
@@ -23,6 +24,11 @@ class FoldedUNet {
   /// @param wanted  within the input; with group normalisation, which looks at the whole input, nothing is
   /// saved
   [[nodiscard]] torch::Tensor forward(const torch::Tensor& input, const geo::Window& wanted) const;
+  /// Takes rows of an answer, [N, classes, rows, width], the first of which is row `first` of it.
+  using TakeRows = std::function<void(std::int64_t first, const torch::Tensor& rows)>;
+  /// The same from an input of any type and order of memory, handed over in one piece or, where it is
+  /// computed so, some rows after the other; large tiles then exist only once.
+  void forward(const torch::Tensor& input, const geo::Window& wanted, const TakeRows& take) const;
   /// What the deepest encoder level makes of the input: [N, base_width * 2^(levels - 1), H / stride, W /
   /// stride].
   [[nodiscard]] torch::Tensor deepest(const torch::Tensor& input) const;
@@ -99,7 +105,8 @@ class FoldedUNet {
   /// nothing but their surroundings, and a part far enough from the input's borders.
   [[nodiscard]] bool can_go_by_rows(const torch::Tensor& input, const geo::Window& wanted) const;
   /// What forward() gives, in less memory.
-  [[nodiscard]] torch::Tensor forward_by_rows(const torch::Tensor& input, const geo::Window& wanted) const;
+  void forward_by_rows(const torch::Tensor& input, const geo::Window& wanted, const TakeRows& take) const;
+  [[nodiscard]] torch::Tensor forward_whole(const torch::Tensor& input, const geo::Window& wanted) const;
 
   std::vector<Block> m_encoder;
   std::vector<Block> m_decoder;

@@ -37,13 +37,17 @@ torch::Tensor columns(const torch::Tensor& x, const geo::Window& region, std::in
 
 class FoldedUNet::RowPass {
  public:
-  RowPass(const FoldedUNet& network, const torch::Tensor& input, const geo::Window& wanted)
-      : m_network(network), m_input(input), m_wanted(wanted), m_levels(network.m_encoder.size()) {}
+  RowPass(const FoldedUNet& network, const torch::Tensor& input, const geo::Window& wanted,
+          const TakeRows& take)
+      : m_network(network),
+        m_input(input),
+        m_wanted(wanted),
+        m_take(take),
+        m_levels(network.m_encoder.size()) {}
 
-  torch::Tensor run() {
+  void run() {
     const std::int64_t parts = (m_wanted.height + kRowsAtATime - 1) / kRowsAtATime;
     for (std::int64_t i = 1; i <= parts; ++i) advance(m_wanted.row + m_wanted.height * i / parts);
-    return m_answer;
   }
 
  private:
@@ -76,7 +80,10 @@ class FoldedUNet::RowPass {
   [[nodiscard]] torch::Tensor input_rows(std::size_t level, std::int64_t begin, std::int64_t end) const {
     const geo::Window& region = m_regions[level].encoder_in;
     if (level > 0) return m_levels[level].in.rows(begin, end);
-    return m_input.narrow(2, begin, end - begin).narrow(3, region.col, region.width);
+    return m_input.narrow(2, begin, end - begin)
+        .narrow(3, region.col, region.width)
+        .to(m_network.type())
+        .contiguous(torch::MemoryFormat::ChannelsLast);
   }
 
   void go_down(std::size_t level) {
@@ -159,11 +166,7 @@ class FoldedUNet::RowPass {
   }
 
   void take_answer(const torch::Tensor& rows) {
-    if (!m_answer.defined()) {
-      m_answer = torch::empty({1, rows.size(1), m_wanted.height, m_wanted.width},
-                              rows.options().memory_format(torch::MemoryFormat::ChannelsLast));
-    }
-    m_answer.narrow(2, m_done, rows.size(2)).copy_(rows);
+    m_take(m_done, rows);
     m_done += rows.size(2);
   }
 
@@ -175,10 +178,10 @@ class FoldedUNet::RowPass {
   const FoldedUNet& m_network;
   const torch::Tensor& m_input;
   geo::Window m_wanted;
+  const TakeRows& m_take;
   std::vector<LevelRegions> m_regions;  ///< of the answer down to where it is being computed
   std::vector<Level> m_levels;
-  torch::Tensor m_answer;
-  std::int64_t m_done = 0;  ///< its rows that are known
+  std::int64_t m_done = 0;  ///< rows of the answer that are known
 };
 
 bool FoldedUNet::can_go_by_rows(const torch::Tensor& input, const geo::Window& wanted) const {
@@ -198,8 +201,9 @@ bool FoldedUNet::can_go_by_rows(const torch::Tensor& input, const geo::Window& w
   return true;
 }
 
-torch::Tensor FoldedUNet::forward_by_rows(const torch::Tensor& input, const geo::Window& wanted) const {
-  return RowPass(*this, input, wanted).run();
+void FoldedUNet::forward_by_rows(const torch::Tensor& input, const geo::Window& wanted,
+                                 const TakeRows& take) const {
+  RowPass(*this, input, wanted, take).run();
 }
 
 }  // namespace furrow::segmentation

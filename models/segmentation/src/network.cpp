@@ -120,10 +120,9 @@ struct TrainedNetwork::Impl {
              std::int64_t height, std::int64_t width, const geo::Window& part, std::span<float> output) const;
   void check_shapes(std::size_t input, std::int64_t n, std::int64_t bands, std::int64_t height,
                     std::int64_t width, const geo::Window& part, std::size_t output) const;
-  /// Logits [n, classes, part.height, part.width], float32, of x [n, bands, height, width], channels-last and
-  /// of the network's type.
-  [[nodiscard]] torch::Tensor logits(const FoldedUNet* other, const torch::Tensor& x,
-                                     const geo::Window& part) const;
+  /// Logits [n, classes, part.height, part.width] of x [n, bands, height, width].
+  void logits(const FoldedUNet* other, const torch::Tensor& x, const geo::Window& part,
+              const FoldedUNet::TakeRows& take) const;
 };
 
 void TrainedNetwork::Impl::check_shapes(std::size_t input, std::int64_t n, std::int64_t bands,
@@ -142,17 +141,18 @@ void TrainedNetwork::Impl::check_shapes(std::size_t input, std::int64_t n, std::
                                shape_text({n, bands, height, width})));
 }
 
-torch::Tensor TrainedNetwork::Impl::logits(const FoldedUNet* other, const torch::Tensor& x,
-                                           const geo::Window& part) const {
-  if (other != nullptr) return other->forward(x, part).to(torch::kFloat);
-  if (unet) return unet->forward(x, part);
+void TrainedNetwork::Impl::logits(const FoldedUNet* other, const torch::Tensor& x, const geo::Window& part,
+                                  const FoldedUNet::TakeRows& take) const {
+  const FoldedUNet* network = other == nullptr && unet ? &*unet : other;
+  if (network != nullptr) {
+    return network->forward(device.is_cpu() ? x : on_device(x, device, network->type()), part, take);
+  }
   // A script keeps a state while it runs; a copy per call shares the weights and nothing else.
-  const torch::IValue answer = torch::jit::Module(*script).forward({x});
+  const torch::IValue answer = torch::jit::Module(*script).forward({on_device(x, device, torch::kFloat)});
   const auto classes = static_cast<std::int64_t>(spec.classes.size());
-  return logits_in(answer, {x.size(0), classes, x.size(2), x.size(3)}, spec.id)
-      .narrow(2, part.row, part.height)
-      .narrow(3, part.col, part.width)
-      .to(torch::kFloat);
+  take(0, logits_in(answer, {x.size(0), classes, x.size(2), x.size(3)}, spec.id)
+              .narrow(2, part.row, part.height)
+              .narrow(3, part.col, part.width));
 }
 
 void TrainedNetwork::Impl::score(const FoldedUNet* other, std::span<const float> input, std::int64_t n,
@@ -163,13 +163,15 @@ void TrainedNetwork::Impl::score(const FoldedUNet* other, std::span<const float>
   const c10::InferenceMode inference;
   try {
     // from_blob wants a pointer that may be written through; the network does not.
-    const torch::Tensor plain =
+    const torch::Tensor x =
         torch::from_blob(const_cast<float*>(input.data()), {n, bands, height, width}, torch::kFloat);
+    const auto classes = static_cast<std::int64_t>(spec.classes.size());
+    const torch::Tensor scores = torch::from_blob(output.data(), {n, classes, part.height, part.width});
     const DeviceTurn turn(device);
-    const torch::Tensor x = on_device(plain, device, other != nullptr ? other->type() : torch::kFloat);
-    const torch::Tensor scores =
-        torch::softmax(logits(other, x, part) / spec.temperature, 1).contiguous().to(torch::kCPU);
-    std::copy_n(scores.data_ptr<float>(), output.size(), output.begin());
+    logits(other, x, part, [&](std::int64_t first, const torch::Tensor& rows) {
+      scores.narrow(2, first, rows.size(2))
+          .copy_(torch::softmax(rows.to(torch::kFloat) / spec.temperature, 1));
+    });
   } catch (const geo::Error&) {
     throw;
   } catch (const std::bad_alloc&) {

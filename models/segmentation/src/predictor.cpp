@@ -15,6 +15,7 @@
 #include <furrow/geo/core/error.h>
 #include <furrow/geo/core/log.h>
 #include <furrow/geo/core/text.h>
+#include <furrow/geo/raster/block_cache_limit.h>
 #include <furrow/geo/raster/normalise.h>
 #include <furrow/geo/raster/reader.h>
 #include <furrow/geo/raster/stacked_image.h>
@@ -260,6 +261,13 @@ PredictReport predict_scene(const std::string& image, const std::string& output,
 
 namespace {
 
+/// Blocks pass once; more room for them would be fresh memory, which takes time to clear.
+std::size_t block_cache_bytes(const PredictionPlan& plan, const geo::RasterReader& reader) {
+  std::size_t pixel_bytes = 0;
+  for (int b = 0; b < reader.bands(); ++b) pixel_bytes += geo::pixel_type_bytes(reader.band(b).type);
+  return plan.block_cache_bytes(pixel_bytes, reader.block_height());
+}
+
 PredictReport predict_from(const geo::RasterReader& reader, const std::string& image,
                            const std::string& output, const ModelSpec& spec,
                            std::span<const PartScoreFunction> passes, const PredictOptions& options,
@@ -284,6 +292,7 @@ PredictReport predict_from(const geo::RasterReader& reader, const std::string& i
   check_memory(plan, exec);
   mention_short_halo(plan, spec);
   warn_of_group_norm(spec);
+  const geo::BlockCacheLimit cache(block_cache_bytes(plan, reader));
   const auto statistics = statistics_for(reader, options.bands, spec.normalisation, exec);
   const auto shift = shift_of(image, reader, spec.normalisation, statistics, options, exec);
   const TileSource source(reader, plan, spec.normalisation, statistics);

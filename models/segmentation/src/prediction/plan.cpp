@@ -135,6 +135,15 @@ std::size_t PredictionPlan::tile_bytes() const {
          static_cast<std::size_t>(input.width * rows) * network_bytes;
 }
 
+std::size_t PredictionPlan::block_cache_bytes(std::size_t pixel_bytes, std::int64_t block_height) const {
+  constexpr std::int64_t kWrittenBlock = 512;
+  const std::int64_t cols = std::min(area.width + 2 * halo_px, image_width);
+  const std::int64_t rows = std::min(tile_px + 2 * halo_px + 2 * block_height, image_height);
+  const auto written = static_cast<std::size_t>(area.width * (tile_px + 2 * kWrittenBlock));
+  return static_cast<std::size_t>(cols * rows) * pixel_bytes +
+         written * (static_cast<std::size_t>(classes) + layers.size());
+}
+
 double mean_pixel_size_m(const geo::Grid& grid) {
   const geo::Point size = grid.pixel_size_m();
   return std::sqrt(size.x * size.y);

@@ -42,6 +42,9 @@ struct PredictionPlan {
   [[nodiscard]] geo::Window final_window(const geo::Window& core) const;
   /// Bytes of one tile in flight, when the network works on it.
   [[nodiscard]] std::size_t tile_bytes() const;
+  /// Of GDAL's blocks, so that a row of tiles finds again what the row above it read and wrote.
+  /// @param pixel_bytes  of the image, all its bands
+  [[nodiscard]] std::size_t block_cache_bytes(std::size_t pixel_bytes, std::int64_t block_height) const;
   /// A window of `grid` in pixels of the image.
   [[nodiscard]] geo::Window on_image(const geo::Window& window) const;
 };
