@@ -116,6 +116,29 @@ TEST_P(Networks, HighPartsAreThoseOfTheWhole) {
   }
 }
 
+/// Whatever the order of memory and type of the input, and however many rows come at once.
+TEST_P(Networks, HandOverEachRowOfTheirAnswerOnceAndInOrder) {
+  const torch::NoGradGuard no_grad;
+  FoldedUNet folded(settled(m_options));
+  const torch::Tensor x = torch::randn({1, 2, 320, 96});
+  for (const torch::Dtype type : {torch::kFloat, torch::kBFloat16}) {
+    folded.convert(type);
+    for (const geo::Window& w : {geo::Window{40, 56, 16, 200}, geo::Window{41, 60, 9, 24}}) {
+      const torch::Tensor expected =
+          folded.forward(x.to(type).contiguous(torch::MemoryFormat::ChannelsLast), w);
+      std::vector<torch::Tensor> parts;
+      std::int64_t next = 0;
+      folded.forward(x, w, [&](std::int64_t first, const torch::Tensor& rows) {
+        EXPECT_EQ(first, next);
+        next += rows.size(2);
+        parts.push_back(rows.clone());
+      });
+      ASSERT_EQ(next, w.height);
+      EXPECT_TRUE(torch::equal(torch::cat(parts, 2), expected)) << torch::toString(type) << ", " << w.height;
+    }
+  }
+}
+
 /// Shapes of convolutions, which LibTorch itself does not tell on the device "meta".
 void convolve_meta(const c10::OperatorHandle&, torch::jit::Stack* stack) {
   constexpr std::size_t kArguments = 9;  // input, weight, bias, stride, padding and others

@@ -379,6 +379,20 @@ TEST(PredictionPlan, LargeImagesGetLargeTilesAndSmallOnesATileForEachProcessor) 
   EXPECT_EQ(tile_of(100000, 100000, 8, 1), 64);
 }
 
+TEST(PredictionPlan, BlocksOfARowOfTilesStayInTheCache) {
+  PredictionPlan plan;
+  plan.area = {500, 0, 8000, 6000};
+  plan.image_width = 10000;
+  plan.image_height = 6000;
+  plan.tile_px = 1024;
+  plan.halo_px = 100;
+  plan.classes = 3;
+  plan.layers = {QualityLayer::kEntropy};
+  const std::size_t written = 8000U * (1024 + 2 * 512) * 4;
+  EXPECT_EQ(plan.block_cache_bytes(8, 256), 8200U * (1224 + 2 * 256) * 8 + written);
+  EXPECT_EQ(plan.block_cache_bytes(8, 6000), 8200U * 6000 * 8 + written) << "no more than there is";
+}
+
 /// What a U-Net holds of a tile grows with its width, not with its height.
 TEST(PredictionPlan, NetworksThatGoByRowsGetLargerTilesInTheSameMemory) {
   PredictionPlan plan;
