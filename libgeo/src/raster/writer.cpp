@@ -224,6 +224,17 @@ void describe_classes(GDALDataset& dataset, const std::vector<RasterClass>& clas
   dataset.GetRasterBand(1)->SetDefaultRAT(&table);
 }
 
+/// While it lives, no thread that reads other rasters makes room in GDAL's cache with blocks that are not in
+/// their file yet. GDAL takes such a block out of its list before it is written: who writes more into it
+/// meanwhile reads the old one from the file, and what the block held is lost.
+class UnwrittenBlocksStay {
+ public:
+  UnwrittenBlocksStay() { GDALRasterBlock::EnterDisableDirtyBlockFlush(); }
+  ~UnwrittenBlocksStay() { GDALRasterBlock::LeaveDisableDirtyBlockFlush(); }
+  UnwrittenBlocksStay(const UnwrittenBlocksStay&) = delete;
+  UnwrittenBlocksStay& operator=(const UnwrittenBlocksStay&) = delete;
+};
+
 }  // namespace
 
 std::vector<RasterClass> label_classes() {
@@ -236,6 +247,8 @@ struct RasterWriter::Impl {
   AtomicFile file;
   std::filesystem::path work;  ///< what is written by windows: the final file, or the source of the COG
   RasterSpec spec;
+  std::optional<UnwrittenBlocksStay> blocks_stay;  ///< as long as the dataset is open
+  std::int64_t unwritten_bytes = 0;                ///< at most, in GDAL's cache
   GDALDatasetUniquePtr dataset;
   int block = 512;
 
@@ -249,6 +262,7 @@ struct RasterWriter::Impl {
     check_compression(*driver, spec.compression);
     const CPLStringList options =
         spec.cog ? temporary_options(*driver, spec, grid) : tiff_options(spec, grid);
+    blocks_stay.emplace();
     dataset.reset(driver->Create(work.c_str(), static_cast<int>(grid.width), static_cast<int>(grid.height),
                                  spec.bands, to_gdal(spec.type), options.List()));
     if (!dataset) {
@@ -279,10 +293,20 @@ struct RasterWriter::Impl {
     std::filesystem::remove(work.string() + ".aux.xml", ec);
   }
 
+  /// To be called after `bytes` were written; since nobody else makes room, this does.
+  void make_room(std::size_t bytes) {
+    constexpr std::int64_t kMost = std::int64_t{64} << 20;
+    unwritten_bytes += static_cast<std::int64_t>(bytes);
+    if (unwritten_bytes < std::min(kMost, static_cast<std::int64_t>(GDALGetCacheMax64() / 4))) return;
+    dataset->FlushCache(false);
+    unwritten_bytes = 0;
+  }
+
   void close_dataset() {
     GdalErrorScope errors;
     dataset->FlushCache(true);
     dataset.reset();
+    blocks_stay.reset();
     if (errors.failed()) throw output_error(file.path(), errors.message());
   }
 
@@ -342,6 +366,7 @@ void RasterWriter::write(const Window& window, const Raster<T>& pixels) {
       GF_Write, static_cast<int>(window.col), static_cast<int>(window.row), static_cast<int>(window.width),
       static_cast<int>(window.height), const_cast<T*>(pixels.data().data()), static_cast<int>(window.width),
       static_cast<int>(window.height), gdal_type<T>(), m_impl->spec.bands, nullptr, 0, 0, 0, nullptr);
+  m_impl->make_room(pixels.data().size() * pixel_type_bytes(m_impl->spec.type));
   if (err != CE_None || errors.failed()) throw output_error(m_impl->file.path(), errors.message());
 }
 
@@ -357,6 +382,7 @@ void RasterWriter::write_mask(const Window& window, const Raster<std::uint8_t>& 
       GF_Write, static_cast<int>(window.col), static_cast<int>(window.row), static_cast<int>(window.width),
       static_cast<int>(window.height), mask.data(), static_cast<int>(window.width),
       static_cast<int>(window.height), GDT_Byte, 0, 0, nullptr);
+  m_impl->make_room(mask.size());
   if (err != CE_None || errors.failed()) throw output_error(m_impl->file.path(), errors.message());
 }
 

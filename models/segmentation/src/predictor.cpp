@@ -263,9 +263,10 @@ namespace {
 
 /// Blocks pass once; more room for them would be fresh memory, which takes time to clear.
 std::size_t block_cache_bytes(const PredictionPlan& plan, const geo::RasterReader& reader) {
+  constexpr std::size_t kLeast = std::size_t{64} << 20;
   std::size_t pixel_bytes = 0;
   for (int b = 0; b < reader.bands(); ++b) pixel_bytes += geo::pixel_type_bytes(reader.band(b).type);
-  return plan.block_cache_bytes(pixel_bytes, reader.block_height());
+  return std::max(kLeast, plan.block_cache_bytes(pixel_bytes, reader.block_height()));
 }
 
 PredictReport predict_from(const geo::RasterReader& reader, const std::string& image,
