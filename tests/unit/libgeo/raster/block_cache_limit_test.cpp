@@ -1,10 +1,10 @@
 #include <furrow/geo/raster/block_cache_limit.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <stop_token>
 #include <thread>
 #include <vector>
 
@@ -54,11 +54,10 @@ TEST(BlockCacheLimit, NothingWrittenIsLostWhileOtherThreadsRead) {
                other_spec, true);
   const RasterReader other((folder / "other.tif").string());
   const BlockCacheLimit limit(kMebibyte / 2);
-  std::atomic<bool> is_done = false;
   std::vector<std::jthread> readers;
   for (int i = 0; i < 3; ++i) {
-    readers.emplace_back([&] {
-      while (!is_done) (void)other.read<std::uint8_t>({0, 0, 1024, 1024});
+    readers.emplace_back([&](const std::stop_token& stop) {
+      while (!stop.stop_requested()) (void)other.read<std::uint8_t>({0, 0, 1024, 1024});
     });
   }
   for (int turn = 0; turn < 120; ++turn) {
@@ -71,7 +70,6 @@ TEST(BlockCacheLimit, NothingWrittenIsLostWhileOtherThreadsRead) {
     const auto written = RasterReader((folder / "out.tif").string()).read<std::uint8_t>({0, 0, kSide, kSide});
     ASSERT_EQ(std::ranges::count(written.data(), std::uint8_t{7}), 3 * kSide * kSide) << "turn " << turn;
   }
-  is_done = true;
 }
 
 }  // namespace
