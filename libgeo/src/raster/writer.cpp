@@ -14,6 +14,7 @@
 
 #include "gdal_pixel_type.h"
 #include "gdal_support.h"
+#include "written_blocks.h"
 
 namespace furrow::geo {
 namespace {
@@ -235,6 +236,75 @@ class UnwrittenBlocksStay {
   UnwrittenBlocksStay& operator=(const UnwrittenBlocksStay&) = delete;
 };
 
+/// Bands of one type that are written together; a block goes to the file as soon as it is whole, so that few
+/// wait in GDAL's cache and none is compressed twice.
+class WrittenBands {
+ public:
+  explicit WrittenBands(std::vector<GDALRasterBand*> bands)
+      : m_bands(std::move(bands)), m_blocks(blocks_of(*m_bands.front())) {}
+
+  /// @param pixels  of `window`, band after band
+  template <class T>
+  CPLErr write(const Window& window, const T* pixels) {
+    int block_height = 0;
+    m_bands.front()->GetBlockSize(nullptr, &block_height);
+    for (std::int64_t row = window.row; row < window.end_row();) {
+      const std::int64_t end = std::min(window.end_row(), (row / block_height + 1) * block_height);
+      const T* first = pixels + (row - window.row) * window.width;
+      const CPLErr error = write_rows({window.col, row, window.width, end - row}, first, window.pixels());
+      if (error != CE_None) return error;
+      row = end;
+    }
+    return CE_None;
+  }
+
+  /// Of blocks that are not whole.
+  [[nodiscard]] std::int64_t waiting_bytes() const {
+    int width = 0;
+    int height = 0;
+    m_bands.front()->GetBlockSize(&width, &height);
+    return m_blocks.waiting() * width * height * static_cast<std::int64_t>(m_bands.size()) *
+           GDALGetDataTypeSizeBytes(m_bands.front()->GetRasterDataType());
+  }
+
+  void all_left() { m_blocks.all_left(); }
+
+ private:
+  static WrittenBlocks blocks_of(GDALRasterBand& band) {
+    int width = 0;
+    int height = 0;
+    band.GetBlockSize(&width, &height);
+    return {band.GetXSize(), band.GetYSize(), width, height};
+  }
+
+  /// @param rows    of one row of blocks
+  /// @param stride  pixels from one band to the next
+  template <class T>
+  CPLErr write_rows(const Window& rows, const T* first, std::int64_t stride) {
+    CPLErr error = CE_None;
+    for (std::size_t b = 0; b < m_bands.size() && error == CE_None; ++b) {
+      const auto width = static_cast<int>(rows.width);
+      const auto height = static_cast<int>(rows.height);
+      auto* values = const_cast<T*>(first + static_cast<std::int64_t>(b) * stride);
+      error = m_bands[b]->RasterIO(GF_Write, static_cast<int>(rows.col), static_cast<int>(rows.row), width,
+                                   height, values, width, height, gdal_type<T>(), 0, 0, nullptr);
+    }
+    for (const BlockPlace& block : m_blocks.add(rows)) {
+      for (GDALRasterBand* band : m_bands) error = std::max(error, band->FlushBlock(block.col, block.row));
+    }
+    return error;
+  }
+
+  std::vector<GDALRasterBand*> m_bands;
+  WrittenBlocks m_blocks;
+};
+
+std::vector<GDALRasterBand*> bands_of(GDALDataset& dataset) {
+  std::vector<GDALRasterBand*> bands;
+  for (int b = 1; b <= dataset.GetRasterCount(); ++b) bands.push_back(dataset.GetRasterBand(b));
+  return bands;
+}
+
 }  // namespace
 
 std::vector<RasterClass> label_classes() {
@@ -248,8 +318,9 @@ struct RasterWriter::Impl {
   std::filesystem::path work;  ///< what is written by windows: the final file, or the source of the COG
   RasterSpec spec;
   std::optional<UnwrittenBlocksStay> blocks_stay;  ///< as long as the dataset is open
-  std::int64_t unwritten_bytes = 0;                ///< at most, in GDAL's cache
   GDALDatasetUniquePtr dataset;
+  std::optional<WrittenBands> pixels;  ///< of `dataset`, as is the mask
+  std::optional<WrittenBands> mask;
   int block = 512;
 
   Impl(const std::filesystem::path& path, const Grid& grid, const RasterSpec& s, bool overwrite)
@@ -274,7 +345,9 @@ struct RasterWriter::Impl {
     if (spec.mask) {
       const CPLConfigOptionSetter inside("GDAL_TIFF_INTERNAL_MASK", "YES", false);
       if (dataset->CreateMaskBand(GMF_PER_DATASET) != CE_None) throw output_error(path, errors.message());
+      mask.emplace(std::vector{dataset->GetRasterBand(1)->GetMaskBand()});
     }
+    pixels.emplace(bands_of(*dataset));
   }
 
   ~Impl() {
@@ -293,13 +366,21 @@ struct RasterWriter::Impl {
     std::filesystem::remove(work.string() + ".aux.xml", ec);
   }
 
-  /// To be called after `bytes` were written; since nobody else makes room, this does.
-  void make_room(std::size_t bytes) {
-    constexpr std::int64_t kMost = std::int64_t{64} << 20;
-    unwritten_bytes += static_cast<std::int64_t>(bytes);
-    if (unwritten_bytes < std::min(kMost, static_cast<std::int64_t>(GDALGetCacheMax64() / 4))) return;
+  template <class T>
+  void write(WrittenBands& bands, const Window& window, const T* values) {
+    GdalErrorScope errors;
+    const CPLErr error = bands.write(window, values);
+    make_room();
+    if (error != CE_None || errors.failed()) throw output_error(file.path(), errors.message());
+  }
+
+  /// Since nobody else does: blocks that wait for pixels must not fill GDAL's cache.
+  void make_room() {
+    const std::int64_t waiting = pixels->waiting_bytes() + (mask ? mask->waiting_bytes() : 0);
+    if (waiting < GDALGetCacheMax64() / 4) return;
     dataset->FlushCache(false);
-    unwritten_bytes = 0;
+    pixels->all_left();
+    if (mask) mask->all_left();
   }
 
   void close_dataset() {
@@ -361,13 +442,7 @@ void RasterWriter::write(const Window& window, const Raster<T>& pixels) {
       pixels.bands() != m_impl->spec.bands) {
     throw InvalidArgument("the pixels do not have the size of the window they are written to");
   }
-  GdalErrorScope errors;
-  const auto err = m_impl->dataset->RasterIO(
-      GF_Write, static_cast<int>(window.col), static_cast<int>(window.row), static_cast<int>(window.width),
-      static_cast<int>(window.height), const_cast<T*>(pixels.data().data()), static_cast<int>(window.width),
-      static_cast<int>(window.height), gdal_type<T>(), m_impl->spec.bands, nullptr, 0, 0, 0, nullptr);
-  m_impl->make_room(pixels.data().size() * pixel_type_bytes(m_impl->spec.type));
-  if (err != CE_None || errors.failed()) throw output_error(m_impl->file.path(), errors.message());
+  m_impl->write(*m_impl->pixels, window, pixels.data().data());
 }
 
 void RasterWriter::write_mask(const Window& window, const Raster<std::uint8_t>& valid) {
@@ -377,13 +452,7 @@ void RasterWriter::write_mask(const Window& window, const Raster<std::uint8_t>& 
   std::vector<std::uint8_t> mask(valid.data().size());
   std::ranges::transform(valid.data(), mask.begin(),
                          [](std::uint8_t v) { return static_cast<std::uint8_t>(v != 0 ? 255 : 0); });
-  GdalErrorScope errors;
-  const auto err = m_impl->dataset->GetRasterBand(1)->GetMaskBand()->RasterIO(
-      GF_Write, static_cast<int>(window.col), static_cast<int>(window.row), static_cast<int>(window.width),
-      static_cast<int>(window.height), mask.data(), static_cast<int>(window.width),
-      static_cast<int>(window.height), GDT_Byte, 0, 0, nullptr);
-  m_impl->make_room(mask.size());
-  if (err != CE_None || errors.failed()) throw output_error(m_impl->file.path(), errors.message());
+  m_impl->write(*m_impl->mask, window, mask.data());
 }
 
 void RasterWriter::close() {
