@@ -49,6 +49,14 @@ torch::Tensor joined(const torch::Tensor& skip, const torch::Tensor& up, const g
 
 }  // namespace
 
+void FoldedUNet::Conv::prepare(bool relu_follows) {
+  if (winograd) return;  // scale() has changed it, too
+  if (stride == 1 && WinogradConv::suits(weight))
+    winograd.emplace(weight, bias);
+  else if (relu_follows)
+    prepare_with_relu();
+}
+
 /// Convolution and ReLU in one pass over memory, with weights that were put in order once: oneDNN's own,
 /// which LibTorch keeps for its frozen graphs. Same result to the bit.
 void FoldedUNet::Conv::prepare_with_relu() {
@@ -71,6 +79,7 @@ void FoldedUNet::Conv::prepare_with_relu() {
 
 torch::Tensor FoldedUNet::run_conv(const torch::Tensor& x, const Conv& conv, const Activation& activation,
                                    std::int64_t zeros) {
+  if (conv.winograd && !activation.weight.defined()) return (*conv.winograd)(x, zeros, true);
   if (zeros != 0 || conv.with_relu.isNone()) return activation(conv(x, zeros));
   static const auto operation =
       c10::Dispatcher::singleton().findSchemaOrThrow("mkldnn_prepacked::conv2d_run", "");
@@ -84,9 +93,9 @@ void FoldedUNet::prepare() {
   const c10::InferenceMode inference;
   for (auto* blocks : {&m_encoder, &m_decoder}) {
     for (Block& block : *blocks) {
-      if (block.shortcut.weight.defined()) continue;
-      if (!block.activation1.weight.defined()) block.conv1.prepare_with_relu();
-      if (!block.activation2.weight.defined()) block.conv2.prepare_with_relu();
+      const bool is_residual = block.shortcut.weight.defined();
+      block.conv1.prepare(!is_residual && !block.activation1.weight.defined());
+      block.conv2.prepare(!is_residual && !block.activation2.weight.defined());
     }
   }
 }
@@ -96,6 +105,7 @@ torch::Tensor FoldedUNet::Conv::operator()(const torch::Tensor& x) const {
 }
 
 torch::Tensor FoldedUNet::Conv::operator()(const torch::Tensor& x, std::int64_t zeros) const {
+  if (winograd) return (*winograd)(x, zeros, false);
   if (weight.size(2) == 1) return torch::conv2d(every_nth_pixel(x, stride), weight, bias, 1, zeros);
   return torch::conv2d(x, weight, bias, stride, zeros);
 }
@@ -275,6 +285,7 @@ torch::Tensor FoldedUNet::deepest(const torch::Tensor& input) const {
 void FoldedUNet::Conv::scale(const torch::Tensor& factors) {
   weight = channels_last(weight * factors.reshape({-1, 1, 1, 1}));
   if (bias.defined()) bias = bias * factors;
+  if (winograd) winograd->scale(factors);
 }
 
 /// A factor that is not negative passes through a ReLU.
@@ -318,7 +329,10 @@ void FoldedUNet::change_tensors(const Change& change) {
   };
   for (auto* blocks : {&m_encoder, &m_decoder}) {
     for (Block& block : *blocks) {
-      for (Conv* conv : {&block.up, &block.conv1, &block.conv2, &block.shortcut}) apply(*conv);
+      for (Conv* conv : {&block.up, &block.conv1, &block.conv2, &block.shortcut}) {
+        apply(*conv);
+        conv->winograd.reset();
+      }
       for (Activation* activation : {&block.activation1, &block.activation2}) apply(*activation);
     }
   }

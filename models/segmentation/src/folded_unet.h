@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include <torch/torch.h>
@@ -9,6 +10,7 @@
 #include <furrow/geo/raster/grid.h>
 
 #include "unet.h"
+#include "winograd/winograd_conv.h"
 
 namespace furrow::segmentation {
 
@@ -53,10 +55,13 @@ class FoldedUNet {
     /// The convolution without zeros around and the ReLU behind it as one operation, with weights in the
     /// order that it wants; none where LibTorch has no such operation, or no ReLU follows.
     torch::IValue with_relu = torch::IValue();
+    /// Goes before either where it can be had.
+    std::optional<WinogradConv> winograd = std::nullopt;
     [[nodiscard]] torch::Tensor operator()(const torch::Tensor& x) const;
     /// With `zeros` pixels of 0 around instead of `padding`.
     [[nodiscard]] torch::Tensor operator()(const torch::Tensor& x, std::int64_t zeros) const;
     void scale(const torch::Tensor& factors);
+    void prepare(bool relu_follows);
     void prepare_with_relu();
   };
   /// Normalisation and ReLU; without weight a ReLU alone, in place.
