@@ -109,21 +109,29 @@ class FoldedUNet::RowPass {
     Level& at = m_levels[level];
     const Rows rows = missing(at.out, m_regions[level].encoder_out.row, end);
     const auto in = [&](std::int64_t from, std::int64_t to) { return input_rows(level, from, to); };
-    at.out.append(rows.begin, run_block(m_network.m_encoder[level], in, at.between, rows));
+    const Block& block = m_network.m_encoder[level];
+    append(at.out, rows.begin, run_first(block, in, at.between, rows), block.conv2, block.activation2);
+    at.between.keep_from(rows.end - 1);
     at.in.keep_from(at.between.end() - 1);
   }
 
-  /// Rows of what a block gives. `in` gives rows of what it takes, `between` holds those behind its first
-  /// convolution.
+  /// What the second convolution of a block needs so that it gives the rows `wanted`. `in` gives rows of what
+  /// the block takes, `between` holds those behind its first convolution.
   template <class Input>
-  static torch::Tensor run_block(const Block& block, const Input& in, RowStore& between, const Rows& wanted) {
+  static torch::Tensor run_first(const Block& block, const Input& in, RowStore& between, const Rows& wanted) {
     const Rows first = missing(between, wanted.begin - 1, wanted.end + 1);
-    between.append(first.begin,
-                   run_conv(in(first.begin - 1, first.end + 1), block.conv1, block.activation1, 0));
-    const torch::Tensor out =
-        run_conv(between.rows(wanted.begin - 1, wanted.end + 1), block.conv2, block.activation2, 0);
-    between.keep_from(wanted.end - 1);
-    return out;
+    append(between, first.begin, in(first.begin - 1, first.end + 1), block.conv1, block.activation1);
+    return between.rows(wanted.begin - 1, wanted.end + 1);
+  }
+
+  /// Rows behind a convolution and what follows it go to `store`, without a copy where that can be.
+  /// @param first  the number of the first of them
+  static void append(RowStore& store, std::int64_t first, const torch::Tensor& x, const Conv& conv,
+                     const Activation& activation) {
+    if (!conv.winograd || activation.weight.defined())
+      return store.append(first, run_conv(x, conv, activation, 0));
+    conv.winograd->run(
+        x, true, store.extend(first, conv.winograd->out_channels(), x.size(2) - 2, x.size(3) - 2, x));
   }
 
   [[nodiscard]] const Block& decoder(std::size_t level) const {
@@ -157,12 +165,14 @@ class FoldedUNet::RowPass {
     const Rows rows{level == 0 ? m_wanted.row + m_done : at.answer.next(out.row), out.end_row()};
     if (rows.empty()) return;
     const auto in = [&](std::int64_t from, std::int64_t to) { return at.joined.rows(from, to); };
-    const torch::Tensor x = run_block(decoder(level), in, at.joined_between, rows);
-    at.joined.keep_from(at.joined_between.end() - 1);
+    const Block& block = decoder(level);
+    const torch::Tensor x = run_first(block, in, at.joined_between, rows);
     if (level > 0)
-      at.answer.append(rows.begin, x);
+      append(at.answer, rows.begin, x, block.conv2, block.activation2);
     else
-      take_answer(m_network.answer_of(x));
+      take_answer(m_network.answer_of(run_conv(x, block.conv2, block.activation2, 0)));
+    at.joined_between.keep_from(rows.end - 1);
+    at.joined.keep_from(at.joined_between.end() - 1);
   }
 
   void take_answer(const torch::Tensor& rows) {

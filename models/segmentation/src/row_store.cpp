@@ -14,17 +14,28 @@ torch::Tensor RowStore::extend(std::int64_t first, std::int64_t channels, std::i
                                std::int64_t width, const torch::Tensor& like) {
   if (!m_memory.defined()) m_begin = first;
   if (!m_memory.defined() || m_place + m_rows + count > m_memory.size(2)) {
-    // Then as much room again as is moved, so that a row is moved about once. The first rows are the most.
-    const std::int64_t spare = m_memory.defined() ? std::max(m_rows, count) : 0;
-    const std::int64_t capacity = m_rows + count + spare;
-    torch::Tensor larger = torch::empty({1, channels, capacity, width},
-                                        like.options().memory_format(torch::MemoryFormat::ChannelsLast));
-    if (m_rows > 0) larger.narrow(2, 0, m_rows).copy_(m_memory.narrow(2, m_place, m_rows));
-    m_memory = larger;
-    m_place = 0;
+    if (m_memory.defined() && m_rows <= m_place && m_rows + count <= m_memory.size(2))
+      move_to_front();
+    else
+      grow(channels, count, width, like);
   }
   m_rows += count;
-  return m_memory.narrow(2, m_place + m_rows - count, count);
+  return in_one_piece(m_memory.narrow(2, m_place + m_rows - count, count));
+}
+
+void RowStore::move_to_front() {
+  m_memory.narrow(2, 0, m_rows).copy_(m_memory.narrow(2, m_place, m_rows));
+  m_place = 0;
+}
+
+void RowStore::grow(std::int64_t channels, std::int64_t count, std::int64_t width, const torch::Tensor& like) {
+  // As much room again as is moved, so that a row is moved about once. The first rows are the most.
+  const std::int64_t spare = m_memory.defined() ? std::max(m_rows, count) : 0;
+  torch::Tensor larger = torch::empty({1, channels, m_rows + count + spare, width},
+                                      like.options().memory_format(torch::MemoryFormat::ChannelsLast));
+  if (m_rows > 0) larger.narrow(2, 0, m_rows).copy_(m_memory.narrow(2, m_place, m_rows));
+  m_memory = larger;
+  m_place = 0;
 }
 
 void RowStore::append(std::int64_t first, const torch::Tensor& rows) {

@@ -15,9 +15,9 @@ class RowStore {
   [[nodiscard]] std::int64_t next(std::int64_t first) const { return m_memory.defined() ? end() : first; }
   /// One past the last row known.
   [[nodiscard]] std::int64_t end() const { return m_begin + m_rows; }
-  /// A view of the rows [begin, end). They have to be there.
+  /// A view of the rows [begin, end), valid until the next extend() or append(). They have to be there.
   [[nodiscard]] torch::Tensor rows(std::int64_t begin, std::int64_t end) const;
-  /// Room for `count` further rows, to be filled by the caller.
+  /// Room for `count` further rows in one piece of memory, to be filled by the caller.
   /// @param first  the number of the first of them, if these are the first rows at all
   /// @param like  has the type and the device
   torch::Tensor extend(std::int64_t first, std::int64_t channels, std::int64_t count, std::int64_t width,
@@ -28,6 +28,9 @@ class RowStore {
   void keep_from(std::int64_t row);
 
  private:
+  void move_to_front();
+  void grow(std::int64_t channels, std::int64_t count, std::int64_t width, const torch::Tensor& like);
+
   torch::Tensor m_memory;
   std::int64_t m_place = 0;  ///< row of `m_memory` where they begin
   std::int64_t m_begin = 0;

@@ -1,19 +1,19 @@
 #include "winograd_conv.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <span>
 
+#include "block_cache.h"
 #include "winograd.h"
 
 namespace furrow::segmentation {
 namespace {
 
-/// With `zeros` pixels of 0 around, and in an order that a kernel can read: all channels of a pixel side by
-/// side, then those of the next in the row.
-torch::Tensor readable(const torch::Tensor& x, std::int64_t zeros) {
-  const torch::Tensor padded =
-      zeros == 0 ? x : torch::constant_pad_nd(x, {zeros, zeros, zeros, zeros}, 0.0);
-  const bool is_readable = padded.stride(1) == 1 && padded.stride(3) == padded.size(1);
-  return is_readable ? padded : padded.contiguous(torch::MemoryFormat::ChannelsLast);
+/// In an order that a kernel can read: all channels of a pixel side by side, then those of the next in the row.
+torch::Tensor readable(const torch::Tensor& x) {
+  const bool is_readable = x.stride(1) == 1 && x.stride(3) == x.size(1);
+  return is_readable ? x : x.contiguous(torch::MemoryFormat::ChannelsLast);
 }
 
 }  // namespace
@@ -34,28 +34,36 @@ WinogradConv::WinogradConv(const torch::Tensor& weight, const torch::Tensor& bia
 }
 
 torch::Tensor WinogradConv::operator()(const torch::Tensor& x, std::int64_t zeros, bool relu) const {
+  const torch::Tensor input =
+      zeros == 0 ? x : torch::constant_pad_nd(x, {zeros, zeros, zeros, zeros}, 0.0);
+  const torch::Tensor output =
+      torch::empty({input.size(0), out_channels(), input.size(2) - 2, input.size(3) - 2},
+                   input.options().memory_format(torch::MemoryFormat::ChannelsLast));
+  run(input, relu, output);
+  return output;
+}
+
+void WinogradConv::run(const torch::Tensor& x, bool relu, const torch::Tensor& output) const {
   const WinogradKernel& kernel = winograd_kernels().front();
-  const torch::Tensor input = readable(x, zeros);
+  const torch::Tensor input = readable(x);
   WinogradTask task;
   task.input_stride = input.stride(2);
-  task.height = input.size(2) - 2;
-  task.width = input.size(3) - 2;
+  task.height = output.size(2);
+  task.width = output.size(3);
   task.in_channels = m_in;
-  task.out_channels = m_bias.size(0);
+  task.out_channels = out_channels();
   task.weights = m_weights.data_ptr<float>();
   task.scale = m_scale.data_ptr<float>();
   task.bias = m_bias.data_ptr<float>();
   task.relu = relu;
-  const torch::Tensor output =
-      torch::empty({input.size(0), task.out_channels, task.height, task.width},
-                   input.options().memory_format(torch::MemoryFormat::ChannelsLast));
-  const torch::Tensor scratch = torch::empty({static_cast<std::int64_t>(kernel.scratch(task))});
+  // Enough for the cache of large blocks to keep it.
+  const std::size_t floats = std::max(kernel.scratch(task), BlockCache::kLeastKept / sizeof(float));
+  const torch::Tensor scratch = torch::empty({static_cast<std::int64_t>(floats)});
   for (std::int64_t image = 0; image < input.size(0); ++image) {
     task.input = input.data_ptr<float>() + image * input.stride(0);
-    task.output = output.data_ptr<float>() + image * task.height * task.width * task.out_channels;
+    task.output = output.data_ptr<float>() + image * output.stride(0);
     kernel.run(task, scratch.data_ptr<float>());
   }
-  return output;
 }
 
 void WinogradConv::scale(const torch::Tensor& factors) {

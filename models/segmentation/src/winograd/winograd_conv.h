@@ -19,6 +19,10 @@ class WinogradConv {
   /// @param relu  negative values of the answer become 0
   /// @return [N, out, H + 2 * zeros - 2, W + 2 * zeros - 2], channels last
   [[nodiscard]] torch::Tensor operator()(const torch::Tensor& x, std::int64_t zeros, bool relu) const;
+  /// The same without zeros around, to memory that is there.
+  /// @param output  [N, out, H - 2, W - 2], channels last and in one piece
+  void run(const torch::Tensor& x, bool relu, const torch::Tensor& output) const;
+  [[nodiscard]] std::int64_t out_channels() const { return m_bias.size(0); }
   /// Multiplies what it gives (before a ReLU) by factors [out].
   void scale(const torch::Tensor& factors);
 
