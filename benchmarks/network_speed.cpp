@@ -4,7 +4,7 @@
 //   network_speed [fp32|bf16] [core px = 256] [halo px = receptive radius] [threads = 1] [inside = 0] [base
 //   width = 32] [tiles a thread = 3]
 //
-// `inside` 0: one tile for each thread; 1: one tile after the other, LibTorch's threads inside it. Prints
+// `inside` 0: one tile for each thread; 1: one tile after the other, as many threads inside it. Prints
 // million pixels of cores a second, and of the windows that the network is given: with the answer cut to the
 // core, and with the whole answer computed.
 #include <chrono>
@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include <oneapi/tbb/task_arena.h>
 #include <torch/torch.h>
 
 #include <furrow/geo/core/text.h>
@@ -41,9 +42,10 @@ double seconds_of(const FoldedUNet& network, const torch::Tensor& x, const geo::
   };
   if (inside) {
     const TorchThreads all(threads);
-    score(1);
+    tbb::task_arena arena(threads);
+    arena.execute([&] { score(1); });
     const auto start = std::chrono::steady_clock::now();
-    score(tiles * threads);
+    arena.execute([&] { score(tiles * threads); });
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
   const auto in_threads = [&](int count) {
@@ -51,7 +53,7 @@ double seconds_of(const FoldedUNet& network, const torch::Tensor& x, const geo::
     for (int i = 0; i < threads; ++i) {
       running.emplace_back([&] {
         use_one_torch_thread();
-        score(count);
+        tbb::task_arena(1).execute([&] { score(count); });  // none helps another
       });
     }
   };

@@ -17,6 +17,8 @@
 #include <thread>
 #include <vector>
 
+#include <oneapi/tbb/task_arena.h>
+
 #include <furrow/geo/core/exec_context.h>
 #include <furrow/geo/core/random.h>
 #include <furrow/geo/core/text.h>
@@ -64,8 +66,10 @@ class NetworkAlone {
     for (int i = 0; i < threads; ++i) {
       running.emplace_back([&] {
         std::vector<float> scores(static_cast<std::size_t>(m_classes * m_core * m_core));
-        for (int tile = 0; tile < tiles; ++tile)
-          m_score(m_input, 1, m_bands, m_side, m_side, {m_halo, m_halo, m_core, m_core}, scores);
+        tbb::task_arena(1).execute([&] {  // none helps another
+          for (int tile = 0; tile < tiles; ++tile)
+            m_score(m_input, 1, m_bands, m_side, m_side, {m_halo, m_halo, m_core, m_core}, scores);
+        });
       });
     }
   }

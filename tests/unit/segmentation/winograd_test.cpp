@@ -40,7 +40,8 @@ struct Case {
   }
 
   /// The answer between two floats that nobody may touch.
-  [[nodiscard]] std::vector<float> run(const WinogradKernel& kernel) const {
+  [[nodiscard]] std::vector<float> run(const WinogradKernel& kernel,
+                                       std::int64_t at_once = 1'000'000) const {
     constexpr float kUntouched = -777.0F;
     std::vector<float> around(static_cast<std::size_t>(task.height * task.width * task.out_channels) + 2,
                               kUntouched);
@@ -51,7 +52,9 @@ struct Case {
     whole.scale = scale.data();
     whole.bias = bias.data();
     whole.output = around.data() + 1;
-    kernel.run(whole, scratch.data());
+    const std::int64_t tiles = kernel.tiles(task);
+    for (std::int64_t begin = 0; begin < tiles; begin += std::min(at_once, tiles))
+      kernel.run(whole, begin, std::min(begin + at_once, tiles), scratch.data());
     EXPECT_EQ(around.front(), kUntouched);
     EXPECT_EQ(around.back(), kUntouched);
     return {around.begin() + 1, around.end() - 1};
@@ -128,6 +131,14 @@ TEST(Winograd, AllKernelsGiveTheSameBits) {
   const Case c(21, 45, 48, 80, true);
   const std::vector<float> first = c.run(winograd_kernels().front());
   for (const WinogradKernel& kernel : winograd_kernels()) EXPECT_EQ(c.run(kernel), first) << kernel.processor;
+}
+
+TEST(Winograd, PartsGiveTheBitsOfTheWhole) {
+  const Case c(21, 45, 48, 32, true);
+  for (const WinogradKernel& kernel : winograd_kernels()) {
+    EXPECT_EQ(kernel.tiles(c.task), 6 * 12);
+    for (const std::int64_t at_once : {1, 7, 30}) EXPECT_EQ(c.run(kernel, at_once), c.run(kernel)) << at_once;
+  }
 }
 
 TEST(Winograd, RoundsAboutAsADirectConvolutionDoes) {

@@ -19,6 +19,7 @@ geo::RasterSpec common_spec(const geo::RasterReader& reader, const ModelSpec& sp
   out.threads = threads;
   out.nodata = kNodata;
   out.overview = geo::Overview::kAverage;
+  out.is_smooth = false;  // wide areas of one value, and steps: a tenth larger as differences
   out.metadata = {{"FURROW_MODEL_ID", spec.id}, {"FURROW_VERSION", geo::furrow_version()}};
   if (const auto date = reader.metadata("TIFFTAG_DATETIME"); !date.empty())
     out.metadata["TIFFTAG_DATETIME"] = date;

@@ -20,12 +20,16 @@ struct Vectors {
 
 }  // namespace
 
+std::int64_t tiles(const WinogradTask& task) {
+  return WinogradRun<Vectors>::tiles(task);
+}
+
 std::size_t scratch(const WinogradTask& task) {
   return WinogradRun<Vectors>::scratch(task);
 }
 
-void run(const WinogradTask& task, float* memory) {
-  WinogradRun<Vectors>(task, memory).run();
+void run(const WinogradTask& task, std::int64_t begin, std::int64_t end, float* memory) {
+  WinogradRun<Vectors>(task, memory).run(begin, end);
 }
 
 }  // namespace furrow::segmentation::winograd_avx2

@@ -18,8 +18,7 @@ class WinogradRun {
  public:
   WinogradRun(const WinogradTask& task, float* memory)
       : m_task(task),
-        m_columns((task.width + kCore - 1) / kCore),
-        m_tiles(m_columns * ((task.height + kCore - 1) / kCore)),
+        m_columns(columns(task)),
         m_at_once(tiles_at_once(task)),
         m_input_step(step(m_at_once, task.in_channels)),
         m_output_step(step(m_at_once, task.out_channels)),
@@ -31,9 +30,13 @@ class WinogradRun {
     return static_cast<std::size_t>(kPoints * (step(tiles, task.in_channels) + step(tiles, task.out_channels)));
   }
 
-  void run() {
-    for (std::int64_t first = 0; first < m_tiles; first += m_at_once) {
-      const std::int64_t count = m_tiles - first < m_at_once ? m_tiles - first : m_at_once;
+  static std::int64_t tiles(const WinogradTask& task) {
+    return columns(task) * ((task.height + kCore - 1) / kCore);
+  }
+
+  void run(std::int64_t begin, std::int64_t end) {
+    for (std::int64_t first = begin; first < end; first += m_at_once) {
+      const std::int64_t count = end - first < m_at_once ? end - first : m_at_once;
       for (std::int64_t i = 0; i < count; ++i) transform_input(place(first + i), i);
       for (std::int64_t point = 0; point < kPoints; ++point) multiply(point, count);
       for (std::int64_t i = 0; i < count; ++i) transform_output(place(first + i), i);
@@ -54,6 +57,7 @@ class WinogradRun {
     std::int64_t row;
     std::int64_t col;
   };
+  static std::int64_t columns(const WinogradTask& task) { return (task.width + kCore - 1) / kCore; }
   [[nodiscard]] Place place(std::int64_t tile) const {
     return {tile / m_columns * kCore, tile % m_columns * kCore};
   }
@@ -234,7 +238,6 @@ class WinogradRun {
 
   const WinogradTask& m_task;
   std::int64_t m_columns;      ///< of tiles
-  std::int64_t m_tiles;
   std::int64_t m_at_once;      ///< tiles that are transformed together
   std::int64_t m_input_step;   ///< floats from one point to the next
   std::int64_t m_output_step;

@@ -19,8 +19,12 @@ namespace furrow::segmentation {
 /// Computes tasks on one kind of processor; the same bits on all.
 struct WinogradKernel {
   std::string processor;
-  std::size_t (*scratch)(const WinogradTask& task) = nullptr;      ///< floats that run() needs
-  void (*run)(const WinogradTask& task, float* scratch) = nullptr;  ///< in memory that may hold anything
+  /// Tiles of 4 x 4 px of the answer, row after row: parts that can be computed side by side.
+  std::int64_t (*tiles)(const WinogradTask& task) = nullptr;
+  /// Floats that one run() needs.
+  std::size_t (*scratch)(const WinogradTask& task) = nullptr;
+  /// The tiles [begin, end), with memory that may hold anything.
+  void (*run)(const WinogradTask& task, std::int64_t begin, std::int64_t end, float* scratch) = nullptr;
 };
 
 /// Winograd's minimal filtering F(4 x 4, 3 x 3) (Winograd 1980; Lavin & Gray, CVPR 2016): 36 multiplications

@@ -4,6 +4,10 @@
 #include <cstddef>
 #include <span>
 
+#include <oneapi/tbb/blocked_range.h>
+#include <oneapi/tbb/parallel_for.h>
+#include <oneapi/tbb/task_arena.h>
+
 #include "block_cache.h"
 #include "winograd.h"
 
@@ -14,6 +18,21 @@ namespace {
 torch::Tensor readable(const torch::Tensor& x) {
   const bool is_readable = x.stride(1) == 1 && x.stride(3) == x.size(1);
   return is_readable ? x : x.contiguous(torch::MemoryFormat::ChannelsLast);
+}
+
+/// Threads that have nothing else to do take parts of it: the last tiles of a scene, or the only one, do not
+/// leave them without work. What is computed does not depend on it.
+void run_side_by_side(const WinogradKernel& kernel, const WinogradTask& task) {
+  constexpr std::int64_t kTilesWorthATask = 512;
+  // Enough for the cache of large blocks to keep it.
+  const std::size_t floats = std::max(kernel.scratch(task), BlockCache::kLeastKept / sizeof(float));
+  const auto part = [&](const tbb::blocked_range<std::int64_t>& tiles) {
+    const torch::Tensor scratch = torch::empty({static_cast<std::int64_t>(floats)});
+    kernel.run(task, tiles.begin(), tiles.end(), scratch.data_ptr<float>());
+  };
+  const tbb::blocked_range<std::int64_t> all(0, kernel.tiles(task), kTilesWorthATask);
+  // While it waits for the others this thread must not begin with the next tile of the scene.
+  tbb::this_task_arena::isolate([&] { tbb::parallel_for(all, part); });
 }
 
 }  // namespace
@@ -44,7 +63,6 @@ torch::Tensor WinogradConv::operator()(const torch::Tensor& x, std::int64_t zero
 }
 
 void WinogradConv::run(const torch::Tensor& x, bool relu, const torch::Tensor& output) const {
-  const WinogradKernel& kernel = winograd_kernels().front();
   const torch::Tensor input = readable(x);
   WinogradTask task;
   task.input_stride = input.stride(2);
@@ -56,13 +74,10 @@ void WinogradConv::run(const torch::Tensor& x, bool relu, const torch::Tensor& o
   task.scale = m_scale.data_ptr<float>();
   task.bias = m_bias.data_ptr<float>();
   task.relu = relu;
-  // Enough for the cache of large blocks to keep it.
-  const std::size_t floats = std::max(kernel.scratch(task), BlockCache::kLeastKept / sizeof(float));
-  const torch::Tensor scratch = torch::empty({static_cast<std::int64_t>(floats)});
   for (std::int64_t image = 0; image < input.size(0); ++image) {
     task.input = input.data_ptr<float>() + image * input.stride(0);
     task.output = output.data_ptr<float>() + image * output.stride(0);
-    kernel.run(task, scratch.data_ptr<float>());
+    run_side_by_side(winograd_kernels().front(), task);
   }
 }
 
