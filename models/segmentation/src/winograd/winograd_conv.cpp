@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <memory>
 #include <span>
 
 #include <oneapi/tbb/blocked_range.h>
 #include <oneapi/tbb/parallel_for.h>
 #include <oneapi/tbb/task_arena.h>
 
-#include "block_cache.h"
 #include "winograd.h"
 
 namespace furrow::segmentation {
@@ -20,17 +20,28 @@ torch::Tensor readable(const torch::Tensor& x) {
   return is_readable ? x : x.contiguous(torch::MemoryFormat::ChannelsLast);
 }
 
+/// Some megabytes that stay with each thread, and in the caches of its processor.
+float* scratch_of_thread(std::size_t floats) {
+  thread_local std::unique_ptr<float[]> memory;
+  thread_local std::size_t size = 0;
+  if (size < floats) {
+    memory = std::make_unique_for_overwrite<float[]>(floats);
+    size = floats;
+  }
+  return memory.get();
+}
+
 /// Threads that have nothing else to do take parts of it: the last tiles of a scene, or the only one, do not
 /// leave them without work. What is computed does not depend on it.
 void run_side_by_side(const WinogradKernel& kernel, const WinogradTask& task) {
-  constexpr std::int64_t kTilesWorthATask = 512;
-  // Enough for the cache of large blocks to keep it.
-  const std::size_t floats = std::max(kernel.scratch(task), BlockCache::kLeastKept / sizeof(float));
+  constexpr std::int64_t kProductsWorthATask = 500'000;  // at each of the 36 points: half a millisecond
+  constexpr std::int64_t kLeastTiles = 24;               // fewer read the weights too often
+  const std::int64_t tiles_worth_a_task =
+      std::max(kLeastTiles, kProductsWorthATask / (task.in_channels * task.out_channels));
   const auto part = [&](const tbb::blocked_range<std::int64_t>& tiles) {
-    const torch::Tensor scratch = torch::empty({static_cast<std::int64_t>(floats)});
-    kernel.run(task, tiles.begin(), tiles.end(), scratch.data_ptr<float>());
+    kernel.run(task, tiles.begin(), tiles.end(), scratch_of_thread(kernel.scratch(task)));
   };
-  const tbb::blocked_range<std::int64_t> all(0, kernel.tiles(task), kTilesWorthATask);
+  const tbb::blocked_range<std::int64_t> all(0, kernel.tiles(task), tiles_worth_a_task);
   // While it waits for the others this thread must not begin with the next tile of the scene.
   tbb::this_task_arena::isolate([&] { tbb::parallel_for(all, part); });
 }
