@@ -130,8 +130,8 @@ class FoldedUNet::RowPass {
                      const Activation& activation) {
     if (!conv.winograd || activation.weight.defined())
       return store.append(first, run_conv(x, conv, activation, 0));
-    conv.winograd->run(
-        x, true, store.extend(first, conv.winograd->out_channels(), x.size(2) - 2, x.size(3) - 2, x));
+    conv.winograd->run(x, true,
+                       store.extend(first, conv.winograd->out_channels(), x.size(2) - 2, x.size(3) - 2, x));
   }
 
   [[nodiscard]] const Block& decoder(std::size_t level) const {

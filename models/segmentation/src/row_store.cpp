@@ -28,7 +28,8 @@ void RowStore::move_to_front() {
   m_place = 0;
 }
 
-void RowStore::grow(std::int64_t channels, std::int64_t count, std::int64_t width, const torch::Tensor& like) {
+void RowStore::grow(std::int64_t channels, std::int64_t count, std::int64_t width,
+                    const torch::Tensor& like) {
   // As much room again as is moved, so that a row is moved about once. The first rows are the most.
   const std::int64_t spare = m_memory.defined() ? std::max(m_rows, count) : 0;
   torch::Tensor larger = torch::empty({1, channels, m_rows + count + spare, width},

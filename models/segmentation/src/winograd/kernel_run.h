@@ -27,7 +27,8 @@ class WinogradRun {
 
   static std::size_t scratch(const WinogradTask& task) {
     const std::int64_t tiles = tiles_at_once(task);
-    return static_cast<std::size_t>(kPoints * (step(tiles, task.in_channels) + step(tiles, task.out_channels)));
+    return static_cast<std::size_t>(kPoints *
+                                    (step(tiles, task.in_channels) + step(tiles, task.out_channels)));
   }
 
   static std::int64_t tiles(const WinogradTask& task) {
@@ -129,7 +130,8 @@ class WinogradRun {
       for (int row = 0; row < kSide; ++row) {
         Lanes line[kSide];
         input_row(half + row * kSide, 1, line, 1);
-        for (int col = 0; col < kSide; ++col) V::store(to + (row * kSide + col) * m_input_step + c, line[col]);
+        for (int col = 0; col < kSide; ++col)
+          V::store(to + (row * kSide + col) * m_input_step + c, line[col]);
       }
     }
   }
@@ -200,7 +202,8 @@ class WinogradRun {
 #pragma GCC unroll 32
     for (int row = 0; row < kRowCount; ++row) {
 #pragma GCC unroll 4
-      for (int v = 0; v < kWidth; ++v) V::store(outputs + row * m_task.out_channels + v * V::kLanes, sums[row][v]);
+      for (int v = 0; v < kWidth; ++v)
+        V::store(outputs + row * m_task.out_channels + v * V::kLanes, sums[row][v]);
     }
   }
 
@@ -237,9 +240,9 @@ class WinogradRun {
   }
 
   const WinogradTask& m_task;
-  std::int64_t m_columns;      ///< of tiles
-  std::int64_t m_at_once;      ///< tiles that are transformed together
-  std::int64_t m_input_step;   ///< floats from one point to the next
+  std::int64_t m_columns;     ///< of tiles
+  std::int64_t m_at_once;     ///< tiles that are transformed together
+  std::int64_t m_input_step;  ///< floats from one point to the next
   std::int64_t m_output_step;
   float* m_inputs;   ///< [points, tiles at once, in channels]
   float* m_outputs;  ///< [points, tiles at once, out channels]

@@ -18,11 +18,11 @@ constexpr std::size_t kPoints = kSide * kSide;
 /// The transformation of three weights in a row: polynomials through the points 0, +-sqrt(1/2), +-sqrt(2) and
 /// infinity, in the order of the kernels.
 constexpr std::array<std::array<double, 3>, kSide> kWeightTransform{{{1.0, 0.0, 0.0},
-                                                                    {-2.0 / 3.0, -kRoot / 3.0, -1.0 / 3.0},
-                                                                    {-2.0 / 3.0, kRoot / 3.0, -1.0 / 3.0},
-                                                                    {1.0 / 6.0, kRoot / 6.0, 1.0 / 3.0},
-                                                                    {1.0 / 6.0, -kRoot / 6.0, 1.0 / 3.0},
-                                                                    {0.0, 0.0, 1.0}}};
+                                                                     {-2.0 / 3.0, -kRoot / 3.0, -1.0 / 3.0},
+                                                                     {-2.0 / 3.0, kRoot / 3.0, -1.0 / 3.0},
+                                                                     {1.0 / 6.0, kRoot / 6.0, 1.0 / 3.0},
+                                                                     {1.0 / 6.0, -kRoot / 6.0, 1.0 / 3.0},
+                                                                     {0.0, 0.0, 1.0}}};
 
 std::array<float, kPoints> transformed(std::span<const float> weights) {
   std::array<std::array<double, 3>, kSide> rows{};  // of each column of the weights
@@ -72,12 +72,14 @@ std::vector<float> winograd_weights(std::span<const float> weights, std::int64_t
       std::array<std::array<float, kWinogradChannels>, kPoints> points{};
       for (std::int64_t i = 0; i < kWinogradChannels; ++i) {
         const std::int64_t out = panel * kWinogradChannels + i;
-        const auto of_one = transformed(weights.subspan(static_cast<std::size_t>((out * in_channels + in) * 9), 9));
+        const auto of_one =
+            transformed(weights.subspan(static_cast<std::size_t>((out * in_channels + in) * 9), 9));
         for (std::size_t e = 0; e < kPoints; ++e) points[e][static_cast<std::size_t>(i)] = of_one[e];
       }
       for (std::size_t e = 0; e < kPoints; ++e) {
-        const auto at = (static_cast<std::int64_t>(e) * out_channels + panel * kWinogradChannels) * in_channels +
-                        in * kWinogradChannels;
+        const auto at =
+            (static_cast<std::int64_t>(e) * out_channels + panel * kWinogradChannels) * in_channels +
+            in * kWinogradChannels;
         std::ranges::copy(points[e], result.begin() + at);
       }
     }

@@ -14,7 +14,8 @@
 namespace furrow::segmentation {
 namespace {
 
-/// In an order that a kernel can read: all channels of a pixel side by side, then those of the next in the row.
+/// In an order that a kernel can read: all channels of a pixel side by side, then those of the next in the
+/// row.
 torch::Tensor readable(const torch::Tensor& x) {
   const bool is_readable = x.stride(1) == 1 && x.stride(3) == x.size(1);
   return is_readable ? x : x.contiguous(torch::MemoryFormat::ChannelsLast);
@@ -64,8 +65,7 @@ WinogradConv::WinogradConv(const torch::Tensor& weight, const torch::Tensor& bia
 }
 
 torch::Tensor WinogradConv::operator()(const torch::Tensor& x, std::int64_t zeros, bool relu) const {
-  const torch::Tensor input =
-      zeros == 0 ? x : torch::constant_pad_nd(x, {zeros, zeros, zeros, zeros}, 0.0);
+  const torch::Tensor input = zeros == 0 ? x : torch::constant_pad_nd(x, {zeros, zeros, zeros, zeros}, 0.0);
   const torch::Tensor output =
       torch::empty({input.size(0), out_channels(), input.size(2) - 2, input.size(3) - 2},
                    input.options().memory_format(torch::MemoryFormat::ChannelsLast));

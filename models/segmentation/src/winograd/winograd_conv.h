@@ -7,8 +7,8 @@
 namespace furrow::segmentation {
 
 /// A 3 x 3 convolution of stride 1 on the processor, several times as fast as a direct one and equal to it up
-/// to float32's rounding (winograd.h). Copies share their weights. Thread-safe; idle threads of the arena that
-/// it is called in help.
+/// to float32's rounding (winograd.h). Copies share their weights. Thread-safe; idle threads of the arena
+/// that it is called in help.
 class WinogradConv {
  public:
   /// Whether one with these weights [out, in, height, width] can be made here.
