@@ -117,7 +117,7 @@ bool uses_predictor(const RasterSpec& spec) {
 /// Differences of neighbours gain next to nothing at higher levels (scores 1 %, images nothing), which take
 /// twice the time.
 const char* deflate_level(const RasterSpec& spec) {
-  return uses_predictor(spec) ? "1" : "6";
+  return uses_predictor(spec) || !spec.pack_tightly ? "1" : "6";
 }
 
 CPLStringList block_options(const RasterSpec& spec, const Grid& grid) {

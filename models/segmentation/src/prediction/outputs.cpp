@@ -32,6 +32,7 @@ geo::RasterSpec score_spec(const geo::RasterReader& reader, const ModelSpec& spe
   out.metadata.insert(notes.begin(), notes.end());
   out.bands = static_cast<int>(spec.classes.size());
   out.scale = 1.0 / kScoreSteps;
+  out.pack_tightly = false;  // level 6: less than 1 % larger or smaller
   for (const auto& c : spec.classes) out.descriptions.push_back(c.name);
   return out;
 }

@@ -45,6 +45,9 @@ struct RasterSpec {
   /// Neighbours differ by little, as in images: stored as differences. Rasters of few distinct values, and
   /// those with classes, are smaller and quicker without.
   bool is_smooth = true;
+  /// DEFLATE at level 6 where values are not stored as differences; false: at level 1, for rasters whose size
+  /// hardly depends on it. Differences are always packed at level 1.
+  bool pack_tightly = true;
   int threads = 1;  ///< that compress the COG at `finish`; the bytes do not depend on it
 };
 
