@@ -114,8 +114,7 @@ bool uses_predictor(const RasterSpec& spec) {
   return spec.classes.empty() && spec.is_smooth && spec.compression != Compression::kNone;
 }
 
-/// Differences of neighbours gain next to nothing at higher levels (scores 1 %, images nothing), which take
-/// twice the time.
+/// Differences of neighbours gain next to nothing at higher levels, which take twice the time.
 const char* deflate_level(const RasterSpec& spec) {
   return uses_predictor(spec) || !spec.pack_tightly ? "1" : "6";
 }
