@@ -240,15 +240,18 @@ class UnwrittenBlocksStay {
 class WrittenBands {
  public:
   explicit WrittenBands(std::vector<GDALRasterBand*> bands)
-      : m_bands(std::move(bands)), m_blocks(blocks_of(*m_bands.front())) {}
+      : m_bands(std::move(bands)), m_blocks(blocks_of(*m_bands.front())) {
+    int width = 0;
+    m_bands.front()->GetBlockSize(&width, &m_block_height);
+    m_block_bytes = std::int64_t{width} * m_block_height * static_cast<std::int64_t>(m_bands.size()) *
+                    GDALGetDataTypeSizeBytes(m_bands.front()->GetRasterDataType());
+  }
 
   /// @param pixels  of `window`, band after band
   template <class T>
   CPLErr write(const Window& window, const T* pixels) {
-    int block_height = 0;
-    m_bands.front()->GetBlockSize(nullptr, &block_height);
     for (std::int64_t row = window.row; row < window.end_row();) {
-      const std::int64_t end = std::min(window.end_row(), (row / block_height + 1) * block_height);
+      const std::int64_t end = std::min(window.end_row(), (row / m_block_height + 1) * m_block_height);
       const T* first = pixels + (row - window.row) * window.width;
       const CPLErr error = write_rows({window.col, row, window.width, end - row}, first, window.pixels());
       if (error != CE_None) return error;
@@ -258,13 +261,7 @@ class WrittenBands {
   }
 
   /// Of blocks that are not whole.
-  [[nodiscard]] std::int64_t waiting_bytes() const {
-    int width = 0;
-    int height = 0;
-    m_bands.front()->GetBlockSize(&width, &height);
-    return m_blocks.waiting() * width * height * static_cast<std::int64_t>(m_bands.size()) *
-           GDALGetDataTypeSizeBytes(m_bands.front()->GetRasterDataType());
-  }
+  [[nodiscard]] std::int64_t waiting_bytes() const { return m_blocks.waiting() * m_block_bytes; }
 
   void all_left() { m_blocks.all_left(); }
 
@@ -296,6 +293,8 @@ class WrittenBands {
 
   std::vector<GDALRasterBand*> m_bands;
   WrittenBlocks m_blocks;
+  int m_block_height = 0;
+  std::int64_t m_block_bytes = 0;  ///< in all bands together
 };
 
 std::vector<GDALRasterBand*> bands_of(GDALDataset& dataset) {

@@ -39,10 +39,7 @@ struct Vectors {
 
 std::vector<WinogradKernel> all_kernels() {
   std::vector<WinogradKernel> kernels = winograd_kernels();
-  kernels.push_back({"any processor", &WinogradRun<Vectors>::tiles, &WinogradRun<Vectors>::scratch,
-                     [](const WinogradTask& task, std::int64_t begin, std::int64_t end, float* scratch) {
-                       WinogradRun<Vectors>(task, scratch).run(begin, end);
-                     }});
+  kernels.push_back(WinogradRun<Vectors>::kernel("any processor"));
   return kernels;
 }
 

@@ -3,7 +3,7 @@
 #include "kernel_run.h"
 #include "kernels.h"
 
-namespace furrow::segmentation::winograd_avx512 {
+namespace furrow::segmentation {
 namespace {
 
 struct Vectors {
@@ -20,16 +20,8 @@ struct Vectors {
 
 }  // namespace
 
-std::int64_t tiles(const WinogradTask& task) {
-  return WinogradRun<Vectors>::tiles(task);
+WinogradKernel winograd_avx512() {
+  return WinogradRun<Vectors>::kernel("AVX-512");
 }
 
-std::size_t scratch(const WinogradTask& task) {
-  return WinogradRun<Vectors>::scratch(task);
-}
-
-void run(const WinogradTask& task, std::int64_t begin, std::int64_t end, float* memory) {
-  WinogradRun<Vectors>(task, memory).run(begin, end);
-}
-
-}  // namespace furrow::segmentation::winograd_avx512
+}  // namespace furrow::segmentation

@@ -16,6 +16,9 @@ namespace furrow::segmentation {
 template <class V>
 class WinogradRun {
  public:
+  static WinogradKernel kernel(const char* processor) { return {processor, &tiles, &scratch, &run_tiles}; }
+
+ private:
   WinogradRun(const WinogradTask& task, float* memory)
       : m_task(task),
         m_columns(columns(task)),
@@ -35,6 +38,10 @@ class WinogradRun {
     return columns(task) * ((task.height + kCore - 1) / kCore);
   }
 
+  static void run_tiles(const WinogradTask& task, std::int64_t begin, std::int64_t end, float* memory) {
+    WinogradRun(task, memory).run(begin, end);
+  }
+
   void run(std::int64_t begin, std::int64_t end) {
     for (std::int64_t first = begin; first < end; first += m_at_once) {
       const std::int64_t count = end - first < m_at_once ? end - first : m_at_once;
@@ -44,7 +51,6 @@ class WinogradRun {
     }
   }
 
- private:
   using Lanes = typename V::Lanes;
   static constexpr std::int64_t kCore = 4;  ///< side of a tile of the answer
   static constexpr int kSide = 6;           ///< and of what it takes

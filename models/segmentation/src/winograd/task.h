@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace furrow::segmentation {
@@ -20,6 +21,17 @@ struct WinogradTask {
   const float* scale = nullptr;    ///< [out_channels]: sums are multiplied by it
   const float* bias = nullptr;     ///< [out_channels]: then this is added
   bool relu = false;               ///< then negative values become 0; NaN stays
+};
+
+/// Computes tasks on one kind of processor; the same bits on all.
+struct WinogradKernel {
+  const char* processor = nullptr;
+  /// Tiles of 4 x 4 px of the answer, row after row: parts that can be computed side by side.
+  std::int64_t (*tiles)(const WinogradTask& task) = nullptr;
+  /// Floats that one run() needs.
+  std::size_t (*scratch)(const WinogradTask& task) = nullptr;
+  /// The tiles [begin, end), with memory that may hold anything.
+  void (*run)(const WinogradTask& task, std::int64_t begin, std::int64_t end, float* scratch) = nullptr;
 };
 
 }  // namespace furrow::segmentation

@@ -46,10 +46,9 @@ std::array<float, kPoints> transformed(std::span<const float> weights) {
 std::vector<WinogradKernel> find_kernels() {
   std::vector<WinogradKernel> kernels;
 #ifdef __x86_64__
-  if (__builtin_cpu_supports("avx512f") != 0)
-    kernels.push_back({"AVX-512", &winograd_avx512::tiles, &winograd_avx512::scratch, &winograd_avx512::run});
+  if (__builtin_cpu_supports("avx512f") != 0) kernels.push_back(winograd_avx512());
   if (__builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0)
-    kernels.push_back({"AVX2", &winograd_avx2::tiles, &winograd_avx2::scratch, &winograd_avx2::run});
+    kernels.push_back(winograd_avx2());
 #endif
   return kernels;
 }

@@ -1,9 +1,7 @@
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "task.h"
@@ -15,17 +13,6 @@ namespace furrow::segmentation {
 /// @throws InvalidArgument  channels that are no multiples of kWinogradChannels
 [[nodiscard]] std::vector<float> winograd_weights(std::span<const float> weights, std::int64_t out_channels,
                                                   std::int64_t in_channels);
-
-/// Computes tasks on one kind of processor; the same bits on all.
-struct WinogradKernel {
-  std::string processor;
-  /// Tiles of 4 x 4 px of the answer, row after row: parts that can be computed side by side.
-  std::int64_t (*tiles)(const WinogradTask& task) = nullptr;
-  /// Floats that one run() needs.
-  std::size_t (*scratch)(const WinogradTask& task) = nullptr;
-  /// The tiles [begin, end), with memory that may hold anything.
-  void (*run)(const WinogradTask& task, std::int64_t begin, std::int64_t end, float* scratch) = nullptr;
-};
 
 /// Winograd's minimal filtering F(4 x 4, 3 x 3) (Winograd 1980; Lavin & Gray, CVPR 2016): 36 multiplications
 /// where a direct convolution needs 144. With the interpolation points 0, +-sqrt(1/2), +-sqrt(2) and infinity
