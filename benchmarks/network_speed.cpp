@@ -66,7 +66,7 @@ double seconds_of(const FoldedUNet& network, const torch::Tensor& x, const geo::
 }  // namespace
 
 int main(int argc, char** argv) {
-  const TensorMemory memory;
+  const TensorMemory memory(LargePages::kNo);
   const auto number = [&](int at, int otherwise) { return argc > at ? std::atoi(argv[at]) : otherwise; };
   const torch::Dtype type = argc > 1 && std::string(argv[1]) == "bf16" ? torch::kBFloat16 : torch::kFloat;
   const UNetOptions options{.bands = 4, .base_width = number(6, 32)};

@@ -71,7 +71,7 @@ int main(int argc, char** argv) {
   const Precision precision =
       argc > 1 && std::string(argv[1]) == "bf16" ? Precision::kBf16 : Precision::kFp32;
   const TorchThreads threads(number(2, 1));
-  const TensorMemory memory;
+  const TensorMemory memory(LargePages::kYes);
   const int batch = number(3, 8), side = number(4, 256), width = number(5, 32), runs = number(6, 5);
   torch::manual_seed(1);
   UNet network(UNetOptions{.base_width = width}, 1);

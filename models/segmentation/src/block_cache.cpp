@@ -4,23 +4,11 @@
 #include <iterator>
 #include <new>
 
-#include <sys/mman.h>
-
 namespace furrow::segmentation {
 namespace {
 
-constexpr std::size_t kHugePage = std::size_t{2} << 20;
-
 std::size_t& length_of(void* start) {
   return *static_cast<std::size_t*>(start);
-}
-
-/// Large pages, where the system has them, are fewer to map and to look up. Advice only: without, all works.
-void advise_huge_pages(void* start, std::size_t bytes) {
-  const auto address = reinterpret_cast<std::size_t>(start);
-  const std::size_t first = (address + kHugePage - 1) / kHugePage * kHugePage;
-  const std::size_t last = (address + bytes) / kHugePage * kHugePage;
-  if (last > first) madvise(static_cast<std::byte*>(start) + (first - address), last - first, MADV_HUGEPAGE);
 }
 
 }  // namespace
@@ -45,9 +33,7 @@ void* BlockCache::take_large(std::size_t bytes) {
     free_until(most - m_used);
   }
   try {
-    void* start = fresh_after_all(bytes);
-    advise_huge_pages(start, bytes + kHeader);
-    return start;
+    return fresh_after_all(bytes);
   } catch (...) {
     const std::lock_guard lock(m_mutex);
     m_used -= bytes;

@@ -98,11 +98,19 @@ class FoldedUNet::RowPass {
   /// In pieces: before the first rows of the answer many are needed.
   void encode(std::size_t level) {
     const std::int64_t end = m_regions[level].encoder_out.end_row();
+    if (m_done == 0) m_levels[level].out.expect(rows_to_keep(level));
     std::int64_t piece_end = m_levels[level].out.next(m_regions[level].encoder_out.row);
     while (piece_end < end) {
       piece_end = std::min(piece_end + kRowsAtATime, end);
       encode_to(level, piece_end);
     }
+  }
+
+  /// Rows of an encoder block that are needed at once, and room as large as what stays when the next ones
+  /// come.
+  [[nodiscard]] std::int64_t rows_to_keep(std::size_t level) const {
+    const std::int64_t needed = m_regions[level].encoder_out.height;
+    return needed + std::max(std::int64_t{0}, needed - (kRowsAtATime >> level));
   }
 
   void encode_to(std::size_t level, std::int64_t end) {

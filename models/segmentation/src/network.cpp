@@ -59,7 +59,7 @@ FoldedUNet load_unet(const ModelSpec& spec, const fs::path& folder) {
   const fs::path file = folder / spec.weights_file;
   check_checksum(spec, file);
   try {
-    UNet network(network_options(spec), 0);
+    UNet network(network_options(spec), std::nullopt);
     from_tensors(*network, read_weights(file), file.string());
     network->eval();
     return FoldedUNet(network);
@@ -106,7 +106,7 @@ torch::Tensor logits_in(const torch::IValue& answer, const std::vector<std::int6
 }  // namespace
 
 struct TrainedNetwork::Impl {
-  const TensorMemory memory;
+  const TensorMemory memory{LargePages::kNo};
   fs::path folder;
   ModelSpec spec;
   torch::Device device = torch::kCPU;

@@ -155,6 +155,7 @@ class Pipeline {
     const auto infer = tbb::make_filter<TileJob*, TileJob*>(filter_mode::parallel, [&](TileJob* job) {
       const Held held(job->turn);
       m_scorer.run(*job);
+      if (!job->empty) m_source.release_pixels(*job);
       return job;
     });
     const auto blend = tbb::make_filter<TileJob*, TileJob*>(filter_mode::serial_in_order, [&](TileJob* job) {

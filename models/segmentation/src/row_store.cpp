@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "resize_features.h"
+#include "unet_regions.h"
 
 namespace furrow::segmentation {
 
@@ -30,9 +31,10 @@ void RowStore::move_to_front() {
 
 void RowStore::grow(std::int64_t channels, std::int64_t count, std::int64_t width,
                     const torch::Tensor& like) {
-  // As much room again as is moved, so that a row is moved about once. The first rows are the most.
-  const std::int64_t spare = m_memory.defined() ? std::max(m_rows, count) : 0;
-  torch::Tensor larger = torch::empty({1, channels, m_rows + count + spare, width},
+  // As much room again as is moved, so that a row is moved about once. The first rows are the most, but for
+  // those around the next ones that were needed already.
+  const std::int64_t spare = m_memory.defined() ? std::max(m_rows, count) : kBlockReachPx;
+  torch::Tensor larger = torch::empty({1, channels, std::max(m_rows + count + spare, m_expected), width},
                                       like.options().memory_format(torch::MemoryFormat::ChannelsLast));
   if (m_rows > 0) larger.narrow(2, 0, m_rows).copy_(m_memory.narrow(2, m_place, m_rows));
   m_memory = larger;

@@ -22,6 +22,8 @@ class RowStore {
   /// @param like  has the type and the device
   torch::Tensor extend(std::int64_t first, std::int64_t channels, std::int64_t count, std::int64_t width,
                        const torch::Tensor& like);
+  /// Makes extend() and append() take room for `rows` rows at once instead of growing step by step.
+  void expect(std::int64_t rows) { m_expected = rows; }
   /// Copies rows below those that are known.
   void append(std::int64_t first, const torch::Tensor& rows);
   /// Rows above `row` are not needed any more.
@@ -35,6 +37,7 @@ class RowStore {
   std::int64_t m_place = 0;  ///< row of `m_memory` where they begin
   std::int64_t m_begin = 0;
   std::int64_t m_rows = 0;
+  std::int64_t m_expected = 0;  ///< rows to take room for
 };
 
 }  // namespace furrow::segmentation

@@ -476,7 +476,7 @@ TrainReport train_model(const TrainingData& data, const TrainOptions& options, c
                         geo::ExecContext& exec) {
   check_options(data, options);
   const TorchThreads threads(exec.threads());
-  const TensorMemory memory;
+  const TensorMemory memory(LargePages::kYes);
   at::globalContext().setDeterministicAlgorithms(true, true);
   const std::string advice = concat("training ran out of memory; use smaller batches (now ",
                                     options.batch_size, "), smaller windows (now ", data.options().chip_px,

@@ -74,7 +74,8 @@ void check_unet_options(const UNetOptions& options) {
        options.classes);
 }
 
-UNetImpl::UNetImpl(const UNetOptions& unet_options, std::uint64_t seed) : options(unet_options) {
+UNetImpl::UNetImpl(const UNetOptions& unet_options, std::optional<std::uint64_t> seed)
+    : options(unet_options) {
   check_unet_options(options);
   const auto width = [&](std::int64_t level) { return options.base_width << level; };
   for (std::int64_t level = 0; level < options.levels; ++level) {
@@ -92,7 +93,7 @@ UNetImpl::UNetImpl(const UNetOptions& unet_options, std::uint64_t seed) : option
   } else {
     multi_task_head = register_module("head", MultiTaskHead(options.base_width));
   }
-  initialise(*this, seed);
+  if (seed) initialise(*this, *seed);
 }
 
 torch::Tensor UNetImpl::features(const torch::Tensor& input) {

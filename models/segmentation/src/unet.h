@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include <torch/torch.h>
@@ -33,8 +34,9 @@ struct UNetOptions {
 struct UNetImpl : torch::nn::Module {
   /// Weights depend on the seed and on parameter names only (He normal; own generator, same on every
   /// platform).
+  /// @param seed  nothing = weights are of no account, since others take their place
   /// @throws geo::InvalidArgument when an option is out of range
-  UNetImpl(const UNetOptions& options, std::uint64_t seed);
+  UNetImpl(const UNetOptions& options, std::optional<std::uint64_t> seed);
   /// Logits [N, classes, H, W].
   torch::Tensor forward(const torch::Tensor& input);
   /// Everything that training looks at.

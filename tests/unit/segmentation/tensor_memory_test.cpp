@@ -16,7 +16,7 @@ TEST(TensorMemory, TheMemoryOfAFreedTensorServesTheNextOne) {
 #ifdef __SANITIZE_ADDRESS__
   GTEST_SKIP() << "nothing is kept under the address sanitizer";
 #endif
-  const TensorMemory memory;
+  const TensorMemory memory(LargePages::kNo);
   const void* first = filled(1.0F).data_ptr();
   const torch::Tensor other = torch::zeros({64, 1024, 1024});
   EXPECT_EQ(filled(2.0F).data_ptr(), first);
@@ -25,10 +25,10 @@ TEST(TensorMemory, TheMemoryOfAFreedTensorServesTheNextOne) {
 TEST(TensorMemory, TensorsMayOutliveItAndPrecedeIt) {
   std::optional<torch::Tensor> before = filled(1.0F), during;
   {
-    const TensorMemory memory;
+    const TensorMemory memory(LargePages::kYes);
     during = filled(2.0F);
     before.reset();
-    const TensorMemory nested;
+    const TensorMemory nested(LargePages::kNo);
   }
   EXPECT_EQ(during->sum().item<double>(), 2.0 * 1024 * 1024);
   during.reset();
@@ -36,7 +36,7 @@ TEST(TensorMemory, TensorsMayOutliveItAndPrecedeIt) {
 }
 
 TEST(TensorMemory, TensorsMayGrowInPlaceAndBeEmpty) {
-  const TensorMemory memory;
+  const TensorMemory memory(LargePages::kYes);
   torch::Tensor tensor = filled(2.0F);
   tensor.resize_({2048, 1024});
   EXPECT_EQ(tensor.narrow(0, 0, 1024).sum().item<double>(), 2.0 * 1024 * 1024);

@@ -42,10 +42,9 @@ void keep_common(Raster<std::uint8_t>& valid, const Raster<std::uint8_t>& other)
   }
 }
 
-Raster<float> arranged(const Raster<float>& from, const Window& at, std::span<const std::int64_t> cols,
-                       std::span<const std::int64_t> rows) {
-  Raster<float> to(static_cast<std::int64_t>(cols.size()), static_cast<std::int64_t>(rows.size()),
-                   from.bands());
+void arrange(const Raster<float>& from, const Window& at, std::span<const std::int64_t> cols,
+             std::span<const std::int64_t> rows, Raster<float>& to) {
+  to.reshape(static_cast<std::int64_t>(cols.size()), static_cast<std::int64_t>(rows.size()), from.bands());
   for (int b = 0; b < from.bands(); ++b) {
     for (std::size_t y = 0; y < rows.size(); ++y) {
       const float* source = &from.at(0, rows[y] - at.row, b);
@@ -53,7 +52,6 @@ Raster<float> arranged(const Raster<float>& from, const Window& at, std::span<co
       for (std::size_t x = 0; x < cols.size(); ++x) target[x] = source[cols[x] - at.col];
     }
   }
-  return to;
 }
 
 }  // namespace
@@ -86,14 +84,35 @@ void TileSource::load(TileJob& job) const {
   const auto [top, bottom] = std::ranges::minmax(rows);
   const Window window{left, top, right - left + 1, bottom - top + 1};
 
+  job.pixels = spare_raster();
   // One infinite input would spoil every score within the receptive field; it counts as missing.
   m_reader.read_with_valid(window, m_plan.source_bands, job.pixels, job.input_valid);
   crop(job.input_valid, window, share, job.valid);
   apply_cutline(job);
   job.empty = std::ranges::none_of(job.valid.data(), [](std::uint8_t v) { return v != 0; });
-  if (job.empty) return;
+  if (job.empty) return release_pixels(job);
   geo::normalise(job.pixels, m_how, m_statistics, job.input_valid.data());
-  if (window != input) job.pixels = arranged(job.pixels, window, cols, rows);
+  if (window == input) return;
+  Raster<float> read = std::exchange(job.pixels, spare_raster());
+  arrange(read, window, cols, rows, job.pixels);
+  keep(std::move(read));
+}
+
+void TileSource::release_pixels(TileJob& job) const {
+  keep(std::move(job.pixels));
+}
+
+Raster<float> TileSource::spare_raster() const {
+  const std::lock_guard lock(m_mutex);
+  if (m_spare.empty()) return {};
+  Raster<float> raster = std::move(m_spare.back());
+  m_spare.pop_back();
+  return raster;
+}
+
+void TileSource::keep(Raster<float> raster) const {
+  const std::lock_guard lock(m_mutex);
+  m_spare.push_back(std::move(raster));
 }
 
 }  // namespace furrow::segmentation

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <mutex>
 #include <vector>
 
 #include <furrow/geo/raster/normalise.h>
@@ -25,8 +26,13 @@ class TileSource {
 
   /// Fills everything of a job but the scores; its core is given.
   void load(TileJob& job) const;
+  /// Ends the use of a job's pixels; other tiles get their memory.
+  void release_pixels(TileJob& job) const;
 
  private:
+  /// Of no size yet.
+  [[nodiscard]] geo::Raster<float> spare_raster() const;
+  void keep(geo::Raster<float> raster) const;
   /// Takes the score from pixels outside of it.
   void apply_cutline(TileJob& job) const;
 
@@ -34,6 +40,8 @@ class TileSource {
   const PredictionPlan& m_plan;
   const geo::Normalisation& m_how;
   std::vector<geo::BandStatistics> m_statistics;
+  mutable std::mutex m_mutex;
+  mutable std::vector<geo::Raster<float>> m_spare;  ///< fewer than there are tiles on their way
 };
 
 }  // namespace furrow::segmentation

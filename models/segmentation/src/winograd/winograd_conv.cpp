@@ -59,7 +59,7 @@ WinogradConv::WinogradConv(const torch::Tensor& weight, const torch::Tensor& bia
   const std::int64_t out = weight.size(0);
   const torch::Tensor ordered = weight.detach().contiguous();
   const std::span<const float> values(ordered.data_ptr<float>(), static_cast<std::size_t>(ordered.numel()));
-  m_weights = torch::tensor(winograd_weights(values, out, m_in));
+  m_weights = std::make_shared<const std::vector<float>>(winograd_weights(values, out, m_in));
   m_scale = torch::ones({out});
   m_bias = bias.defined() ? bias.detach().contiguous() : torch::zeros({out});
 }
@@ -81,7 +81,7 @@ void WinogradConv::run(const torch::Tensor& x, bool relu, const torch::Tensor& o
   task.width = output.size(3);
   task.in_channels = m_in;
   task.out_channels = out_channels();
-  task.weights = m_weights.data_ptr<float>();
+  task.weights = m_weights->data();
   task.scale = m_scale.data_ptr<float>();
   task.bias = m_bias.data_ptr<float>();
   task.relu = relu;

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <vector>
 
 #include <torch/torch.h>
 
@@ -28,9 +30,9 @@ class WinogradConv {
   void scale(const torch::Tensor& factors);
 
  private:
-  torch::Tensor m_weights;  ///< of winograd_weights()
-  torch::Tensor m_scale;    ///< [out]
-  torch::Tensor m_bias;     ///< [out]
+  std::shared_ptr<const std::vector<float>> m_weights;  ///< of winograd_weights()
+  torch::Tensor m_scale;                                ///< [out]
+  torch::Tensor m_bias;                                 ///< [out]
   std::int64_t m_in;
 };
 
