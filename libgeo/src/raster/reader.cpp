@@ -493,6 +493,18 @@ void RasterReader::read_with_valid(const Window& window, std::span<const int> ba
   }
 }
 
+bool RasterReader::is_left_out(const Window& window, std::span<const int> bands) const {
+  m_impl->check_window(window);
+  const GdalErrorScope errors;
+  return std::ranges::any_of(m_impl->chosen(bands), [&](int b) {
+    GDALRasterBand* band = m_impl->local().GetRasterBand(b + 1);
+    return band->GetMaskFlags() == GMF_NODATA &&
+           band->GetDataCoverageStatus(static_cast<int>(window.col), static_cast<int>(window.row),
+                                       static_cast<int>(window.width), static_cast<int>(window.height), 0,
+                                       nullptr) == GDAL_DATA_COVERAGE_STATUS_EMPTY;
+  });
+}
+
 template Raster<std::uint8_t> RasterReader::read(const Window&, std::span<const int>) const;
 template void RasterReader::read(const Window&, std::span<const int>, Raster<std::uint8_t>&) const;
 template Raster<std::int16_t> RasterReader::read(const Window&, std::span<const int>) const;

@@ -88,9 +88,13 @@ struct FirstPass {
   double min = std::numeric_limits<double>::infinity();
   double max = -std::numeric_limits<double>::infinity();
 
-  void add_small(double value) {
+  /// @param values  float or double
+  void add_small(const auto& values, std::span<const std::uint8_t> valid) {
     if (small.empty()) small.resize(kSmallValues);
-    ++small[static_cast<std::size_t>(static_cast<std::int64_t>(value) - kLowestSmall)];
+    for (std::size_t k = 0; k < values.size(); ++k) {
+      if (valid[k] != 0)
+        ++small[static_cast<std::size_t>(static_cast<std::int64_t>(values[k]) - kLowestSmall)];
+    }
   }
   void add_other(double value) {
     if (coarse.empty()) coarse.resize(kBins);
@@ -308,8 +312,7 @@ class Scan {
       tbb::parallel_for(std::size_t{0}, m_source.count, [&](std::size_t i) {
         const auto reader = m_source.open(i);
         check_bands(*reader);
-        const auto small = [&](int b) { return is_small_integer(reader->band(b).type); };
-        if (!(skip_small && std::ranges::all_of(m_bands, small))) {
+        if (!(skip_small && all_small_integers(*reader))) {
           read_raster(*reader, reading_windows(*reader, m_bands.size()), visit,
                       [&] { m_exec.check_cancelled(); });
         }
@@ -319,6 +322,12 @@ class Scan {
   }
 
  private:
+  struct Memory {
+    Raster<float> singles;
+    Raster<double> doubles;
+    Raster<std::uint8_t> valid;
+  };
+
   /// One scene, which may be huge, shows its windows as progress.
   template <class Visit>
   void run_one(const char* label, const Visit& visit) const {
@@ -333,20 +342,38 @@ class Scan {
   void read_raster(const RasterReader& reader, const std::vector<Window>& windows, const Visit& visit,
                    const Tick& tick) const {
     // Fresh memory for every window would take longer to clear than to read into.
-    tbb::enumerable_thread_specific<Raster<double>> memory;
+    tbb::enumerable_thread_specific<Memory> memories;
+    const bool all_small = all_small_integers(reader);
     tbb::this_task_arena::isolate([&] {
       tbb::parallel_for(std::size_t{0}, windows.size(), [&](std::size_t w) {
-        Raster<double>& pixels = memory.local();
-        reader.read(windows[w], m_bands, pixels);
-        const std::vector<std::uint8_t> valid = valid_pixels(reader, windows[w], m_bands, pixels);
-        for (int b = 0; b < pixels.bands(); ++b) {
-          const auto band = static_cast<std::size_t>(b);
-          visit(m_options.per_band ? band : 0, is_small_integer(reader.band(m_bands[band]).type),
-                std::as_const(pixels).band(b), valid);
+        Memory& memory = memories.local();
+        if (reader.is_left_out(windows[w], m_bands)) {
+          // no value to visit
+        } else if (all_small) {  // a float holds them
+          reader.read_with_valid(windows[w], m_bands, memory.singles, memory.valid);
+          visit_bands(reader, std::as_const(memory.singles), memory.valid.data(), visit);
+        } else {
+          reader.read(windows[w], m_bands, memory.doubles);
+          const auto valid = valid_pixels(reader, windows[w], m_bands, memory.doubles);
+          visit_bands(reader, std::as_const(memory.doubles), valid, visit);
         }
         tick();
       });
     });
+  }
+
+  template <class T, class Visit>
+  void visit_bands(const RasterReader& reader, const Raster<T>& pixels, std::span<const std::uint8_t> valid,
+                   const Visit& visit) const {
+    for (int b = 0; b < pixels.bands(); ++b) {
+      const auto band = static_cast<std::size_t>(b);
+      visit(m_options.per_band ? band : 0, is_small_integer(reader.band(m_bands[band]).type), pixels.band(b),
+            valid);
+    }
+  }
+
+  [[nodiscard]] bool all_small_integers(const RasterReader& reader) const {
+    return std::ranges::all_of(m_bands, [&](int b) { return is_small_integer(reader.band(b).type); });
   }
 
   void check_bands(const RasterReader& reader) const {
@@ -382,15 +409,11 @@ std::vector<Distribution> first_pass(const Scan& scan, const StatisticsOptions& 
   tbb::enumerable_thread_specific<std::vector<FirstPass>> parts(
       [&] { return std::vector<FirstPass>(scan.statistics()); });
   scan.run("statistics", false,
-           [&](std::size_t s, bool small, std::span<const double> values, const auto& valid) {
+           [&](std::size_t s, bool small, const auto& values, std::span<const std::uint8_t> valid) {
              FirstPass& part = parts.local()[s];
+             if (small) return part.add_small(values, valid);
              for (std::size_t k = 0; k < values.size(); ++k) {
-               if (valid[k] == 0) continue;
-               if (small) {
-                 part.add_small(values[k]);
-               } else {
-                 part.add_other(values[k]);
-               }
+               if (valid[k] != 0) part.add_other(static_cast<double>(values[k]));
              }
            });
   std::vector<Distribution> distributions;
@@ -403,11 +426,11 @@ std::vector<SecondPass> second_pass(const Scan& scan, const std::vector<Distribu
   tbb::enumerable_thread_specific<std::vector<SecondPass>> parts(
       [&] { return std::vector<SecondPass>(scan.statistics()); });
   scan.run("percentiles", true,
-           [&](std::size_t s, bool small, std::span<const double> values, const auto& valid) {
+           [&](std::size_t s, bool small, const auto& values, std::span<const std::uint8_t> valid) {
              if (small) return;
              SecondPass& part = parts.local()[s];
              for (std::size_t k = 0; k < values.size(); ++k) {
-               if (valid[k] != 0) distributions[s].add_other(part, values[k]);
+               if (valid[k] != 0) distributions[s].add_other(part, static_cast<double>(values[k]));
              }
            });
   return merged(parts, scan.statistics());

@@ -78,6 +78,12 @@ void TileSource::load(TileJob& job) const {
   job.final = m_plan.final_window(job.core);
   const Window input = m_plan.on_image(job.input);
   const Window share = m_plan.on_image(job.share);
+  if (m_reader.is_left_out(share, m_plan.source_bands)) {
+    job.valid.reshape(share.width, share.height);
+    std::ranges::fill(job.valid.data(), std::uint8_t{0});
+    job.empty = true;
+    return;
+  }
   const auto cols = mirrored_range(input.col, input.width, m_plan.image_width);
   const auto rows = mirrored_range(input.row, input.height, m_plan.image_height);
   const auto [left, right] = std::ranges::minmax(cols);

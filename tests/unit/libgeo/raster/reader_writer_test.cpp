@@ -237,6 +237,42 @@ TEST(RasterReader, NodataZeroAndAlphaBandsCount) {
   EXPECT_THAT(alpha.read_valid({0, 0, 3, 1}).data(), testing::Each(0));
 }
 
+/// 1024 x 512 px in two bands, written in the left half of the first band and everywhere in the second;
+/// the right half of the first holds no block.
+std::string half_written(const std::filesystem::path& path, std::optional<double> nodata) {
+  RasterSpec spec;
+  spec.bands = 2;
+  spec.nodata = nodata;
+  spec.cog = false;
+  RasterWriter writer(path, test::utm_grid(1024, 512), spec, false);
+  Raster<std::uint8_t> left(512, 512, 2, 5);
+  writer.write({0, 0, 512, 512}, left);
+  Raster<std::uint8_t> right(512, 512, 2, static_cast<std::uint8_t>(nodata.value_or(0.0)));
+  std::ranges::fill(right.band(1), std::uint8_t{6});
+  writer.write({512, 0, 512, 512}, right);
+  writer.finish();
+  return path.string();
+}
+
+TEST(RasterReader, KnowsWhatAFileLeavesOut) {
+  const TemporaryFolder folder;
+  const Window right{512, 0, 512, 512};
+  const std::array second{1};
+  {
+    const RasterReader reader(half_written(folder / "nodata.tif", 9.0));
+    EXPECT_TRUE(reader.is_left_out(right));
+    EXPECT_TRUE(reader.is_left_out({700, 100, 20, 30}));
+    EXPECT_THAT(reader.read_valid(right).data(), testing::Each(0));
+    EXPECT_FALSE(reader.is_left_out({511, 0, 20, 30})) << "reaches into a block that is there";
+    EXPECT_FALSE(reader.is_left_out({0, 0, 512, 512}));
+    EXPECT_FALSE(reader.is_left_out(right, second)) << "that band is complete";
+    EXPECT_THROW((void)reader.is_left_out({1000, 0, 512, 512}), InvalidArgument);
+  }
+  const RasterReader without(half_written(folder / "zeros.tif", std::nullopt));
+  EXPECT_FALSE(without.is_left_out(right)) << "missing blocks are zeros, which are valid";
+  EXPECT_THAT(without.read_valid(right).data(), testing::Each(1));
+}
+
 /// Both at once, into rasters of another shape that are there already, are what each gives alone.
 void expect_the_same_at_once(const std::filesystem::path& path, std::span<const int> bands = {}) {
   const RasterReader reader(path.string());

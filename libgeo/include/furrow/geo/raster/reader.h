@@ -81,6 +81,11 @@ class RasterReader {
   void read_with_valid(const Window& window, std::span<const int> bands, Raster<float>& pixels,
                        Raster<std::uint8_t>& valid) const;
 
+  /// Whether nothing in `window` is valid because the file has left out all blocks there of one of the bands
+  /// (0-based; empty = all), and missing blocks stand for nodata. Reads no pixels; false where it cannot be
+  /// told like this.
+  [[nodiscard]] bool is_left_out(const Window& window, std::span<const int> bands = {}) const;
+
  private:
   /// Sets `valid` to 0 where an alpha band that GDAL makes no mask of is 0.
   void mark_transparent(const Window& window, Raster<std::uint8_t>& valid) const;
