@@ -860,6 +860,41 @@ TEST(PredictScene, TilesWithoutDataNeverReachTheNetwork) {
   EXPECT_EQ(read_all(folder / "out.tif").data(), reference_scores(scene).data());
 }
 
+TEST(PredictScene, TheNetworkSeesNoMoreThanTheValidPixelsNeed) {
+  const TemporaryFolder folder;
+  Scene scene = make_scene(200, 150, false);
+  for (std::int64_t row = 0; row < 150; ++row) {
+    for (std::int64_t col = 0; col < 200; ++col) {
+      const bool in_a_patch = (col >= 40 && col < 60 && row >= 50 && row < 70) || (col > 194 && row < 3);
+      if (!in_a_patch) scene.pixels.at(col, row, 0) = std::numeric_limits<float>::quiet_NaN();
+    }
+  }
+  write_scene(folder / "scene.tif", scene, test::utm_grid(200, 150));
+  std::atomic<std::int64_t> seen{0};
+  const ScoreFunction measuring = [&](std::span<const float> in, std::int64_t n, std::int64_t b,
+                                      std::int64_t h, std::int64_t w, std::span<float> out) {
+    seen += h * w;
+    local_filter(in, n, b, h, w, out);
+  };
+  PredictOptions options;
+  options.halo_px = 4;
+  const auto pixels_seen = [&](const ModelSpec& spec, std::int64_t tile_px) {
+    seen = 0;
+    options.tile_px = tile_px;
+    options.overwrite = true;
+    const auto report = predict(folder / "scene.tif", folder / "out.tif", spec, measuring, options);
+    EXPECT_EQ(report.valid_pixels, 20 * 20 + 5 * 3);
+    EXPECT_EQ(read_all(folder / "out.tif").data(), reference_scores(scene).data());
+    return seen.load();
+  };
+  EXPECT_EQ(pixels_seen(local_spec(), 100), 28 * 28 + 13 * 11);
+  EXPECT_GT(pixels_seen(local_spec(), 50), 28 * 28 + 13 * 11) << "the patch lies in four tiles";
+
+  ModelSpec unknown = local_spec();
+  unknown.receptive_radius_px = 0;
+  EXPECT_EQ(pixels_seen(unknown, 100), 2 * 108 * 108) << "how far it looks is not known";
+}
+
 TEST(PredictScene, SceneWithoutAnyDataIsAllNodata) {
   const TemporaryFolder folder;
   const Scene scene{Raster<float>(40, 30, 2, std::numeric_limits<float>::quiet_NaN())};

@@ -171,6 +171,7 @@ PredictionPlan make_plan(const geo::Grid& image, const AreaOnGrid& area, const M
   plan.halo_px = options.halo_px.value_or(round_up(std::max(radius, kLeastHaloPx), plan.stride_px));
   plan.network_bytes = network_bytes_per_pixel(spec);
   plan.network_rows = network_rows(plan, spec);
+  plan.may_score_parts = !has_group_norm(spec) && radius > 0 && plan.halo_px >= radius;
   plan.tile_px = options.tile_px ? *options.tile_px : default_tile_px(plan, spec, memory_bytes);
   plan.tiles = geo::make_tiles(plan.grid, plan.tile_px, plan.halo_px);
   if (options.blend) {

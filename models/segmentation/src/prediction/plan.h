@@ -33,6 +33,7 @@ struct PredictionPlan {
   int square_channel = -1;           ///< sum of the squared scores; -1 = not needed
   std::size_t network_bytes = 0;     ///< that the network takes for a pixel of its input
   std::int64_t network_rows = 0;     ///< of its input that it holds at once; 0 = all
+  bool may_score_parts = false;      ///< a score does not depend on how much of its tile is scored
   double entropy_steps = 180.0;      ///< stored value of an entropy of 1 nat
 
   /// What the network sees for a tile: core and halo, begun and ended at multiples of the stride from the

@@ -22,13 +22,15 @@ constexpr std::int64_t kWindowPx = 128;
 constexpr std::int64_t kWindowsASide = 3;
 constexpr double kLeastAgreement = 0.999;
 
-/// Valid pixels of a window, and those of them on which all classes agree.
-std::pair<std::int64_t, std::int64_t> count(const TileJob& job, const geo::Raster<float>& a,
-                                            const geo::Raster<float>& b, int classes) {
+/// Valid pixels of `window`, and those of them on which all classes agree.
+std::pair<std::int64_t, std::int64_t> count(const TileJob& job, const geo::Window& window,
+                                            const geo::Raster<float>& a, const geo::Raster<float>& b,
+                                            int classes) {
   std::int64_t valid = 0, agreeing = 0;
-  for (std::int64_t row = 0; row < job.core.height; ++row) {
-    for (std::int64_t col = 0; col < job.core.width; ++col) {
-      if (job.valid.at(job.core.col - job.share.col + col, job.core.row - job.share.row + row) == 0) continue;
+  const geo::Window in_share = within(window, job.share);
+  for (std::int64_t row = 0; row < window.height; ++row) {
+    for (std::int64_t col = 0; col < window.width; ++col) {
+      if (job.valid.at(in_share.col + col, in_share.row + row) == 0) continue;
       bool agrees = true;
       for (int k = 0; k < classes; ++k) {
         const auto difference =
@@ -64,8 +66,10 @@ QuickerScores compare_quicker(const PredictionPlan& plan, const TileSource& sour
     if (job.core.empty()) return;
     source.load(job);
     if (job.empty) return;
-    const geo::Window part = within(job.core, job.input);
-    const auto [all, same] = count(job, score_in_passes(exact, plan, job, part),
+    const geo::Window compared = geo::intersection(job.core, job.wanted);
+    if (compared.empty()) return;
+    const geo::Window part = within(compared, job.input);
+    const auto [all, same] = count(job, compared, score_in_passes(exact, plan, job, part),
                                    score_in_passes(quicker, plan, job, part), plan.classes);
     valid += all;
     agreeing += same;

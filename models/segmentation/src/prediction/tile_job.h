@@ -31,6 +31,7 @@ struct TileJob {
   Turn turn = 0;
   geo::Window core;
   geo::Window input;                      ///< seen by the network
+  geo::Window wanted;                     ///< of `share`: scored, holds all valid pixels
   geo::Window share;                      ///< contributed to
   geo::Window final;                      ///< written when this tile is blended
   geo::Raster<float> pixels;              ///< [bands, input]

@@ -11,13 +11,30 @@ namespace furrow::segmentation {
 
 using geo::Raster;
 
+namespace {
+
+/// The scores of a part as those of the whole, 0 elsewhere.
+Raster<float> spread(const Raster<float>& scores, const geo::Window& part, const geo::Window& whole) {
+  Raster<float> all(whole.width, whole.height, scores.bands());
+  for (int b = 0; b < scores.bands(); ++b) {
+    for (std::int64_t row = 0; row < part.height; ++row) {
+      std::copy_n(&scores.at(0, row, b), part.width,
+                  &all.at(part.col - whole.col, part.row - whole.row + row, b));
+    }
+  }
+  return all;
+}
+
+}  // namespace
+
 TileScorer::TileScorer(const PredictionPlan& plan, std::span<const PartScoreFunction> passes,
                        const ScoreQuantiser& quantiser)
     : m_plan(plan), m_passes(passes), m_quantiser(quantiser) {}
 
 void TileScorer::run(TileJob& job) const {
   if (job.empty) return;
-  job.scores = score_in_passes(m_passes, m_plan, job, within(job.share, job.input), std::move(job.scores));
+  job.scores = score_in_passes(m_passes, m_plan, job, within(job.wanted, job.input), std::move(job.scores));
+  if (job.wanted != job.share) job.scores = spread(job.scores, job.wanted, job.share);
   const auto clear = [&](Raster<std::uint8_t>& bytes, int bands) {
     bytes.reshape(job.final.width, job.final.height, bands);
     std::ranges::fill(bytes.data(), kNodata);

@@ -35,6 +35,22 @@ void crop(const Raster<std::uint8_t>& from, const Window& at, const Window& wind
   }
 }
 
+/// The smallest window that holds all valid pixels.
+Window bounds_of_valid(const Raster<std::uint8_t>& valid) {
+  std::int64_t left = valid.width(), right = 0, top = valid.height(), bottom = 0;
+  for (std::int64_t row = 0; row < valid.height(); ++row) {
+    const std::span line(&valid.at(0, row), static_cast<std::size_t>(valid.width()));
+    const auto first = std::ranges::find_if(line, [](std::uint8_t v) { return v != 0; });
+    if (first == line.end()) continue;
+    const auto last = std::find_if(line.rbegin(), line.rend(), [](std::uint8_t v) { return v != 0; });
+    left = std::min(left, first - line.begin());
+    right = std::max(right, line.rend() - last);
+    top = std::min(top, row);
+    bottom = row + 1;
+  }
+  return bottom == 0 ? Window{} : Window{left, top, right - left, bottom - top};
+}
+
 /// What is valid in both.
 void keep_common(Raster<std::uint8_t>& valid, const Raster<std::uint8_t>& other) {
   for (std::size_t i = 0; i < valid.data().size(); ++i) {
@@ -72,11 +88,22 @@ void TileSource::apply_cutline(TileJob& job) const {
   keep_common(job.valid, geo::rasterize_extent(m_plan.cutline, m_plan.grid.subgrid(job.share)));
 }
 
+TileSource::Axes TileSource::axes(const Window& window) const {
+  const Window at = m_plan.on_image(window);
+  return {mirrored_range(at.col, at.width, m_plan.image_width),
+          mirrored_range(at.row, at.height, m_plan.image_height)};
+}
+
+Window TileSource::wanted_part(const TileJob& job) const {
+  const Window valid = bounds_of_valid(job.valid);
+  if (valid.empty() || !m_plan.may_score_parts) return valid.empty() ? valid : job.share;
+  return {job.share.col + valid.col, job.share.row + valid.row, valid.width, valid.height};
+}
+
 void TileSource::load(TileJob& job) const {
   job.input = m_plan.input_window(job.core);
   job.share = geo::blend_window(job.core, m_plan.grid, m_plan.blend_px);
   job.final = m_plan.final_window(job.core);
-  const Window input = m_plan.on_image(job.input);
   const Window share = m_plan.on_image(job.share);
   if (m_reader.is_left_out(share, m_plan.source_bands)) {
     job.valid.reshape(share.width, share.height);
@@ -84,10 +111,9 @@ void TileSource::load(TileJob& job) const {
     job.empty = true;
     return;
   }
-  const auto cols = mirrored_range(input.col, input.width, m_plan.image_width);
-  const auto rows = mirrored_range(input.row, input.height, m_plan.image_height);
-  const auto [left, right] = std::ranges::minmax(cols);
-  const auto [top, bottom] = std::ranges::minmax(rows);
+  const Axes all = axes(job.input);
+  const auto [left, right] = std::ranges::minmax(all.cols);
+  const auto [top, bottom] = std::ranges::minmax(all.rows);
   const Window window{left, top, right - left + 1, bottom - top + 1};
 
   job.pixels = spare_raster();
@@ -95,10 +121,13 @@ void TileSource::load(TileJob& job) const {
   m_reader.read_with_valid(window, m_plan.source_bands, job.pixels, job.input_valid);
   crop(job.input_valid, window, share, job.valid);
   apply_cutline(job);
-  job.empty = std::ranges::none_of(job.valid.data(), [](std::uint8_t v) { return v != 0; });
+  job.wanted = wanted_part(job);
+  job.empty = job.wanted.empty();
   if (job.empty) return release_pixels(job);
+  job.input = geo::intersection(job.input, m_plan.input_window(job.wanted));
   geo::normalise(job.pixels, m_how, m_statistics, job.input_valid.data());
-  if (window == input) return;
+  if (window == m_plan.on_image(job.input)) return;
+  const auto [cols, rows] = axes(job.input);
   Raster<float> read = std::exchange(job.pixels, spare_raster());
   arrange(read, window, cols, rows, job.pixels);
   keep(std::move(read));

@@ -30,9 +30,17 @@ class TileSource {
   void release_pixels(TileJob& job) const;
 
  private:
+  struct Axes {
+    std::vector<std::int64_t> cols;
+    std::vector<std::int64_t> rows;
+  };
+  /// The pixels of the image that stand in a window.
+  [[nodiscard]] Axes axes(const geo::Window& window) const;
   /// Of no size yet.
   [[nodiscard]] geo::Raster<float> spare_raster() const;
   void keep(geo::Raster<float> raster) const;
+  /// What has to be scored of a job whose `valid` is known.
+  [[nodiscard]] geo::Window wanted_part(const TileJob& job) const;
   /// Takes the score from pixels outside of it.
   void apply_cutline(TileJob& job) const;
 
