@@ -96,7 +96,8 @@ TileSource::Axes TileSource::axes(const Window& window) const {
 
 Window TileSource::wanted_part(const TileJob& job) const {
   const Window valid = bounds_of_valid(job.valid);
-  if (valid.empty() || !m_plan.may_score_parts) return valid.empty() ? valid : job.share;
+  if (valid.empty()) return {};
+  if (!m_plan.may_score_parts) return job.share;
   return {job.share.col + valid.col, job.share.row + valid.row, valid.width, valid.height};
 }
 

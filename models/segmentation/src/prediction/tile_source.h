@@ -39,7 +39,7 @@ class TileSource {
   /// Of no size yet.
   [[nodiscard]] geo::Raster<float> spare_raster() const;
   void keep(geo::Raster<float> raster) const;
-  /// What has to be scored of a job whose `valid` is known.
+  /// What has to be scored of a job whose `valid` is known: around its valid pixels, or all of its share.
   [[nodiscard]] geo::Window wanted_part(const TileJob& job) const;
   /// Takes the score from pixels outside of it.
   void apply_cutline(TileJob& job) const;
@@ -49,7 +49,7 @@ class TileSource {
   const geo::Normalisation& m_how;
   std::vector<geo::BandStatistics> m_statistics;
   mutable std::mutex m_mutex;
-  mutable std::vector<geo::Raster<float>> m_spare;  ///< fewer than there are tiles on their way
+  mutable std::vector<geo::Raster<float>> m_spare;  ///< no tile holds these
 };
 
 }  // namespace furrow::segmentation
