@@ -346,20 +346,23 @@ class Scan {
     const bool all_small = all_small_integers(reader);
     tbb::this_task_arena::isolate([&] {
       tbb::parallel_for(std::size_t{0}, windows.size(), [&](std::size_t w) {
-        Memory& memory = memories.local();
-        if (reader.is_left_out(windows[w], m_bands)) {
-          // no value to visit
-        } else if (all_small) {  // a float holds them
-          reader.read_with_valid(windows[w], m_bands, memory.singles, memory.valid);
-          visit_bands(reader, std::as_const(memory.singles), memory.valid.data(), visit);
-        } else {
-          reader.read(windows[w], m_bands, memory.doubles);
-          const auto valid = valid_pixels(reader, windows[w], m_bands, memory.doubles);
-          visit_bands(reader, std::as_const(memory.doubles), valid, visit);
-        }
+        read_window(reader, windows[w], all_small, memories.local(), visit);
         tick();
       });
     });
+  }
+
+  template <class Visit>
+  void read_window(const RasterReader& reader, const Window& window, bool all_small, Memory& memory,
+                   const Visit& visit) const {
+    if (reader.is_left_out(window, m_bands)) return;
+    if (all_small) {  // a float holds them
+      reader.read_with_valid(window, m_bands, memory.singles, memory.valid);
+      return visit_bands(reader, std::as_const(memory.singles), memory.valid.data(), visit);
+    }
+    reader.read(window, m_bands, memory.doubles);
+    const auto valid = valid_pixels(reader, window, m_bands, memory.doubles);
+    visit_bands(reader, std::as_const(memory.doubles), valid, visit);
   }
 
   template <class T, class Visit>
