@@ -39,7 +39,7 @@ if(FURROW_SANITIZE)
 endif()
 
 # furrow_unity_build(<target>): its sources may be compiled several at a time, so that headers are read once for all of
-# them. Names in their anonymous namespaces must differ then.
+# them. Names in their anonymous namespaces must differ then. Libraries and tests of the suite are built so.
 function(furrow_unity_build target)
   if(NOT FURROW_UNITY_BUILD)
     return()
@@ -57,6 +57,7 @@ function(furrow_library name alias)
   target_include_directories(${name} PUBLIC "$<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/include>")
   target_link_libraries(${name} PUBLIC furrow_flags ${ARG_PUBLIC}
     PRIVATE $<BUILD_INTERFACE:furrow_warnings> ${ARG_PRIVATE})
+  furrow_unity_build(${name})
   if(FURROW_CHECK_HEADERS)
     furrow_check_headers(${name})
   endif()

@@ -68,11 +68,23 @@ std::string picture(const geo::Raster<std::uint8_t>& raster) {
   return text;
 }
 
+const geo::Crs& utm() {
+  static const geo::Crs kUtm = geo::Crs::from_user_input("EPSG:32632");
+  return kUtm;
+}
+
 geo::Grid utm_grid(std::int64_t width, std::int64_t height, double pixel_m) {
-  return {width,
-          height,
-          {500000.0, pixel_m, 0.0, 6000000.0, 0.0, -pixel_m},
-          geo::Crs::from_user_input("EPSG:32632")};
+  return {width, height, {500000.0, pixel_m, 0.0, 6000000.0, 0.0, -pixel_m}, utm()};
+}
+
+geo::Grid pixel_grid(std::int64_t width, std::int64_t height) {
+  return {width, height, {0.0, 1.0, 0.0, 0.0, 0.0, 1.0}, utm()};
+}
+
+std::vector<geo::MultiPolygon> shapes(const std::vector<std::string>& wkts) {
+  std::vector<geo::MultiPolygon> out;
+  for (const auto& wkt : wkts) out.push_back(geo::from_wkt(wkt));
+  return out;
 }
 
 geo::Layer layer_of(const std::vector<std::string>& wkts, const std::string& crs) {

@@ -32,6 +32,13 @@ class TemporaryFolder {
 
 /// A north-up grid in EPSG:32632 with its upper left corner at (500000, 6000000).
 [[nodiscard]] geo::Grid utm_grid(std::int64_t width, std::int64_t height, double pixel_m = 10.0);
+/// One pixel is one unit, row 0 is at y = 0 and y grows downwards, so that coordinates are pixels.
+/// EPSG:32632.
+[[nodiscard]] geo::Grid pixel_grid(std::int64_t width, std::int64_t height);
+/// EPSG:32632.
+[[nodiscard]] const geo::Crs& utm();
+/// From WKT.
+[[nodiscard]] std::vector<geo::MultiPolygon> shapes(const std::vector<std::string>& wkts);
 
 /// A layer of polygons from WKT, named "fields", in EPSG:32632 unless said otherwise.
 [[nodiscard]] geo::Layer layer_of(const std::vector<std::string>& wkts,

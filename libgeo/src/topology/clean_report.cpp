@@ -9,7 +9,7 @@
 namespace furrow::geo {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 /// Square metres to the tenth: what differs in the last digits is no change.
 double tenth(double area_m2) {
@@ -18,7 +18,7 @@ double tenth(double area_m2) {
   return is_number ? value : area_m2;
 }
 
-Json to_json(const ChangeCount& change) {
+OrderedJson to_json(const ChangeCount& change) {
   return {{"count", change.count}, {"area_m2", tenth(change.area_m2)}};
 }
 
@@ -35,20 +35,20 @@ std::string line(const std::string& name, const ChangeCount& change) {
 }  // namespace
 
 std::string to_json(const CleanReport& report) {
-  Json rejected = Json::object();
+  OrderedJson rejected = OrderedJson::object();
   for (const auto& [reason, change] : report.rejected) rejected[reason] = to_json(change);
-  const Json json{{"features_read", report.features},
-                  {"fields_written", report.fields},
-                  {"area_before_m2", tenth(report.area_before_m2)},
-                  {"area_after_m2", tenth(report.area_after_m2)},
-                  {"repaired", to_json(report.repaired)},
-                  {"overlaps_resolved", to_json(report.overlaps)},
-                  {"gaps_closed", to_json(report.gaps)},
-                  {"merged_at_seams", to_json(report.merged)},
-                  {"seams", report.seams},
-                  {"pieces_absorbed", to_json(report.absorbed)},
-                  {"pieces_rejected", to_json(report.rejected_pieces)},
-                  {"features_rejected", rejected}};
+  const OrderedJson json{{"features_read", report.features},
+                         {"fields_written", report.fields},
+                         {"area_before_m2", tenth(report.area_before_m2)},
+                         {"area_after_m2", tenth(report.area_after_m2)},
+                         {"repaired", to_json(report.repaired)},
+                         {"overlaps_resolved", to_json(report.overlaps)},
+                         {"gaps_closed", to_json(report.gaps)},
+                         {"merged_at_seams", to_json(report.merged)},
+                         {"seams", report.seams},
+                         {"pieces_absorbed", to_json(report.absorbed)},
+                         {"pieces_rejected", to_json(report.rejected_pieces)},
+                         {"features_rejected", rejected}};
   return json.dump(2) + '\n';
 }
 

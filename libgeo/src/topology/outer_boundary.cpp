@@ -14,8 +14,8 @@ namespace {
 
 constexpr int kSure = 60;                      // levels that a sure pixel leans: 0.3
 constexpr int kBackground = kScoreLevels / 2;  // background score, in levels, of what is background for sure
-constexpr auto kReach = static_cast<std::uint8_t>(kOuterBoundaryReach);
-constexpr std::uint8_t kNone = kReach + 1;
+constexpr auto kOuterReach = static_cast<std::uint8_t>(kOuterBoundaryReach);
+constexpr std::uint8_t kBeyondReach = kOuterReach + 1;
 /// Times as many pixels on one side as on the other; around the corner of a right angle it is more.
 constexpr int kCorner = 2;
 
@@ -26,19 +26,19 @@ int lean(const ScoreMap& scores, std::int64_t col, std::int64_t row) {
   return extent - scores.boundary.at(col, row) - (kScoreLevels - extent);
 }
 
-/// By kind and pixel: columns to the nearest pixel of the kind in the same row, at most kNone.
+/// By kind and pixel: columns to the nearest pixel of the kind in the same row, at most kBeyondReach.
 class AlongRows {
  public:
   explicit AlongRows(const ScoreMap& scores)
-      : m_columns(scores.extent.width(), scores.extent.height(), kKinds, kNone) {
+      : m_columns(scores.extent.width(), scores.extent.height(), kKinds, kBeyondReach) {
     tbb::parallel_for(std::int64_t{0}, scores.extent.height(), [&](std::int64_t row) { fill(scores, row); });
   }
 
-  /// As the king moves, at most kNone.
+  /// As the king moves, at most kBeyondReach.
   [[nodiscard]] std::uint8_t distance(Kind kind, std::int64_t col, std::int64_t row) const {
-    std::uint8_t nearest = kNone;
-    const std::int64_t end = std::min(m_columns.height() - 1, row + kReach);
-    for (std::int64_t y = std::max<std::int64_t>(0, row - kReach); y <= end; ++y) {
+    std::uint8_t nearest = kBeyondReach;
+    const std::int64_t end = std::min(m_columns.height() - 1, row + kOuterReach);
+    for (std::int64_t y = std::max<std::int64_t>(0, row - kOuterReach); y <= end; ++y) {
       const auto rows = static_cast<std::uint8_t>(std::abs(y - row));
       nearest = std::min(nearest, std::max(rows, m_columns.at(col, y, kind)));
     }
@@ -52,19 +52,19 @@ class AlongRows {
  private:
   void fill(const ScoreMap& scores, std::int64_t row) {
     std::array<std::uint8_t, kKinds> since{};
-    since.fill(kNone);
+    since.fill(kBeyondReach);
     const auto step = [&](std::int64_t col) {
       for (int kind = 0; kind < kKinds; ++kind) {
         std::uint8_t& here = m_columns.at(col, row, kind);
         std::uint8_t& last = since[static_cast<std::size_t>(kind)];
-        here = last = static_cast<std::uint8_t>(std::min<int>({here, last + 1, kNone}));
+        here = last = static_cast<std::uint8_t>(std::min<int>({here, last + 1, kBeyondReach}));
       }
     };
     for (std::int64_t col = 0; col < scores.extent.width(); ++col) {
       mark(scores, col, row);
       step(col);
     }
-    since.fill(kNone);
+    since.fill(kBeyondReach);
     for (std::int64_t col = scores.extent.width() - 1; col >= 0; --col) step(col);
   }
 
@@ -84,10 +84,10 @@ bool is_outer_of_equals(const ScoreMap& scores, const AlongRows& near, std::int6
   int before = 0;
   int after = 0;
   int out = 0;
-  const std::int64_t end_row = std::min(scores.extent.height() - 1, row + kReach);
-  const std::int64_t end_col = std::min(scores.extent.width() - 1, col + kReach);
-  for (std::int64_t y = std::max<std::int64_t>(0, row - kReach); y <= end_row; ++y) {
-    for (std::int64_t x = std::max<std::int64_t>(0, col - kReach); x <= end_col; ++x) {
+  const std::int64_t end_row = std::min(scores.extent.height() - 1, row + kOuterReach);
+  const std::int64_t end_col = std::min(scores.extent.width() - 1, col + kOuterReach);
+  for (std::int64_t y = std::max<std::int64_t>(0, row - kOuterReach); y <= end_row; ++y) {
+    for (std::int64_t x = std::max<std::int64_t>(0, col - kOuterReach); x <= end_col; ++x) {
       const bool is_before = y < row || (y == row && x < col);
       if (near.is(kInterior, x, y)) ++(is_before ? before : after);
       if (near.is(kLeansOut, x, y)) ++out;
@@ -103,11 +103,11 @@ bool is_outer_of_equals(const ScoreMap& scores, const AlongRows& near, std::int6
 bool is_outer_half(const ScoreMap& scores, const AlongRows& near, std::int64_t col, std::int64_t row) {
   if (scores.valid.at(col, row) == 0 || scores.boundary.at(col, row) == 0) return false;
   const int leaning = lean(scores, col, row);
-  if (leaning > kSure || near.distance(kOutside, col, row) == kNone) return false;
+  if (leaning > kSure || near.distance(kOutside, col, row) == kBeyondReach) return false;
   if (leaning < -kSure) return true;
   const std::uint8_t interior = near.distance(kInterior, col, row);
   const std::uint8_t out = near.distance(kLeansOut, col, row);
-  if (interior == kNone || out > interior) return false;
+  if (interior == kBeyondReach || out > interior) return false;
   return out < interior || is_outer_of_equals(scores, near, col, row);
 }
 

@@ -285,8 +285,8 @@ class Tuner {
     result.gain = percentiles(gain);
   }
   static Interval percentiles(std::vector<double>& values) {
-    constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
-    if (values.empty()) return {kUndefined, kUndefined};
+    constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+    if (values.empty()) return {kNone, kNone};
     std::ranges::sort(values);
     const auto at = [&](double share) {
       return values[static_cast<std::size_t>(std::llround(share * static_cast<double>(values.size() - 1)))];

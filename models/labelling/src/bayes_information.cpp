@@ -111,7 +111,7 @@ class ObservedInformation {
 };
 
 /// Specificity and sensitivity of every voter, off zero and one.
-std::vector<double> skills_of(const Rows& rows, const State& state) {
+std::vector<double> two_class_skills(const Rows& rows, const State& state) {
   const std::vector<double> shares = overall_shares(rows, state);
   std::vector<double> skills;
   for (std::size_t v = 0; v < rows.voters; ++v) {
@@ -131,7 +131,7 @@ double strength_of(const Rows& rows, const Model& model, std::size_t cls) {
 
 std::vector<double> known_information(const Rows& rows, const Model& model, const State& state,
                                       const SeatEvidence& evidence, const std::vector<AspectEvidence>& sums) {
-  const std::vector<double> skills = skills_of(rows, state);
+  const std::vector<double> skills = two_class_skills(rows, state);
   std::vector<double> complete(2 * rows.voters, 0.0);
   for (std::size_t s = 0; s < rows.seats(); ++s) {
     const double replicas = rows.replicas[rows.seat_group[s]];

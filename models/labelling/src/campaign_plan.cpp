@@ -18,7 +18,7 @@ constexpr int kMostLabellers = 9;
 constexpr std::size_t kSkillDraws = 200;
 constexpr std::size_t kTeamsPerDraw = 100;  ///< that each draw of the skills is judged on
 constexpr std::size_t kShareGroups = 20;
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr double kNotGiven = std::numeric_limits<double>::quiet_NaN();
 
 void require(bool holds, const char* message) {
   if (!holds) throw geo::InvalidArgument(geo::concat("campaign plan: ", message));
@@ -254,9 +254,9 @@ std::optional<std::size_t> best_of(const std::vector<PlanRow>& rows, const PlanO
 
 /// A share between 0 and 1; NaN where the cell says "missing".
 double share_at(const geo::CsvTable& table, std::size_t row, int column) {
-  if (column < 0) return kNaN;
+  if (column < 0) return kNotGiven;
   const std::string& text = table.rows[row][static_cast<std::size_t>(column)];
-  if (geo::is_missing(text)) return kNaN;
+  if (geo::is_missing(text)) return kNotGiven;
   double value = 0.0;
   if (!geo::parse_number(geo::trim(text), value) || !is_share(value)) {
     throw geo::IoError(geo::concat(table.place(row), ": ", table.columns[static_cast<std::size_t>(column)],

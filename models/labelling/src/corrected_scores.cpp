@@ -18,8 +18,6 @@ using overlay::Geometry;
 /// Areas and lengths below these are rounding, not maps.
 constexpr double kNoArea_m2 = 0.01;
 constexpr double kNoLength_m = 0.01;
-/// Outlines this near the cell border run along it.
-constexpr double kBorder_m = 0.25;
 
 /// A polygon inside the cell.
 struct Field {
@@ -90,7 +88,7 @@ class Cell {
         m_prepared(geo::geos::prepare(m_shape.get())),
         m_area_m2(geo::area(shape)) {
     constexpr int kMitre = GEOSBUF_JOIN_MITRE;
-    m_inner = geo::geos::check(GEOSBufferWithStyle_r(overlay::context(), m_shape.get(), -kBorder_m, 8,
+    m_inner = geo::geos::check(GEOSBufferWithStyle_r(overlay::context(), m_shape.get(), -kCellBorder_m, 8,
                                                      GEOSBUF_CAP_FLAT, kMitre, 5.0),
                                "buffer");
   }
@@ -102,7 +100,7 @@ class Cell {
   [[nodiscard]] Field clip(const LabelledPolygon& polygon) const {
     Field field;
     field.category = geo::to_lower(geo::trim(polygon.category));
-    field.inside = m_convex.surely_contains(polygon.shape, kBorder_m);
+    field.inside = m_convex.surely_contains(polygon.shape, kCellBorder_m);
     field.shape = polygon.shape;
     if (!field.inside) {
       const Geometry shape = geo::geos::to_geos(polygon.shape);

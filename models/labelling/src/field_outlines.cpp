@@ -16,8 +16,6 @@
 namespace furrow::labelling {
 namespace {
 
-/// Outlines this near the cell border run along it.
-constexpr double kBorder_m = 0.25;
 /// Parts of a shape narrower than this are left-overs of overlays.
 constexpr double kSliver_m = 1.0;
 /// Most outlines that are overlaid at once; the work grows with the square of their number.
@@ -355,7 +353,7 @@ OutlineSpread measure_spread(const FieldOutline& field, const SiteMapSet& maps,
                              const geo::MultiPolygon& cell) {
   OutlineSpread spread;
   if (field.alone.size() < 2) return spread;
-  const geo::MultiPolygon inner = geo::buffer(cell, -kBorder_m);
+  const geo::MultiPolygon inner = geo::buffer(cell, -kCellBorder_m);
   const std::vector<Segment> own = inner_outline(field.inside, inner);
   const OutlineIndex own_index = index_of(field.inside);
   const double own_m = total_length(own);

@@ -20,8 +20,6 @@
 namespace furrow::labelling {
 namespace {
 
-constexpr double kBorder_m = 0.25;
-
 /// One bit per place inside a cell.
 using Bits = std::vector<std::uint64_t>;
 constexpr std::size_t kWordBits = 64;
@@ -61,7 +59,7 @@ struct SitePair {
   double error_correlation = std::numeric_limits<double>::quiet_NaN();
 };
 
-struct SiteResult {
+struct ComparedSite {
   std::vector<SitePair> pairs;
   std::vector<double> places;  ///< by number of labellers who map a field there, 0 to all
   std::string problem;
@@ -85,9 +83,9 @@ class SiteComparison {
     }
   }
 
-  SiteResult compare(const std::map<std::string, std::size_t>& labellers) {
+  ComparedSite compare(const std::map<std::string, std::size_t>& labellers) {
     read_maps(labellers);
-    SiteResult result;
+    ComparedSite result;
     if (m_maps.size() < 2) return result;
     result.places.assign(m_maps.size() + 1, 0.0);
     for (const std::size_t votes : count_votes()) result.places[votes] += 1.0;
@@ -153,7 +151,7 @@ class SiteComparison {
     const auto add = [&](const geo::Ring& ring) {
       for (std::size_t i = 0; i + 1 < ring.size(); ++i) {
         const bool at_border = std::ranges::any_of(
-            border, [&](const Segment& segment) { return distance(ring[i], segment) <= kBorder_m; });
+            border, [&](const Segment& segment) { return distance(ring[i], segment) <= kCellBorder_m; });
         if (!at_border) points.push_back(ring[i]);
       }
     };
@@ -319,7 +317,7 @@ struct PairSum {
 };
 
 /// Above the mean of the other pairs of the site; without other pairs above that of all sites.
-void add_excess(const std::vector<SiteResult>& sites,
+void add_excess(const std::vector<ComparedSite>& sites,
                 std::map<std::pair<std::size_t, std::size_t>, PairSum>& sums) {
   double all = 0.0;
   double count = 0.0;
@@ -377,7 +375,7 @@ LabellerPair summed_up(const PairSum& sum, std::int64_t least_sites) {
 }
 
 /// Alpha needs only how many say what at a place, so one voter stands for all.
-std::optional<double> alpha_of(const std::vector<SiteResult>& sites) {
+std::optional<double> alpha_of(const std::vector<ComparedSite>& sites) {
   VoteTable votes(2, 2, 1);
   for (const auto& site : sites) {
     for (std::size_t field = 0; field < site.places.size(); ++field) {
@@ -407,7 +405,7 @@ PairAgreement compare_labellers(const Campaign& campaign, const PairOptions& opt
     position = names.size();
     names.push_back(name);
   }
-  std::vector<SiteResult> sites(campaign.sites.size());
+  std::vector<ComparedSite> sites(campaign.sites.size());
   geo::Progress progress(exec, "comparing labellers", static_cast<std::int64_t>(sites.size()));
   exec.execute([&] {
     tbb::parallel_for(std::size_t{0}, sites.size(), [&](std::size_t i) {

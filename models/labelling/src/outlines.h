@@ -8,6 +8,9 @@
 /// Lengths of outlines near other outlines, exact: no buffer polygon, so no arc approximation.
 namespace furrow::labelling {
 
+/// Outlines this near the border of a cell run along it.
+constexpr double kCellBorder_m = 0.25;
+
 struct Segment {
   geo::Point a;
   geo::Point b;

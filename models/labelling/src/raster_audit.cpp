@@ -519,14 +519,14 @@ std::string class_name(std::int32_t value, int classes) {
 }
 
 /// One column of the result.
-struct Column {
+struct AuditColumn {
   const char* name;
   geo::FieldType type;
   const char* alias;
   std::function<geo::Value(const AuditedSite&)> value;
 };
 
-std::vector<Column> columns(int classes) {
+std::vector<AuditColumn> columns(int classes) {
   using geo::FieldType;
   using S = AuditedSite;
   const auto share = [](const S& s) -> geo::Value {

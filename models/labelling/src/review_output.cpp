@@ -117,7 +117,7 @@ class Describer {
 };
 
 /// One column of the queue.
-struct Column {
+struct ReviewColumn {
   const char* name;
   geo::FieldType type;
   const char* alias;
@@ -134,7 +134,7 @@ geo::Value number(double value) {
   return value;
 }
 
-std::vector<Column> columns(const Campaign& campaign) {
+std::vector<ReviewColumn> columns(const Campaign& campaign) {
   using geo::FieldType;
   using S = ReviewedSite;
   return {{"rank", FieldType::kInteger, "Rank", [](const S& s) { return geo::Value(s.rank); }},

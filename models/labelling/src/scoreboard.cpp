@@ -132,12 +132,12 @@ struct Mean {
 };
 
 /// Pooled counts of agreements and errors of one kind.
-struct Counts {
+struct RightAndWrong {
   double right = 0.0;
   double wrong = 0.0;
 };
 
-SkillEstimate posterior(const Counts& counts, const ScoreboardOptions& options) {
+SkillEstimate posterior(const RightAndWrong& counts, const ScoreboardOptions& options) {
   const double a = options.prior_a + counts.right;
   const double b = options.prior_b + counts.wrong;
   const double tail = 0.5 * (1.0 - options.interval);
@@ -198,8 +198,8 @@ class LabellerSum {
   Mean m_category;
   Mean m_field_skill;
   Mean m_nofield_skill;
-  Counts m_field;
-  Counts m_nofield;
+  RightAndWrong m_field;
+  RightAndWrong m_nofield;
 };
 
 /// Replaces the skills of the labellers by beta-binomial ones where the data allow it.

@@ -12,7 +12,7 @@
 namespace furrow::labelling {
 namespace {
 
-geo::MultiPolygon box(double x0, double y0, double x1, double y1) {
+geo::MultiPolygon rectangle(double x0, double y0, double x1, double y1) {
   return {geo::to_polygon({x0, y0, x1, y1})};
 }
 
@@ -25,9 +25,9 @@ std::vector<geo::Box> chosen(const std::vector<DrawnPolygon>& drawn, const std::
   return found;
 }
 
-const geo::MultiPolygon kWest = box(0, 0, 100, 100);
-const geo::MultiPolygon kEast = box(100, 0, 130, 100);
-const geo::MultiPolygon kBoth = box(0, 0, 130, 100);
+const geo::MultiPolygon kWest = rectangle(0, 0, 100, 100);
+const geo::MultiPolygon kEast = rectangle(100, 0, 130, 100);
+const geo::MultiPolygon kBoth = rectangle(0, 0, 130, 100);
 
 std::vector<DrawnPolygon> merged_and_split(std::uint32_t merging, std::uint32_t splitting) {
   std::vector<DrawnPolygon> drawn;
@@ -58,11 +58,11 @@ TEST(FieldPartition, WeightsCount) {
 
 TEST(FieldPartition, GapsBetweenPartsDoNotJoinThem) {
   // Two keep the parts 4 m apart, one joins them.
-  const std::vector<DrawnPolygon> drawn{{box(0, 0, 50, 40), 0},
-                                        {box(54, 0, 104, 40), 0},
-                                        {box(0, 1, 51, 40), 1},
-                                        {box(55, 0, 104, 41), 1},
-                                        {box(0, 0, 104, 40), 2}};
+  const std::vector<DrawnPolygon> drawn{{rectangle(0, 0, 50, 40), 0},
+                                        {rectangle(54, 0, 104, 40), 0},
+                                        {rectangle(0, 1, 51, 40), 1},
+                                        {rectangle(55, 0, 104, 41), 1},
+                                        {rectangle(0, 0, 104, 40), 2}};
   EXPECT_EQ(chosen(drawn, {1, 1, 1}).size(), 2U);
 }
 
@@ -88,8 +88,10 @@ TEST(FieldPartition, GainFollowsTheFormula) {
 }
 
 TEST(FieldPartition, CountsPairsInDifferentPolygonsAgainstAField) {
-  const std::vector<DrawnPolygon> drawn{
-      {box(0, 0, 30, 10), 0}, {box(0, 0, 10, 10), 1}, {box(10, 0, 20, 10), 1}, {box(20, 0, 30, 10), 1}};
+  const std::vector<DrawnPolygon> drawn{{rectangle(0, 0, 30, 10), 0},
+                                        {rectangle(0, 0, 10, 10), 1},
+                                        {rectangle(10, 0, 20, 10), 1},
+                                        {rectangle(20, 0, 30, 10), 1}};
   const auto candidates = partition_fields(drawn, std::vector<double>{1.0, 1.0});
   ASSERT_EQ(candidates.size(), 4U);
   for (const auto& c : candidates) {
@@ -132,7 +134,7 @@ TEST(FieldPartition, FindsTheBestOfAllDivisions) {
       for (int cut = 1; cut <= 6; ++cut) {
         if (cut < 6 && random.uniform() < 0.5) continue;
         const double to = 20.0 * cut + (cut < 6 ? random.uniform() * 6.0 - 3.0 : 0.0);
-        if (random.uniform() < 0.9) drawn.push_back({box(from, 0, to, 30), j});
+        if (random.uniform() < 0.9) drawn.push_back({rectangle(from, 0, to, 30), j});
         from = to;
       }
     }
@@ -158,7 +160,7 @@ TEST(FieldPartition, OrderOfPolygonsAndLabellersDoesNotMatter) {
     for (int f = 0; f < 4; ++f) {
       const double x = 60.0 * f + random.uniform() * 8.0;
       const double width = random.uniform() < 0.3 ? 115.0 : 55.0;
-      drawn.push_back({box(x, random.uniform() * 5.0, x + width, 80.0), j});
+      drawn.push_back({rectangle(x, random.uniform() * 5.0, x + width, 80.0), j});
     }
   }
   const std::vector<double> weights(5, 1.0);
@@ -180,7 +182,8 @@ TEST(FieldPartition, RefusesBadInput) {
 }
 
 TEST(MedianShape, ThreeBoxesGiveTheMiddleOfEverySide) {
-  const std::vector<geo::MultiPolygon> shapes{box(0, 0, 100, 50), box(3, -2, 104, 49), box(1, 5, 98, 53)};
+  const std::vector<geo::MultiPolygon> shapes{rectangle(0, 0, 100, 50), rectangle(3, -2, 104, 49),
+                                              rectangle(1, 5, 98, 53)};
   const auto median = median_shape(shapes, std::vector<double>{1, 1, 1}, 0);
   EXPECT_EQ(geo::bounds(median), (geo::Box{1, 0, 100, 50}));
   EXPECT_TRUE(geo::check_validity(median).valid);
@@ -196,7 +199,7 @@ TEST(MedianShape, ThreeBoxesGiveTheMiddleOfEverySide) {
 }
 
 TEST(MedianShape, HalfIsDecidedByTheTypicalOne) {
-  const std::vector<geo::MultiPolygon> shapes{box(0, 0, 100, 50), box(10, 0, 110, 50)};
+  const std::vector<geo::MultiPolygon> shapes{rectangle(0, 0, 100, 50), rectangle(10, 0, 110, 50)};
   const std::vector<double> even{1, 1};
   EXPECT_EQ(geo::bounds(median_shape(shapes, even, 0)), geo::bounds(shapes[0]));
   EXPECT_EQ(geo::bounds(median_shape(shapes, even, 1)), geo::bounds(shapes[1]));
@@ -204,15 +207,15 @@ TEST(MedianShape, HalfIsDecidedByTheTypicalOne) {
 }
 
 TEST(MedianShape, KeepsHolesThatMostDraw) {
-  geo::MultiPolygon with_hole = box(0, 0, 100, 100);
-  with_hole[0].holes.push_back(box(40, 40, 60, 60)[0].shell);
-  const std::vector<geo::MultiPolygon> shapes{with_hole, box(1, 0, 100, 100), with_hole};
+  geo::MultiPolygon with_hole = rectangle(0, 0, 100, 100);
+  with_hole[0].holes.push_back(rectangle(40, 40, 60, 60)[0].shell);
+  const std::vector<geo::MultiPolygon> shapes{with_hole, rectangle(1, 0, 100, 100), with_hole};
   const auto median = median_shape(shapes, std::vector<double>{1, 1, 1}, 0);
   EXPECT_NEAR(geo::area(median), 9600.0, 1e-6);
 }
 
 TEST(MedianShape, EqualShapesComeBackAsTheyAre) {
-  const auto shape = box(0.123456789, 0, 100.987654321, 50);
+  const auto shape = rectangle(0.123456789, 0, 100.987654321, 50);
   const std::vector<geo::MultiPolygon> shapes(4, shape);
   EXPECT_EQ(median_shape(shapes, std::vector<double>(4, 1.0), 2)[0].shell, shape[0].shell);
 }

@@ -16,18 +16,18 @@ namespace {
 constexpr double kX = 500000.0;
 constexpr double kY = 6000000.0;
 
-geo::MultiPolygon box(double x0, double y0, double x1, double y1) {
+geo::MultiPolygon outline(double x0, double y0, double x1, double y1) {
   return {geo::to_polygon({kX + x0, kY + y0, kX + x1, kY + y1})};
 }
 
 /// Cells of 500 m side by side.
-struct Maker {
-  Maker() { campaign.crs = geo::Crs::from_user_input("EPSG:32632"); }
+struct CampaignMaker {
+  CampaignMaker() { campaign.crs = geo::Crs::from_user_input("EPSG:32632"); }
 
   std::string site(int index) {
     const std::string name = geo::concat("AA000000", index);
     if (campaign.find_site(name) == nullptr)
-      campaign.sites.push_back({name, box(500.0 * index, 0, 500.0 * index + 500.0, 500)});
+      campaign.sites.push_back({name, outline(500.0 * index, 0, 500.0 * index + 500.0, 500)});
     return name;
   }
 
@@ -61,10 +61,10 @@ struct Maker {
   Campaign campaign;
 };
 
-const geo::MultiPolygon kA = box(50, 50, 150, 200);
-const geo::MultiPolygon kB = box(150, 50, 250, 200);  // touches A
-const geo::MultiPolygon kAB = box(50, 50, 250, 200);
-const geo::MultiPolygon kFar = box(350, 350, 450, 450);
+const geo::MultiPolygon kA = outline(50, 50, 150, 200);
+const geo::MultiPolygon kB = outline(150, 50, 250, 200);  // touches A
+const geo::MultiPolygon kAB = outline(50, 50, 250, 200);
+const geo::MultiPolygon kFar = outline(350, 350, 450, 450);
 
 void expect_disjoint_and_valid(const std::vector<ConsensusField>& fields) {
   for (std::size_t i = 0; i < fields.size(); ++i) {
@@ -79,7 +79,7 @@ void expect_disjoint_and_valid(const std::vector<ConsensusField>& fields) {
 }
 
 TEST(InstanceConsensus, ThreeWhoAgreeGiveTheirFields) {
-  Maker m;
+  CampaignMaker m;
   for (const char* who : {"anna", "ben", "cleo"}) m.map(0, who, {kA, kB, kFar});
   const auto found = m.find();
   ASSERT_EQ(found.fields.size(), 3U);
@@ -100,7 +100,7 @@ TEST(InstanceConsensus, ThreeWhoAgreeGiveTheirFields) {
 }
 
 TEST(InstanceConsensus, OneWhoMergesIsOutvotedAndCounted) {
-  Maker m;
+  CampaignMaker m;
   m.map(0, "anna", {kA, kB});
   m.map(0, "ben", {kAB});
   m.map(0, "cleo", {kA, kB});
@@ -117,7 +117,7 @@ TEST(InstanceConsensus, OneWhoMergesIsOutvotedAndCounted) {
 }
 
 TEST(InstanceConsensus, OneWhoSplitsIsOutvotedAndCounted) {
-  Maker m;
+  CampaignMaker m;
   m.map(0, "anna", {kAB});
   m.map(0, "ben", {kA, kB});
   m.map(0, "cleo", {kAB});
@@ -130,7 +130,7 @@ TEST(InstanceConsensus, OneWhoSplitsIsOutvotedAndCounted) {
 }
 
 TEST(InstanceConsensus, FieldOfOneAmongFiveIsWrittenButNotInTheConsensus) {
-  Maker m;
+  CampaignMaker m;
   m.map(0, "anna", {kA, kB, kFar});
   for (const char* who : {"ben", "cleo", "dan", "eva"}) m.map(0, who, {kA, kB});
   const auto found = m.find();
@@ -144,7 +144,7 @@ TEST(InstanceConsensus, FieldOfOneAmongFiveIsWrittenButNotInTheConsensus) {
 }
 
 TEST(InstanceConsensus, UnsureIsAnAnswerOfItsOwn) {
-  Maker m;
+  CampaignMaker m;
   m.map(0, "anna", {kA, kFar}, "4", {false, true});
   m.map(0, "ben", {kA});
   m.map(0, "cleo", {kA, kFar}, "4", {true, false});
@@ -159,7 +159,7 @@ TEST(InstanceConsensus, UnsureIsAnAnswerOfItsOwn) {
 
 TEST(InstanceConsensus, UnsureSaysLessThanSureAndMoreThanNothing) {
   const auto probability = [](int answer) {
-    Maker m;
+    CampaignMaker m;
     m.map(0, "anna", {kA});
     m.map(0, "ben", answer == 0 ? std::vector<geo::MultiPolygon>{} : std::vector<geo::MultiPolygon>{kA}, "4",
           {answer == 1});
@@ -170,7 +170,7 @@ TEST(InstanceConsensus, UnsureSaysLessThanSureAndMoreThanNothing) {
 }
 
 TEST(InstanceConsensus, SingleLabellerIsBelievedWithTheLabellersRates) {
-  Maker m;
+  CampaignMaker m;
   m.map(0, "anna", {kA, kB, kFar});
   const auto found = m.find();
   ASSERT_EQ(found.fields.size(), 3U);
@@ -182,7 +182,7 @@ TEST(InstanceConsensus, SingleLabellerIsBelievedWithTheLabellersRates) {
 }
 
 TEST(InstanceConsensus, OwnCopiesAndNestedPolygonsOfASingleMapShareNoArea) {
-  Maker m;
+  CampaignMaker m;
   m.map(0, "anna", {kAB, kAB, kA});
   const auto found = m.find();
   ASSERT_EQ(found.fields.size(), 2U);
@@ -193,21 +193,21 @@ TEST(InstanceConsensus, OwnCopiesAndNestedPolygonsOfASingleMapShareNoArea) {
 }
 
 TEST(InstanceConsensus, EmptyMapsAndSitesGiveNoFields) {
-  Maker m;
+  CampaignMaker m;
   m.map(0, "anna", {});
   m.map(0, "ben", {});
   (void)m.site(1);
   const auto found = m.find();
   EXPECT_TRUE(found.fields.empty());
   EXPECT_TRUE(found.problems.empty());
-  EXPECT_TRUE(Maker().find().fields.empty());
+  EXPECT_TRUE(CampaignMaker().find().fields.empty());
 }
 
 TEST(InstanceConsensus, EmptyMapsVoteAgainst) {
-  Maker few;
+  CampaignMaker few;
   few.map(0, "anna", {kA});
   few.map(0, "ben", {});
-  Maker many;
+  CampaignMaker many;
   many.map(0, "anna", {kA});
   for (const char* who : {"ben", "cleo", "dan", "eva"}) many.map(0, who, {});
   EXPECT_GT(few.find().fields.at(0).p_exists, many.find().fields.at(0).p_exists);
@@ -215,10 +215,10 @@ TEST(InstanceConsensus, EmptyMapsVoteAgainst) {
 }
 
 TEST(InstanceConsensus, OutlineIsTheMedianAndItsSpreadIsMeasured) {
-  Maker m;
-  m.map(0, "anna", {box(100, 100, 200, 200)});
-  m.map(0, "ben", {box(104, 100, 204, 200)});
-  m.map(0, "cleo", {box(96, 100, 196, 200)});
+  CampaignMaker m;
+  m.map(0, "anna", {outline(100, 100, 200, 200)});
+  m.map(0, "ben", {outline(104, 100, 204, 200)});
+  m.map(0, "cleo", {outline(96, 100, 196, 200)});
   const auto found = m.find();
   ASSERT_EQ(found.fields.size(), 1U);
   const geo::Box bounds = geo::bounds(found.fields[0].shape);
@@ -233,12 +233,12 @@ TEST(InstanceConsensus, OutlineIsTheMedianAndItsSpreadIsMeasured) {
 TEST(InstanceConsensus, WhoJoinsASmallNeighbourDoesNotShapeTheOutline) {
   // With the neighbour of 40 m the field of 100 m is still alike (IoU 0.71), but Cleo's outline is that of
   // both.
-  const auto field = box(50, 50, 150, 200);
-  const auto neighbour = box(150, 50, 190, 200);
-  Maker m;
+  const auto field = outline(50, 50, 150, 200);
+  const auto neighbour = outline(150, 50, 190, 200);
+  CampaignMaker m;
   m.map(0, "anna", {field, neighbour});
   m.map(0, "ben", {field, neighbour});
-  m.map(0, "cleo", {box(50, 50, 190, 200)});
+  m.map(0, "cleo", {outline(50, 50, 190, 200)});
   const auto found = m.find();
   ASSERT_EQ(found.fields.size(), 2U);
   EXPECT_EQ(found.fields[0].merge_votes, 1);
@@ -248,11 +248,11 @@ TEST(InstanceConsensus, WhoJoinsASmallNeighbourDoesNotShapeTheOutline) {
 }
 
 TEST(InstanceConsensus, SharedLandGoesToTheFieldWithMoreVotesThere) {
-  Maker m;
+  CampaignMaker m;
   // Median outlines: A to x = 160, B from x = 150; three of three members of A have the strip, two of B.
-  m.map(0, "anna", {box(50, 50, 160, 200), box(150, 50, 300, 200)});
-  m.map(0, "ben", {box(50, 50, 160, 200), box(150, 50, 300, 200)});
-  m.map(0, "cleo", {box(50, 50, 160, 200), box(160, 50, 300, 200)});
+  m.map(0, "anna", {outline(50, 50, 160, 200), outline(150, 50, 300, 200)});
+  m.map(0, "ben", {outline(50, 50, 160, 200), outline(150, 50, 300, 200)});
+  m.map(0, "cleo", {outline(50, 50, 160, 200), outline(160, 50, 300, 200)});
   const auto found = m.find();
   ASSERT_EQ(found.fields.size(), 2U);
   expect_disjoint_and_valid(found.fields);
@@ -261,10 +261,10 @@ TEST(InstanceConsensus, SharedLandGoesToTheFieldWithMoreVotesThere) {
 }
 
 TEST(InstanceConsensus, WholeOutlinesAreKeptWhereSomeCutAtTheCell) {
-  Maker m;
-  m.map(0, "anna", {box(400, 100, 600, 200)});
-  m.map(0, "ben", {box(400, 100, 500, 200)});  // stops at the border
-  m.map(0, "cleo", {box(400, 100, 610, 200)});
+  CampaignMaker m;
+  m.map(0, "anna", {outline(400, 100, 600, 200)});
+  m.map(0, "ben", {outline(400, 100, 500, 200)});  // stops at the border
+  m.map(0, "cleo", {outline(400, 100, 610, 200)});
   const auto found = m.find();
   ASSERT_EQ(found.fields.size(), 1U);
   EXPECT_EQ(found.fields[0].n_votes, 3);
@@ -272,13 +272,13 @@ TEST(InstanceConsensus, WholeOutlinesAreKeptWhereSomeCutAtTheCell) {
   const double reach = geo::bounds(found.fields[0].shape).max_x - kX;
   EXPECT_GE(reach, 599.0);
   EXPECT_LE(reach, 611.0);
-  Maker cut;
-  for (const char* who : {"anna", "ben", "cleo"}) cut.map(0, who, {box(400, 100, 500, 200)});
+  CampaignMaker cut;
+  for (const char* who : {"anna", "ben", "cleo"}) cut.map(0, who, {outline(400, 100, 500, 200)});
   EXPECT_NEAR(geo::bounds(cut.find().fields.at(0).shape).max_x, kX + 500.0, 1e-6);
 }
 
 TEST(InstanceConsensus, ExpertsFieldsAreTheConsensusOfTheirSite) {
-  Maker m;
+  CampaignMaker m;
   m.map(0, "expert", {kA, kB}, "1a");
   m.map(0, "anna", {kAB, kFar}, "1c");
   m.map(1, "anna", {kA});
@@ -298,10 +298,10 @@ TEST(InstanceConsensus, ExpertsFieldsAreTheConsensusOfTheirSite) {
 
 TEST(InstanceConsensus, ExpertsTeachWhoInventsFields) {
   // Anna's extra fields are false at expert sites; at a site of her own she is believed less than Ben.
-  Maker m;
+  CampaignMaker m;
   for (int s = 0; s < 8; ++s) {
     m.map(s, "expert", {kA, kB}, "1a");
-    m.map(s, "anna", {kA, kB, kFar, box(50, 300, 150, 400), box(300, 50, 400, 150)}, "1c");
+    m.map(s, "anna", {kA, kB, kFar, outline(50, 300, 150, 400), outline(300, 50, 400, 150)}, "1c");
     m.map(s, "ben", {kA, kB}, "1c");
   }
   m.map(8, "anna", {kFar});
@@ -313,9 +313,10 @@ TEST(InstanceConsensus, ExpertsTeachWhoInventsFields) {
 }
 
 /// Sites with fields that labellers draw with jitter, miss, join and invent.
-Maker noisy_campaign(int sites, std::span<const std::string> who, std::uint64_t seed, int fields = 6) {
+CampaignMaker noisy_campaign(int sites, std::span<const std::string> who, std::uint64_t seed,
+                             int fields = 6) {
   geo::Random random(seed, 1);
-  Maker m;
+  CampaignMaker m;
   for (int s = 0; s < sites; ++s) {
     for (const auto& name : who) {
       std::vector<geo::MultiPolygon> shapes;
@@ -325,7 +326,7 @@ Maker noisy_campaign(int sites, std::span<const std::string> who, std::uint64_t 
         const double y = 60.0 + 200.0 * (f / 3);
         const double width = random.uniform() < 0.15 ? 290.0 : 146.0;
         if (random.uniform() < 0.1) continue;
-        shapes.push_back(box(x + jitter(), y + jitter(), x + width + jitter(), y + 180.0 + jitter()));
+        shapes.push_back(outline(x + jitter(), y + jitter(), x + width + jitter(), y + 180.0 + jitter()));
       }
       m.map(s, name, std::move(shapes));
     }
@@ -352,12 +353,12 @@ TEST(InstanceConsensus, NoisyMapsGiveTheTrueFields) {
 }
 
 TEST(InstanceConsensus, ThreadsDoNotMatter) {
-  Maker m = noisy_campaign(8, kFive, 4);
+  CampaignMaker m = noisy_campaign(8, kFive, 4);
   EXPECT_TRUE(same(m.find({}, 1), m.find({}, 4), 0.0));
 }
 
 TEST(InstanceConsensus, OrderOfMapsAndNamesDoesNotMatter) {
-  Maker m = noisy_campaign(5, kFive, 5);
+  CampaignMaker m = noisy_campaign(5, kFive, 5);
   const auto first = m.find();
   std::ranges::reverse(m.campaign.assignments);
   for (auto& a : m.campaign.assignments) std::ranges::reverse(a.polygons);
@@ -382,12 +383,12 @@ TEST(InstanceConsensus, ThreeHundredLabellersOnOneSite) {
 }
 
 TEST(InstanceConsensus, DegreesAndWebMercatorGiveTheSameFields) {
-  Maker m = noisy_campaign(2, kFive, 7);
+  CampaignMaker m = noisy_campaign(2, kFive, 7);
   const auto metres = m.find();
   for (const char* code : {"EPSG:4326", "EPSG:3857"}) {
     const geo::Crs crs = geo::Crs::from_user_input(code);
     const geo::CoordinateTransform move(m.campaign.crs, crs);
-    Maker other;
+    CampaignMaker other;
     other.campaign = m.campaign;
     other.campaign.crs = crs;
     for (auto& s : other.campaign.sites) s.cell = move.apply(s.cell);
@@ -408,14 +409,14 @@ TEST(InstanceConsensus, DegreesAndWebMercatorGiveTheSameFields) {
 TEST(InstanceConsensus, SizesAreLearnedApartWhereThereAreEnoughFields) {
   // Small fields are missed three times in ten, large ones never.
   geo::Random random(8, 1);
-  Maker m;
+  CampaignMaker m;
   for (int s = 0; s < 9; ++s) {
     for (const auto& name : kFive) {
       std::vector<geo::MultiPolygon> shapes;
       for (int f = 0; f < 8; ++f) {
         const double x = 10.0 + 60.0 * f;
-        if (random.uniform() < 0.7) shapes.push_back(box(x, 20, x + 15, 35));
-        shapes.push_back(box(x, 100, x + 55, 400));
+        if (random.uniform() < 0.7) shapes.push_back(outline(x, 20, x + 15, 35));
+        shapes.push_back(outline(x, 100, x + 55, 400));
       }
       m.map(s, name, std::move(shapes));
     }
@@ -437,7 +438,7 @@ TEST(InstanceConsensus, SizesAreLearnedApartWhereThereAreEnoughFields) {
 }
 
 TEST(InstanceConsensus, InfluenceDecidesTheDivision) {
-  Maker m;
+  CampaignMaker m;
   m.map(0, "anna", {kAB});
   m.map(0, "ben", {kA, kB});
   m.map(0, "cleo", {kA, kB});
@@ -448,7 +449,7 @@ TEST(InstanceConsensus, InfluenceDecidesTheDivision) {
 }
 
 TEST(InstanceConsensus, RefusesBadOptions) {
-  Maker m;
+  CampaignMaker m;
   m.map(0, "anna", {kA});
   InstanceOptions options;
   options.threshold = 1.5;
@@ -461,7 +462,7 @@ TEST(InstanceConsensus, RefusesBadOptions) {
 }
 
 TEST(InstanceConsensus, LayerHasOneRowPerField) {
-  Maker m;
+  CampaignMaker m;
   for (const char* who : {"anna", "ben"}) m.map(0, who, {kA, kFar});
   const auto found = m.find();
   const geo::Layer layer = consensus_field_layer(m.campaign, found.fields);

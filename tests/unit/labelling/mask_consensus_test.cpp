@@ -46,7 +46,7 @@ geo::Raster<T> load(const std::filesystem::path& path) {
 
 /// What an expectation fails with, or empty.
 template <class Work>
-std::string message_of(const Work& work) {
+std::string error_of(const Work& work) {
   try {
     work();
   } catch (const geo::Error& error) {
@@ -251,7 +251,7 @@ TEST(MaskConsensus, MasksWithoutWeightsGetTheMeanOrDoNotVote) {
   EXPECT_THAT(masks.fuse("drop").fit.labellers, ::testing::ElementsAre("anna"));
   EXPECT_EQ(masks.label("drop").data()[0], 0);
   masks.weights = {{"nobody", 5, 0.9, 0.9, 0.9}};
-  EXPECT_THAT(message_of([&] { masks.fuse("none"); }),
+  EXPECT_THAT(error_of([&] { masks.fuse("none"); }),
               ::testing::AllOf(HasSubstr("'nobody'"), HasSubstr("'anna'"), HasSubstr("name the files")));
 }
 
@@ -290,7 +290,7 @@ TEST(MaskConsensus, TruthIsKeptAndCountsAlsoWhereNobodyVoted) {
   EXPECT_EQ(label.data()[3], 1);  // nobody voted
   EXPECT_EQ(load<float>(masks.folder / "out/risk.tif").data()[1], 0.0F);
   masks.options.method = ConsensusMethod::kMajority;
-  EXPECT_THAT(message_of([&] { masks.fuse("majority"); }), HasSubstr("known truth"));
+  EXPECT_THAT(error_of([&] { masks.fuse("majority"); }), HasSubstr("known truth"));
 }
 
 TEST(MaskConsensus, NodataNanAndAnyTypeAreUnderstood) {
@@ -312,16 +312,16 @@ TEST(MaskConsensus, NodataNanAndAnyTypeAreUnderstood) {
 TEST(MaskConsensus, SaysWhichValueIsNoClass) {
   Masks masks;
   masks.add("anna", test::draw("0120"));
-  EXPECT_THAT(message_of([&] { masks.fuse(); }),
+  EXPECT_THAT(error_of([&] { masks.fuse(); }),
               ::testing::AllOf(HasSubstr("anna.tif"), HasSubstr("value 2"), HasSubstr("--classes 3")));
   Masks others(3);
   others.add("ben", test::draw("0170"));
-  EXPECT_THAT(message_of([&] { others.fuse(); }),
+  EXPECT_THAT(error_of([&] { others.fuse(); }),
               ::testing::AllOf(HasSubstr("ben.tif"), HasSubstr("value 7"), HasSubstr("gdal_calc")));
   Masks halves(3);
   halves.grid = test::utm_grid(1, 1);
   halves.inputs.masks = {save(halves.folder / "half.tif", halves.grid, geo::Raster<float>(1, 1, 1, 0.5F))};
-  EXPECT_THAT(message_of([&] { halves.fuse(); }), HasSubstr("value 0.5"));
+  EXPECT_THAT(error_of([&] { halves.fuse(); }), HasSubstr("value 0.5"));
 }
 
 TEST(MaskConsensus, GridsMustBeEqual) {
@@ -330,7 +330,7 @@ TEST(MaskConsensus, GridsMustBeEqual) {
   const auto refused = [&](const geo::Grid& grid) {
     masks.inputs.masks.resize(1);
     masks.inputs.masks.push_back(save(masks.folder / "ben.tif", grid, Pixels(grid.width, grid.height)));
-    const std::string message = message_of([&] { masks.fuse(); });
+    const std::string message = error_of([&] { masks.fuse(); });
     EXPECT_THAT(message,
                 ::testing::AllOf(HasSubstr("anna.tif"), HasSubstr("ben.tif"), HasSubstr("one grid")));
     return message;
@@ -367,7 +367,7 @@ TEST(MaskConsensus, AFileGivenTwiceIsRefused) {
   Masks masks;
   masks.add("anna", test::draw("01"));
   masks.inputs.masks.push_back((masks.folder.path() / "." / "anna.tif").string());
-  EXPECT_THAT(message_of([&] { masks.fuse(); }), HasSubstr("given twice"));
+  EXPECT_THAT(error_of([&] { masks.fuse(); }), HasSubstr("given twice"));
 }
 
 TEST(MaskConsensus, OneMaskIsItsOwnConsensus) {
@@ -426,13 +426,13 @@ TEST(MaskConsensus, ManyCombinationsOfTwentyVoters) {
   const auto drawn = draw_masks(20, 200, 200, 2);
   for (std::size_t j = 0; j < drawn.size(); ++j) masks.add("m" + std::to_string(j), drawn[j]);
   EXPECT_GT(masks.fuse("enough").n_patterns, 39000);
-  EXPECT_THAT(message_of([&] { masks.fuse("little", 1, std::size_t{1} << 20U); }),
+  EXPECT_THAT(error_of([&] { masks.fuse("little", 1, std::size_t{1} << 20U); }),
               ::testing::AllOf(HasSubstr("combinations"), HasSubstr("--memory")));
 }
 
 TEST(MaskConsensus, ThereMustBeAMask) {
   Masks masks;
-  EXPECT_THAT(message_of([&] { masks.fuse(); }), HasSubstr("no mask"));
+  EXPECT_THAT(error_of([&] { masks.fuse(); }), HasSubstr("no mask"));
 }
 
 TEST(MaskNames, AreStemsMadeUnique) {

@@ -20,16 +20,16 @@ namespace {
 using testing::HasSubstr;
 
 /// Labels and scores of some pixels, as rasters and in memory.
-struct Pixels {
+struct MapPixels {
   geo::Grid grid;
   geo::Raster<std::uint8_t> labels;
   geo::Raster<float> scores;  ///< probabilities
 };
 
 /// Labels that a model agrees with, except for some of them; steps of 1/200 as `predict` writes them.
-Pixels random_pixels(std::uint64_t seed, std::int64_t width, std::int64_t height, double noise) {
+MapPixels random_pixels(std::uint64_t seed, std::int64_t width, std::int64_t height, double noise) {
   geo::Random random(seed);
-  Pixels p{test::utm_grid(width, height), {width, height, 1}, {width, height, 3}};
+  MapPixels p{test::utm_grid(width, height), {width, height, 1}, {width, height, 3}};
   for (std::int64_t i = 0; i < width * height; ++i) {
     const auto at = static_cast<std::size_t>(i);
     const auto truth = static_cast<std::uint8_t>(random.below(3));
@@ -43,7 +43,7 @@ Pixels random_pixels(std::uint64_t seed, std::int64_t width, std::int64_t height
 }
 
 /// Writes both rasters; scores as bytes (scale 1/200) or as floats.
-AuditRasters write(const test::TemporaryFolder& folder, const std::string& name, const Pixels& pixels,
+AuditRasters write(const test::TemporaryFolder& folder, const std::string& name, const MapPixels& pixels,
                    bool bytes = true) {
   geo::RasterSpec labels;
   labels.nodata = geo::kIgnore;
@@ -94,8 +94,8 @@ TEST(RasterAudit, EqualsTheAuditInMemory) {
   for (const bool bytes : {true, false}) {
     SCOPED_TRACE(bytes);
     const test::TemporaryFolder folder;
-    std::vector<Pixels> pixels{random_pixels(1, 37, 1300, 0.05), random_pixels(2, 50, 40, 0.2),
-                               random_pixels(3, 20, 20, 0.0)};
+    std::vector<MapPixels> pixels{random_pixels(1, 37, 1300, 0.05), random_pixels(2, 50, 40, 0.2),
+                                  random_pixels(3, 20, 20, 0.0)};
     pixels[1].scores.band(1)[7] = std::numeric_limits<float>::quiet_NaN();
     if (!bytes) {
       geo::Random random(9);
@@ -153,8 +153,8 @@ TEST(RasterAudit, ThreadsDoNotMatter) {
 
 /// Ten columns labelled background, ten labelled interior; the model agrees, but for a block of 4 x 5 pixels
 /// that is labelled background on interior.
-Pixels with_missed_field() {
-  Pixels p{test::utm_grid(20, 10), {20, 10, 1}, {20, 10, 3}};
+MapPixels with_missed_field() {
+  MapPixels p{test::utm_grid(20, 10), {20, 10, 1}, {20, 10, 3}};
   for (std::int64_t row = 0; row < 10; ++row) {
     for (std::int64_t col = 0; col < 20; ++col) {
       const bool field = col >= 10;
@@ -210,8 +210,8 @@ TEST(RasterAudit, WithoutSitesTheLayerHasTheRastersBounds) {
 
 TEST(RasterAudit, PerfectAndEmptyLabels) {
   const test::TemporaryFolder folder;
-  Pixels good = random_pixels(6, 30, 30, 0.0);
-  Pixels empty = good;
+  MapPixels good = random_pixels(6, 30, 30, 0.0);
+  MapPixels empty = good;
   for (auto& label : empty.labels.data()) label = geo::kIgnore;
   const RasterAudit audit = run({write(folder, "empty", empty), write(folder, "good", good)}, folder / "out");
   EXPECT_EQ(audit.sites[0].name, "good");
@@ -223,7 +223,7 @@ TEST(RasterAudit, PerfectAndEmptyLabels) {
 
 TEST(RasterAudit, LabelThreeMeansUnknown) {
   const test::TemporaryFolder folder;
-  Pixels pixels = with_missed_field();
+  MapPixels pixels = with_missed_field();
   pixels.labels.data()[0] = 3;
   const RasterAudit audit = run({write(folder, "scene", pixels)}, folder / "out");
   EXPECT_EQ(audit.sites[0].n_pixels, 199);
@@ -233,15 +233,15 @@ TEST(RasterAudit, LabelThreeMeansUnknown) {
 TEST(RasterAudit, BadRastersAreToldAndTheOthersGoOn) {
   const test::TemporaryFolder folder;
   const AuditRasters good = write(folder, "good", with_missed_field());
-  Pixels moved = with_missed_field();
+  MapPixels moved = with_missed_field();
   moved.grid.transform.x0 += 5.0;
   AuditRasters shifted = write(folder, "shifted", moved);
   shifted.labels = good.labels;
   AuditRasters other = write(folder, "other", with_missed_field());
   other.labels = write(folder, "moved", moved).labels;
-  Pixels wild = with_missed_field();
+  MapPixels wild = with_missed_field();
   wild.labels.data()[5] = 7;
-  Pixels loud = with_missed_field();
+  MapPixels loud = with_missed_field();
   loud.scores.data()[5] = 17.0F;
   AuditRasters missing{"missing", (folder / "nowhere.tif").string(), good.scores, {}};
   AuditRasters swapped{"swapped", write(folder, "swapped", with_missed_field()).scores, good.labels, {}};

@@ -26,12 +26,13 @@ std::int64_t mirrored(std::int64_t position, std::int64_t extent) {
   return phase < extent ? phase : period - phase;
 }
 
-void crop(const Raster<std::uint8_t>& from, const Window& at, const Window& window,
-          Raster<std::uint8_t>& part) {
-  part.reshape(window.width, window.height);
+/// Keeps of `window` only what is also valid in `other`, which holds `at`.
+void keep_common(Raster<std::uint8_t>& valid, const Window& window, const Raster<std::uint8_t>& other,
+                 const Window& at) {
   for (std::int64_t row = 0; row < window.height; ++row) {
-    const auto* source = &from.at(window.col - at.col, window.row - at.row + row);
-    std::copy_n(source, window.width, &part.at(0, row));
+    std::uint8_t* kept = &valid.at(0, row);
+    const std::uint8_t* line = &other.at(window.col - at.col, window.row - at.row + row);
+    for (std::int64_t col = 0; col < window.width; ++col) kept[col] = kept[col] != 0 ? line[col] : 0;
   }
 }
 
@@ -49,13 +50,6 @@ Window bounds_of_valid(const Raster<std::uint8_t>& valid) {
     bottom = row + 1;
   }
   return bottom == 0 ? Window{} : Window{left, top, right - left, bottom - top};
-}
-
-/// What is valid in both.
-void keep_common(Raster<std::uint8_t>& valid, const Raster<std::uint8_t>& other) {
-  for (std::size_t i = 0; i < valid.data().size(); ++i) {
-    if (other.data()[i] == 0) valid.data()[i] = 0;
-  }
 }
 
 void arrange(const Raster<float>& from, const Window& at, std::span<const std::int64_t> cols,
@@ -83,9 +77,9 @@ TileSource::TileSource(const geo::RasterReader& reader, const PredictionPlan& pl
                        const geo::Normalisation& how, std::vector<geo::BandStatistics> statistics)
     : m_reader(reader), m_plan(plan), m_how(how), m_statistics(std::move(statistics)) {}
 
-void TileSource::apply_cutline(TileJob& job) const {
-  if (m_plan.cutline.empty()) return;
-  keep_common(job.valid, geo::rasterize_extent(m_plan.cutline, m_plan.grid.subgrid(job.share)));
+Raster<std::uint8_t> TileSource::inside_cutline(const Window& window) const {
+  if (m_plan.cutline.empty()) return {window.width, window.height, 1, 1};
+  return geo::rasterize_extent(m_plan.cutline, m_plan.grid.subgrid(window));
 }
 
 TileSource::Axes TileSource::axes(const Window& window) const {
@@ -106,12 +100,10 @@ void TileSource::load(TileJob& job) const {
   job.share = geo::blend_window(job.core, m_plan.grid, m_plan.blend_px);
   job.final = m_plan.final_window(job.core);
   const Window share = m_plan.on_image(job.share);
-  if (m_reader.is_left_out(share, m_plan.source_bands)) {
-    job.valid.reshape(share.width, share.height);
-    std::ranges::fill(job.valid.data(), std::uint8_t{0});
-    job.empty = true;
-    return;
-  }
+  job.valid = inside_cutline(job.share);
+  if (m_reader.is_left_out(share, m_plan.source_bands)) std::ranges::fill(job.valid.data(), std::uint8_t{0});
+  job.empty = bounds_of_valid(job.valid).empty();
+  if (job.empty) return;
   const Axes all = axes(job.input);
   const auto [left, right] = std::ranges::minmax(all.cols);
   const auto [top, bottom] = std::ranges::minmax(all.rows);
@@ -120,8 +112,7 @@ void TileSource::load(TileJob& job) const {
   job.pixels = spare_raster();
   // One infinite input would spoil every score within the receptive field; it counts as missing.
   m_reader.read_with_valid(window, m_plan.source_bands, job.pixels, job.input_valid);
-  crop(job.input_valid, window, share, job.valid);
-  apply_cutline(job);
+  keep_common(job.valid, share, job.input_valid, window);
   job.wanted = wanted_part(job);
   job.empty = job.wanted.empty();
   if (job.empty) return release_pixels(job);

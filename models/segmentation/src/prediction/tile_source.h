@@ -41,8 +41,8 @@ class TileSource {
   void keep(geo::Raster<float> raster) const;
   /// What has to be scored of a job whose `valid` is known: around its valid pixels, or all of its share.
   [[nodiscard]] geo::Window wanted_part(const TileJob& job) const;
-  /// Takes the score from pixels outside of it.
-  void apply_cutline(TileJob& job) const;
+  /// 1 where pixels are to be scored as far as the cutline goes, 0 outside of it. Shape [window].
+  [[nodiscard]] geo::Raster<std::uint8_t> inside_cutline(const geo::Window& window) const;
 
   const geo::RasterReader& m_reader;
   const PredictionPlan& m_plan;

@@ -56,7 +56,7 @@ class AsNobody {
 };
 
 template <class Work>
-std::string error_of(const Work& work) {
+std::string io_error_of(const Work& work) {
   try {
     work();
   } catch (const IoError& e) {
@@ -111,7 +111,7 @@ TEST(AtomicFile, RefusesToReplaceWithoutOverwrite) {
   const TemporaryFolder folder;
   put(folder / "out.txt", "mine");
   const std::string path = (folder / "out.txt").string();
-  EXPECT_EQ(error_of([&] { const AtomicFile file(path, false); }),
+  EXPECT_EQ(io_error_of([&] { const AtomicFile file(path, false); }),
             "output '" + path + "' exists; add --overwrite to replace it");
   EXPECT_EQ(test::bytes_of(path), "mine");
 }
@@ -119,11 +119,11 @@ TEST(AtomicFile, RefusesToReplaceWithoutOverwrite) {
 TEST(AtomicFile, SaysWhyAFolderCannotBeWritten) {
   const TemporaryFolder folder;
   put(folder / "file", "x");
-  EXPECT_THAT(error_of([&] { const AtomicFile file(folder.path() / "file" / "out.txt", false); }),
+  EXPECT_THAT(io_error_of([&] { const AtomicFile file(folder.path() / "file" / "out.txt", false); }),
               HasSubstr("is not a folder"));
-  EXPECT_THAT(error_of([&] { const AtomicFile file(folder.path(), true); }),
+  EXPECT_THAT(io_error_of([&] { const AtomicFile file(folder.path(), true); }),
               HasSubstr("a folder has that name"));
-  EXPECT_THAT(error_of([&] { check_output_path("", true); }), HasSubstr("empty"));
+  EXPECT_THAT(io_error_of([&] { check_output_path("", true); }), HasSubstr("empty"));
 }
 
 TEST(AtomicFile, SaysThatAFolderIsNotWritable) {
@@ -134,7 +134,7 @@ TEST(AtomicFile, SaysThatAFolderIsNotWritable) {
                                          fs::perms::others_exec);
   {
     const AsNobody nobody;  // root may write everywhere
-    EXPECT_THAT(error_of([&] { const AtomicFile file(folder.path() / "closed" / "out.txt", false); }),
+    EXPECT_THAT(io_error_of([&] { const AtomicFile file(folder.path() / "closed" / "out.txt", false); }),
                 HasSubstr("is not writable"));
   }
   fs::permissions(folder / "closed", fs::perms::owner_all);
@@ -186,13 +186,13 @@ TEST(AtomicFile, DoesNotReplaceWhatAnotherProgramIsWriting) {
     put(file.temporary(), "new");
     const LockedElsewhere writer(path, kReserved, F_WRLCK);
     ASSERT_TRUE(writer.done());
-    EXPECT_THAT(error_of([&] { check_output_path(path, true); }), refusal);
-    EXPECT_THAT(error_of([&] { file.commit(); }), refusal);
+    EXPECT_THAT(io_error_of([&] { check_output_path(path, true); }), refusal);
+    EXPECT_THAT(io_error_of([&] { file.commit(); }), refusal);
   }
   {
     const LockedElsewhere writer(path.string() + "-shm", 120, F_WRLCK);
     ASSERT_TRUE(writer.done());
-    EXPECT_THAT(error_of([&] { check_output_path(path, true); }), refusal);
+    EXPECT_THAT(io_error_of([&] { check_output_path(path, true); }), refusal);
   }
   EXPECT_EQ(test::bytes_of(path), "old");
   EXPECT_THAT(names_in(folder.path()), testing::ElementsAre("fields.gpkg", "fields.gpkg-shm"));
@@ -219,7 +219,8 @@ TEST(AtomicFolder, AppearsWholeAndReplacesWhole) {
     out.commit();
   }
   EXPECT_EQ(test::bytes_of(folder.path() / "model" / "sub" / "b.json"), "2");
-  EXPECT_THAT(error_of([&] { const AtomicFolder out(folder / "model", false); }), HasSubstr("--overwrite"));
+  EXPECT_THAT(io_error_of([&] { const AtomicFolder out(folder / "model", false); }),
+              HasSubstr("--overwrite"));
   {
     AtomicFolder out(folder.path() / "model" / "", true);  // a name that ends in a slash
     put(out.temporary() / "c.json", "3");
@@ -258,11 +259,11 @@ TEST(AtomicFolder, WhatAUserPutThereStays) {
 TEST(AtomicFolder, NeverReplacesAFolderThatFurrowDidNotWrite) {
   const TemporaryFolder folder;
   fs::create_directory(folder / "photos");
-  EXPECT_EQ(error_of([&] { check_output_folder(folder / "photos", true); }), "no error") << "it is empty";
+  EXPECT_EQ(io_error_of([&] { check_output_folder(folder / "photos", true); }), "no error") << "it is empty";
   put(folder.path() / "photos" / "a.jpg", "mine");
-  EXPECT_THAT(error_of([&] { check_output_folder(folder / "photos", true); }),
+  EXPECT_THAT(io_error_of([&] { check_output_folder(folder / "photos", true); }),
               HasSubstr("holds files that furrow did not write"));
-  EXPECT_THAT(error_of([&] { const AtomicFolder out(folder / "photos", true); }),
+  EXPECT_THAT(io_error_of([&] { const AtomicFolder out(folder / "photos", true); }),
               HasSubstr("holds files that furrow did not write"));
   EXPECT_EQ(test::bytes_of(folder.path() / "photos" / "a.jpg"), "mine");
 }
@@ -296,24 +297,25 @@ TEST(AtomicFile, FoldersMadeForNothingGoAgain) {
 TEST(AtomicFolder, NeverReplacesAFileOrWhatTheUserWorksIn) {
   const TemporaryFolder folder;
   put(folder / "file", "mine");
-  EXPECT_THAT(error_of([&] { const AtomicFolder out(folder / "file", true); }),
+  EXPECT_THAT(io_error_of([&] { const AtomicFolder out(folder / "file", true); }),
               HasSubstr("a file has that name"));
   EXPECT_EQ(test::bytes_of(folder / "file"), "mine");
   fs::create_directories(folder.path() / "work" / "sub");
   const fs::path before = fs::current_path();
   fs::current_path(folder.path() / "work" / "sub");
   for (const fs::path& path : {fs::path("."), fs::path(".."), folder / "work", folder.path()}) {
-    EXPECT_THAT(error_of([&] { const AtomicFolder out(path, true); }), HasSubstr("it is or holds the folder"))
+    EXPECT_THAT(io_error_of([&] { const AtomicFolder out(path, true); }),
+                HasSubstr("it is or holds the folder"))
         << path;
   }
-  EXPECT_EQ(error_of([&] { const AtomicFolder out("out", true); }), "no error");
+  EXPECT_EQ(io_error_of([&] { const AtomicFolder out("out", true); }), "no error");
   fs::current_path(before);
 }
 
 TEST(TextFile, ReadingSaysWhatIsMissing) {
   const TemporaryFolder folder;
-  EXPECT_THAT(error_of([&] { (void)read_text_file(folder / "nowhere"); }), HasSubstr("nowhere"));
-  EXPECT_THAT(error_of([&] { (void)read_text_file(folder.path()); }), HasSubstr("it is a folder"));
+  EXPECT_THAT(io_error_of([&] { (void)read_text_file(folder / "nowhere"); }), HasSubstr("nowhere"));
+  EXPECT_THAT(io_error_of([&] { (void)read_text_file(folder.path()); }), HasSubstr("it is a folder"));
 }
 
 }  // namespace

@@ -17,11 +17,6 @@ namespace {
 
 using testing::HasSubstr;
 
-const Crs& utm() {
-  static const Crs kUtm = Crs::from_user_input("EPSG:32632");
-  return kUtm;
-}
-
 std::vector<PlannedChip> all(const ChipPlan& plan) {
   std::vector<PlannedChip> chips;
   for (std::int64_t i = 0; i < plan.count(); ++i) chips.push_back(plan.chip(i));
@@ -63,7 +58,7 @@ TEST(ChipSizeOf, DegreesNeedAGridInDegrees) {
 
 TEST(SnappedGrid, PixelsAndChipsLieAtWholeMultiples) {
   const ChipSize size{64, 64, 16, 0};
-  const Grid grid = snapped_grid(utm(), 20.0, {512410.0, 6243070.0, 514670.0, 6247200.0}, size);
+  const Grid grid = snapped_grid(test::utm(), 20.0, {512410.0, 6243070.0, 514670.0, 6247200.0}, size);
   const double step_m = 48 * 20.0;
   EXPECT_EQ(std::fmod(grid.transform.x0, step_m), 0.0);
   EXPECT_EQ(std::fmod(grid.transform.y0, step_m), 0.0);
@@ -85,20 +80,20 @@ TEST(SnappedGrid, GridsOfDifferentBoxesLineUp) {
   for (int i = 0; i < 50; ++i) {
     const double x = random.uniform(-500.0, 500.0);
     const double y = random.uniform(-500.0, 500.0);
-    const Grid a = snapped_grid(utm(), 2.5, {x, y, x + 90.0, y + 40.0}, size);
-    const Grid b = snapped_grid(utm(), 2.5, {x - 33.0, y + 11.0, x, y + 77.0}, size);
+    const Grid a = snapped_grid(test::utm(), 2.5, {x, y, x + 90.0, y + 40.0}, size);
+    const Grid b = snapped_grid(test::utm(), 2.5, {x - 33.0, y + 11.0, x, y + 77.0}, size);
     EXPECT_EQ(std::fmod(a.transform.x0 - b.transform.x0, 7 * 2.5), 0.0);
     EXPECT_EQ(std::fmod(a.transform.y0 - b.transform.y0, 7 * 2.5), 0.0);
   }
-  EXPECT_THROW((void)snapped_grid(utm(), 0.0, {0, 0, 1, 1}, size), InvalidArgument);
-  EXPECT_THROW((void)snapped_grid(utm(), 1e-9, {0, 0, 1e6, 1e6}, size), InvalidArgument);
+  EXPECT_THROW((void)snapped_grid(test::utm(), 0.0, {0, 0, 1, 1}, size), InvalidArgument);
+  EXPECT_THROW((void)snapped_grid(test::utm(), 1e-9, {0, 0, 1e6, 1e6}, size), InvalidArgument);
 }
 
 TEST(PlanTouching, LeavesOutWhatNoRasterTouchesAndNothingElse) {
   // Two rasters of 30 m in a corner each, one of them rotated.
   const Grid grid = test::utm_grid(40, 40);
   const Grid first = grid.subgrid({0, 0, 4, 4});
-  const Grid second{4, 4, {500300.0, 5.0, 5.0, 5999700.0, 5.0, -5.0}, utm()};
+  const Grid second{4, 4, {500300.0, 5.0, 5.0, 5999700.0, 5.0, -5.0}, test::utm()};
   const ChipSize size{4, 4, 0, 0};
   std::set<std::string> names;
   for (const auto& chip : all(plan_touching("m", grid, size, ChipEdge::kPad, std::vector{first, second})))
@@ -128,7 +123,7 @@ TEST(PlanTouching, InAnotherCrsNoPixelIsLost) {
   const ChipSize size{16, 16, 4, 0};
   const Grid grid = snapped_grid(lonlat_crs(), 0.0003, bounds_in(raster, lonlat_crs()), size);
   const auto chips = all(plan_touching("r", grid, size, ChipEdge::kPad, std::vector{raster}));
-  const CoordinateTransform to_degrees(utm(), lonlat_crs());
+  const CoordinateTransform to_degrees(test::utm(), lonlat_crs());
   for (int row = 0; row <= 200; row += 5) {
     for (int col = 0; col <= 300; col += 5) {
       const Point p = grid.transform.to_pixel(to_degrees.apply(raster.transform.to_world(

@@ -18,10 +18,6 @@ namespace furrow::geo {
 namespace {
 
 /// Pixel (col, row) is the square from (col, row) to (col + 1, row + 1).
-Grid pixel_grid(std::int64_t width, std::int64_t height) {
-  return {width, height, {0.0, 1.0, 0.0, 0.0, 0.0, 1.0}, Crs::from_user_input("EPSG:32632")};
-}
-
 Raster<double> shares(const std::vector<CoveredRun>& runs, const Grid& grid) {
   Raster<double> raster(grid.width, grid.height);
   for (const CoveredRun& run : runs) {
@@ -57,25 +53,26 @@ void expect_as_geos(const MultiPolygon& shape, const Grid& grid) {
 
 TEST(Coverage, ByHand) {
   // A rectangle from (0.5, 0.25) to (3, 2): half a pixel off on the left, a quarter at the top.
-  EXPECT_THAT(covered_runs(from_wkt("POLYGON ((0.5 0.25, 3 0.25, 3 2, 0.5 2, 0.5 0.25))"), pixel_grid(5, 4)),
-              ::testing::ElementsAre(CoveredRun{0, 0, 1, 0.375}, CoveredRun{0, 1, 3, 0.75},
-                                     CoveredRun{1, 0, 1, 0.5}, CoveredRun{1, 1, 3, 1.0}));
+  EXPECT_THAT(
+      covered_runs(from_wkt("POLYGON ((0.5 0.25, 3 0.25, 3 2, 0.5 2, 0.5 0.25))"), test::pixel_grid(5, 4)),
+      ::testing::ElementsAre(CoveredRun{0, 0, 1, 0.375}, CoveredRun{0, 1, 3, 0.75}, CoveredRun{1, 0, 1, 0.5},
+                             CoveredRun{1, 1, 3, 1.0}));
   // A triangle that halves the pixels of its diagonal.
   EXPECT_THAT(
-      covered_runs(from_wkt("POLYGON ((0 0, 2 2, 0 2, 0 0))"), pixel_grid(2, 2)),
+      covered_runs(from_wkt("POLYGON ((0 0, 2 2, 0 2, 0 0))"), test::pixel_grid(2, 2)),
       ::testing::ElementsAre(CoveredRun{0, 0, 1, 0.5}, CoveredRun{1, 0, 1, 1.0}, CoveredRun{1, 1, 2, 0.5}));
 }
 
 TEST(Coverage, AShapeInsideOnePixel) {
-  EXPECT_THAT(
-      covered_runs(from_wkt("POLYGON ((1.2 1.2, 1.4 1.2, 1.4 1.7, 1.2 1.7, 1.2 1.2))"), pixel_grid(3, 3)),
-      ::testing::ElementsAre(
-          ::testing::AllOf(::testing::Field(&CoveredRun::row, 1), ::testing::Field(&CoveredRun::col, 1),
-                           ::testing::Field(&CoveredRun::share, ::testing::DoubleNear(0.1, 1e-12)))));
+  EXPECT_THAT(covered_runs(from_wkt("POLYGON ((1.2 1.2, 1.4 1.2, 1.4 1.7, 1.2 1.7, 1.2 1.2))"),
+                           test::pixel_grid(3, 3)),
+              ::testing::ElementsAre(::testing::AllOf(
+                  ::testing::Field(&CoveredRun::row, 1), ::testing::Field(&CoveredRun::col, 1),
+                  ::testing::Field(&CoveredRun::share, ::testing::DoubleNear(0.1, 1e-12)))));
 }
 
 TEST(Coverage, TheWholeGridAndNothing) {
-  const Grid grid = pixel_grid(7, 3);
+  const Grid grid = test::pixel_grid(7, 3);
   const auto all = covered_runs(from_wkt("POLYGON ((-9 -9, 90 -9, 90 9, -9 9, -9 -9))"), grid);
   ASSERT_EQ(all.size(), 3U);
   for (const auto& run : all) EXPECT_EQ(run, (CoveredRun{run.row, 0, 7, 1.0}));
@@ -120,7 +117,7 @@ TEST(Coverage, VerticesOnPixelBordersAndCorners) {
 
 TEST(Coverage, NeighboursShareEveryPixelOut) {
   // Two triangles of a square: every pixel's shares add up to 1.
-  const Grid grid = pixel_grid(30, 30);
+  const Grid grid = test::pixel_grid(30, 30);
   auto sum = shares(covered_runs(from_wkt("POLYGON ((0 0, 30 0, 11.3 30, 0 30, 0 0))"), grid), grid);
   const auto other = shares(covered_runs(from_wkt("POLYGON ((30 0, 30 30, 11.3 30, 30 0))"), grid), grid);
   for (std::size_t i = 0; i < sum.data().size(); ++i)
@@ -128,7 +125,7 @@ TEST(Coverage, NeighboursShareEveryPixelOut) {
 }
 
 TEST(Coverage, DoesNotDependOnTheOrientationOfRings) {
-  const Grid grid = pixel_grid(10, 10);
+  const Grid grid = test::pixel_grid(10, 10);
   MultiPolygon shape = from_wkt("POLYGON ((1 1, 9 2, 8 9, 2 8, 1 1), (4 4, 6 4, 6 6, 4 6, 4 4))");
   const auto before = covered_runs(shape, grid);
   std::ranges::reverse(shape[0].shell);
@@ -163,15 +160,16 @@ TEST(Coverage, AreaIsKeptOnALargeGridAndInItsWindows) {
 }
 
 TEST(Coverage, OverlappingPartsCountOnce) {
-  const auto runs = covered_runs(
-      from_wkt("MULTIPOLYGON (((0 0, 2 0, 2 1, 0 1, 0 0)), ((1 0, 3 0, 3 1, 1 1, 1 0)))"), pixel_grid(4, 1));
+  const auto runs =
+      covered_runs(from_wkt("MULTIPOLYGON (((0 0, 2 0, 2 1, 0 1, 0 0)), ((1 0, 3 0, 3 1, 1 1, 1 0)))"),
+                   test::pixel_grid(4, 1));
   EXPECT_THAT(runs, ::testing::ElementsAre(CoveredRun{0, 0, 3, 1.0}));
 }
 
 TEST(Coverage, RefusesWhatIsNotFinite) {
   MultiPolygon shape = from_wkt("POLYGON ((0 0, 2 0, 2 1, 0 1, 0 0))");
   shape[0].shell[1].x = std::nan("");
-  EXPECT_THROW((void)covered_runs(shape, pixel_grid(4, 4)), GeometryError);
+  EXPECT_THROW((void)covered_runs(shape, test::pixel_grid(4, 4)), GeometryError);
 }
 
 }  // namespace

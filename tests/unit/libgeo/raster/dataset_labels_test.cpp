@@ -18,16 +18,6 @@ namespace {
 
 using test::picture;
 
-Grid pixel_grid(std::int64_t width, std::int64_t height) {
-  return {width, height, {0.0, 1.0, 0.0, 0.0, 0.0, 1.0}, Crs::from_user_input("EPSG:32632")};
-}
-
-std::vector<MultiPolygon> shapes(const std::vector<std::string>& wkts) {
-  std::vector<MultiPolygon> out;
-  for (const auto& wkt : wkts) out.push_back(from_wkt(wkt));
-  return out;
-}
-
 /// A star with a hole, or a rectangle whose corners lie on quarters of pixels: ties of every kind.
 MultiPolygon random_shape(Random& random, const Grid& grid) {
   const auto to_world = [&](Ring ring) {
@@ -102,15 +92,16 @@ TEST(LacunaLabels, EqualThePublishedStepsOnRandomFields) {
 }
 
 TEST(LacunaLabels, HaveOneRingInsideAndOneOutside) {
-  const LacunaLabels lacuna(shapes({"POLYGON((2 2, 8 2, 8 7, 2 7, 2 2))"}), pixel_grid(10, 9));
+  const LacunaLabels lacuna(test::shapes({"POLYGON((2 2, 8 2, 8 7, 2 7, 2 2))"}), test::pixel_grid(10, 9));
   EXPECT_EQ(picture(lacuna.labels({0, 0, 10, 9})),
             "..........\n.22222222.\n.22222222.\n.22111122.\n.22111122.\n.22111122.\n.22222222.\n.22222222.\n"
             "..........\n");
 }
 
 TEST(LacunaLabels, OuterRingGivesWayToTheNeighboursInterior) {
-  const auto fields = shapes({"POLYGON((1 1, 6 1, 6 6, 1 6, 1 1))", "POLYGON((6 1, 11 1, 11 6, 6 6, 6 1))"});
-  const auto labels = LacunaLabels(fields, pixel_grid(12, 7)).labels({0, 0, 12, 7});
+  const auto fields =
+      test::shapes({"POLYGON((1 1, 6 1, 6 6, 1 6, 1 1))", "POLYGON((6 1, 11 1, 11 6, 6 6, 6 1))"});
+  const auto labels = LacunaLabels(fields, test::pixel_grid(12, 7)).labels({0, 0, 12, 7});
   EXPECT_EQ(
       picture(labels),
       "222222222222\n222222222222\n221112211122\n221112211122\n221112211122\n222222222222\n222222222222\n");
@@ -118,20 +109,21 @@ TEST(LacunaLabels, OuterRingGivesWayToTheNeighboursInterior) {
 
 TEST(LacunaLabels, FieldsOutsideTheChipLeaveNoRing) {
   const LacunaLabels lacuna(
-      shapes({"POLYGON((-5 1, -0.2 1, -0.2 5, -5 5, -5 1))", "POLYGON((3 1, 6 1, 6 5, 3 5, 3 1))"}),
-      pixel_grid(8, 7));
+      test::shapes({"POLYGON((-5 1, -0.2 1, -0.2 5, -5 5, -5 1))", "POLYGON((3 1, 6 1, 6 5, 3 5, 3 1))"}),
+      test::pixel_grid(8, 7));
   EXPECT_EQ(lacuna.labels({0, 0, 1, 7}).data(), std::vector<std::uint8_t>(7, 0));
 }
 
 TEST(LacunaLabels, NarrowFieldsAloneHaveNoOuterRing) {
-  const LacunaLabels lacuna(shapes({"POLYGON((2 2, 8 2, 8 3.7, 2 3.7, 2 2))"}), pixel_grid(10, 6));
+  const LacunaLabels lacuna(test::shapes({"POLYGON((2 2, 8 2, 8 3.7, 2 3.7, 2 2))"}),
+                            test::pixel_grid(10, 6));
   EXPECT_TRUE(lacuna.dropped_outer_ring());
   EXPECT_EQ(picture(lacuna.labels({0, 0, 10, 6})),
             "..........\n..........\n..222222..\n..222222..\n..........\n..........\n");
 }
 
 TEST(LacunaLabels, NoFieldsGiveBackground) {
-  const LacunaLabels lacuna({}, pixel_grid(3, 2));
+  const LacunaLabels lacuna({}, test::pixel_grid(3, 2));
   EXPECT_FALSE(lacuna.dropped_outer_ring());
   EXPECT_EQ(lacuna.labels({0, 0, 3, 2}).data(), std::vector<std::uint8_t>(6, 0));
 }
@@ -173,8 +165,8 @@ TEST(FtwMasks, EqualGdalOnRandomFields) {
 }
 
 TEST(FtwMasks, PresenceOnlyLeavesTheRestUnknown) {
-  const FtwMasks masks(shapes({"POLYGON((1.5 1.5, 4.5 1.5, 4.5 4.5, 1.5 4.5, 1.5 1.5))"}), pixel_grid(6, 6),
-                       3);
+  const FtwMasks masks(test::shapes({"POLYGON((1.5 1.5, 4.5 1.5, 4.5 4.5, 1.5 4.5, 1.5 1.5))"}),
+                       test::pixel_grid(6, 6), 3);
   EXPECT_EQ(picture(masks.three_classes({0, 0, 6, 6})), "333333\n322223\n321123\n321123\n322223\n333333\n");
   EXPECT_EQ(picture(masks.two_classes({0, 0, 6, 6})), "333333\n333333\n331133\n331133\n333333\n333333\n");
 }
@@ -209,9 +201,9 @@ TEST(DatasetLabels, WindowsEqualThatPartOfTheWhole) {
 }
 
 TEST(DatasetLabels, RefuseVerticesThatAreNoNumbers) {
-  std::vector<MultiPolygon> broken = shapes({"POLYGON((0 0, 4 0, 4 4, 0 0))"});
+  std::vector<MultiPolygon> broken = test::shapes({"POLYGON((0 0, 4 0, 4 4, 0 0))"});
   broken[0][0].shell[1].x = std::numeric_limits<double>::quiet_NaN();
-  EXPECT_THROW(FtwMasks(broken, pixel_grid(4, 4)), GeometryError);
+  EXPECT_THROW(FtwMasks(broken, test::pixel_grid(4, 4)), GeometryError);
 }
 
 }  // namespace

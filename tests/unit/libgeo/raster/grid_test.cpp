@@ -11,11 +11,6 @@
 namespace furrow::geo {
 namespace {
 
-const Crs& utm() {
-  static const Crs kUtm = Crs::from_user_input("EPSG:32632");
-  return kUtm;
-}
-
 TEST(Window, IntersectionOfWindowsApartIsEmpty) {
   EXPECT_EQ(intersection({0, 0, 4, 4}, {2, 1, 4, 2}), (Window{2, 1, 2, 2}));
   EXPECT_TRUE(intersection({0, 0, 4, 4}, {4, 0, 2, 2}).empty());
@@ -44,14 +39,15 @@ TEST(GeoTransform, PixelAndWorldAreInverseAlsoRotated) {
 TEST(Grid, BoundsOfNorthUpSouthUpAndRotated) {
   EXPECT_EQ(test::utm_grid(4, 3).bounds(), (Box{500000.0, 5999970.0, 500040.0, 6000000.0}));
   EXPECT_EQ(test::utm_grid(4, 3).bounds({1, 1, 2, 1}), (Box{500010.0, 5999980.0, 500030.0, 5999990.0}));
-  const Grid south_up{4, 3, {500000.0, 10.0, 0.0, 6000000.0, 0.0, 10.0}, utm()};
+  const Grid south_up{4, 3, {500000.0, 10.0, 0.0, 6000000.0, 0.0, 10.0}, test::utm()};
   EXPECT_EQ(south_up.bounds(), (Box{500000.0, 6000000.0, 500040.0, 6000030.0}));
-  const Grid rotated{2, 2, {0.0, 8.0, 6.0, 0.0, 6.0, -8.0}, utm()};
+  const Grid rotated{2, 2, {0.0, 8.0, 6.0, 0.0, 6.0, -8.0}, test::utm()};
   EXPECT_EQ(rotated.bounds(), (Box{0.0, -16.0, 28.0, 12.0}));
 }
 
 TEST(Grid, SubgridLiesWhereTheWindowLies) {
-  for (const Grid& grid : {test::utm_grid(20, 20), Grid{20, 20, {0.0, 8.0, 6.0, 0.0, 6.0, -8.0}, utm()}}) {
+  for (const Grid& grid :
+       {test::utm_grid(20, 20), Grid{20, 20, {0.0, 8.0, 6.0, 0.0, 6.0, -8.0}, test::utm()}}) {
     const Window window{3, 5, 4, 2};
     const Grid sub = grid.subgrid(window);
     EXPECT_EQ(sub.bounds(), grid.bounds(window));
@@ -75,9 +71,9 @@ TEST(Grid, WindowOfABoxIsTheSmallestThatCoversIt) {
 }
 
 TEST(Grid, WindowOfABoxWorksSouthUpAndRotated) {
-  const Grid south_up{10, 10, {500000.0, 10.0, 0.0, 6000000.0, 0.0, 10.0}, utm()};
+  const Grid south_up{10, 10, {500000.0, 10.0, 0.0, 6000000.0, 0.0, 10.0}, test::utm()};
   EXPECT_EQ(south_up.window_of({500010.0, 6000020.0, 500030.0, 6000050.0}), (Window{1, 2, 2, 3}));
-  const Grid rotated{40, 40, {0.0, 8.0, 6.0, 0.0, 6.0, -8.0}, utm()};
+  const Grid rotated{40, 40, {0.0, 8.0, 6.0, 0.0, 6.0, -8.0}, test::utm()};
   const Box box{120.0, 0.0, 150.0, 20.0};
   const Window window = rotated.window_of(box);
   for (const double x : {box.min_x, box.max_x}) {

@@ -18,7 +18,7 @@
 namespace furrow::geo {
 namespace {
 
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kNotANumber = std::numeric_limits<double>::quiet_NaN();
 
 template <class T>
 std::string write_bands(const test::TemporaryFolder& folder, const Raster<T>& pixels,
@@ -47,8 +47,9 @@ BandStatistics slow_statistics(std::vector<double> values, double low, double hi
 
 template <class T>
 class SceneStatistics : public testing::Test {};
-using PixelTypes = testing::Types<std::uint8_t, std::uint16_t, std::int16_t, std::int32_t, float, double>;
-TYPED_TEST_SUITE(SceneStatistics, PixelTypes);
+using ScenePixelTypes =
+    testing::Types<std::uint8_t, std::uint16_t, std::int16_t, std::int32_t, float, double>;
+TYPED_TEST_SUITE(SceneStatistics, ScenePixelTypes);
 
 TYPED_TEST(SceneStatistics, EqualTheSlowReference) {
   using T = TypeParam;
@@ -115,9 +116,8 @@ TEST(SceneStatisticsRules, HandComputedPercentilesMeanAndSpread) {
 
 TEST(SceneStatisticsRules, NanAndInfiniteValuesAreLeftOutInAllBands) {
   Raster<float> pixels(4, 1, 2);
-  pixels.data() = {
-      1.0F, static_cast<float>(kNan), 3.0F, 5.0F, 10.0F, 20.0F, std::numeric_limits<float>::infinity(),
-      30.0F};
+  pixels.data() = {1.0F,  static_cast<float>(kNotANumber),        3.0F, 5.0F, 10.0F,
+                   20.0F, std::numeric_limits<float>::infinity(), 30.0F};
   const test::TemporaryFolder folder;
   const RasterReader reader(write_bands(folder, pixels, std::nullopt));
   ExecContext exec;
@@ -151,7 +151,7 @@ TEST(SceneStatisticsRules, RasterWithoutValidPixelsGivesCountZero) {
       EXPECT_EQ(s[0].sd, 1.0);
     }
     const RasterReader reader(
-        write_bands(folder, Raster<float>(9, 7, 2, static_cast<float>(kNan)), std::nullopt));
+        write_bands(folder, Raster<float>(9, 7, 2, static_cast<float>(kNotANumber)), std::nullopt));
     const auto s = scene_statistics(reader, {}, how, exec);
     EXPECT_EQ(s[0].count, 0);
     EXPECT_EQ(s[0].high, 1.0);
@@ -197,7 +197,7 @@ TEST(SceneStatisticsRules, BadPercentilesAreRefused) {
   how.high_percentile = 1.0;
   EXPECT_THROW((void)scene_statistics(reader, {}, how, exec), InvalidArgument);
   how = {};
-  how.high_percentile = kNan;
+  how.high_percentile = kNotANumber;
   EXPECT_THROW((void)scene_statistics(reader, {}, how, exec), InvalidArgument);
   how = {};
   const std::array missing{4};
@@ -242,12 +242,12 @@ TEST(Normalise, ConstantBandsInvalidPixelsAndNanBecomeZero) {
   Normalisation how;
   how.per_band = true;
   const std::vector<BandStatistics> two{{7, 7, 7, 0, 4}, {-10, 10, 0, 1, 4}};
-  Raster<float> pixels = row_of({7, 8, 6}, {static_cast<float>(kNan), 0, 10});
+  Raster<float> pixels = row_of({7, 8, 6}, {static_cast<float>(kNotANumber), 0, 10});
   const std::vector<std::uint8_t> valid{1, 0, 1};
   normalise(pixels, how, two, valid);
   EXPECT_THAT(pixels.data(), testing::ElementsAre(0, 0, 0, 0, 0, 1));
   how.method = NormaliseMethod::kZScore;
-  pixels = row_of({7, 8, 6}, {static_cast<float>(kNan), 0, 10});
+  pixels = row_of({7, 8, 6}, {static_cast<float>(kNotANumber), 0, 10});
   normalise(pixels, how, two, valid);
   EXPECT_THAT(pixels.data(), testing::ElementsAre(0, 0, 0, 0, 0, 10));
   // Infinite values count as invalid, not as the largest.

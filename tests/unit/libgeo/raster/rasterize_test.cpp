@@ -21,16 +21,6 @@ using test::picture;
 using test::random_shapes;
 
 /// One unit is one pixel and rows run down, so that WKT reads like the picture.
-Grid pixel_grid(std::int64_t width, std::int64_t height) {
-  return {width, height, {0.0, 1.0, 0.0, 0.0, 0.0, 1.0}, Crs::from_user_input("EPSG:32632")};
-}
-
-std::vector<MultiPolygon> shapes(const std::vector<std::string>& wkts) {
-  std::vector<MultiPolygon> out;
-  for (const auto& wkt : wkts) out.push_back(from_wkt(wkt));
-  return out;
-}
-
 // The slow reference: point in polygon for every pixel, distance to every outline for every pixel.
 std::uint32_t slow_instance(const std::vector<MultiPolygon>& polygons, const Grid& grid, std::int64_t col,
                             std::int64_t row) {
@@ -106,27 +96,28 @@ std::vector<Grid> grids_of_all_kinds() {
 }
 
 TEST(Rasterize, FillsByPixelCentre) {
-  const auto extent =
-      rasterize_extent(shapes({"POLYGON((1.4 1.6, 4.6 1.6, 4.6 3.4, 1.4 3.4, 1.4 1.6))"}), pixel_grid(6, 5));
+  const auto extent = rasterize_extent(
+      test::shapes({"POLYGON((1.4 1.6, 4.6 1.6, 4.6 3.4, 1.4 3.4, 1.4 1.6))"}), test::pixel_grid(6, 5));
   EXPECT_EQ(picture(extent), "......\n......\n.1111.\n......\n......\n");
 }
 
 TEST(Rasterize, HoleIsOutsideAndPartsAddUp) {
-  const auto extent = rasterize_extent(shapes({"MULTIPOLYGON(((0 0, 5 0, 5 5, 0 5, 0 0),(1 1, 4 1, 4 4, 1 4, "
-                                               "1 1)),((2 2, 3 2, 3 3, 2 3, 2 2)))"}),
-                                       pixel_grid(6, 6));
+  const auto extent =
+      rasterize_extent(test::shapes({"MULTIPOLYGON(((0 0, 5 0, 5 5, 0 5, 0 0),(1 1, 4 1, 4 4, 1 4, "
+                                     "1 1)),((2 2, 3 2, 3 3, 2 3, 2 2)))"}),
+                       test::pixel_grid(6, 6));
   EXPECT_EQ(picture(extent), "11111.\n1...1.\n1.1.1.\n1...1.\n11111.\n......\n");
 }
 
 TEST(Rasterize, CentreOnOutlineGoesToThePolygonOnItsLeftAndBelow) {
   // Both shared edges run exactly through pixel centres.
   const auto columns = rasterize_instances(
-      shapes({"POLYGON((0 0, 2.5 0, 2.5 3, 0 3, 0 0))", "POLYGON((2.5 0, 5 0, 5 3, 2.5 3, 2.5 0))"}),
-      pixel_grid(5, 1));
+      test::shapes({"POLYGON((0 0, 2.5 0, 2.5 3, 0 3, 0 0))", "POLYGON((2.5 0, 5 0, 5 3, 2.5 3, 2.5 0))"}),
+      test::pixel_grid(5, 1));
   EXPECT_THAT(columns.data(), testing::ElementsAre(1, 1, 1, 2, 2));
   const auto rows = rasterize_instances(
-      shapes({"POLYGON((0 0, 3 0, 3 2.5, 0 2.5, 0 0))", "POLYGON((0 2.5, 3 2.5, 3 5, 0 5, 0 2.5))"}),
-      pixel_grid(1, 5));
+      test::shapes({"POLYGON((0 0, 3 0, 3 2.5, 0 2.5, 0 0))", "POLYGON((0 2.5, 3 2.5, 3 5, 0 5, 0 2.5))"}),
+      test::pixel_grid(1, 5));
   EXPECT_THAT(rows.data(), testing::ElementsAre(1, 1, 2, 2, 2));
 }
 
@@ -142,7 +133,7 @@ TEST(Rasterize, PolygonsThatShareAnyEdgeNeverBothTakeOrBothMissAPixel) {
     for (std::size_t i = 0; i < corners.size(); ++i) {
       const Point next = corners[(i + 1) % corners.size()];
       const std::vector<MultiPolygon> one{{{{corners[i], next, middle, corners[i]}, {}}}};
-      const auto extent = rasterize_extent(one, pixel_grid(20, 20));
+      const auto extent = rasterize_extent(one, test::pixel_grid(20, 20));
       for (std::size_t k = 0; k < hits.data().size(); ++k) hits.data()[k] += extent.data()[k];
     }
     EXPECT_THAT(hits.data(), testing::Each(1)) << "trial " << trial;
@@ -151,13 +142,14 @@ TEST(Rasterize, PolygonsThatShareAnyEdgeNeverBothTakeOrBothMissAPixel) {
 
 TEST(Rasterize, LaterPolygonWinsWhereTheyOverlap) {
   const auto instances = rasterize_instances(
-      shapes({"POLYGON((0 0, 3 0, 3 1, 0 1, 0 0))", "POLYGON((2 0, 4 0, 4 1, 2 1, 2 0))"}), pixel_grid(5, 1));
+      test::shapes({"POLYGON((0 0, 3 0, 3 1, 0 1, 0 0))", "POLYGON((2 0, 4 0, 4 1, 2 1, 2 0))"}),
+      test::pixel_grid(5, 1));
   EXPECT_THAT(instances.data(), testing::ElementsAre(1, 1, 2, 2, 0));
 }
 
 TEST(Rasterize, BoundaryIsHalfItsWidthOnEachSide) {
-  const auto labels =
-      rasterize_labels(shapes({"POLYGON((3 3, 9 3, 9 9, 3 9, 3 3))"}), pixel_grid(12, 12), {.width_px = 2.0});
+  const auto labels = rasterize_labels(test::shapes({"POLYGON((3 3, 9 3, 9 9, 3 9, 3 3))"}),
+                                       test::pixel_grid(12, 12), {.width_px = 2.0});
   EXPECT_EQ(picture(labels),
             "............\n"
             "............\n"
@@ -175,18 +167,18 @@ TEST(Rasterize, BoundaryIsHalfItsWidthOnEachSide) {
 
 TEST(Rasterize, DistanceTiesCount) {
   // The outline runs through centres: half a width of exactly 1 pixel reaches the next centres on both sides.
-  const auto labels = rasterize_labels(shapes({"POLYGON((4.5 -9, 20 -9, 20 9, 4.5 9, 4.5 -9))"}),
-                                       pixel_grid(9, 1), {.width_px = 2.0});
+  const auto labels = rasterize_labels(test::shapes({"POLYGON((4.5 -9, 20 -9, 20 9, 4.5 9, 4.5 -9))"}),
+                                       test::pixel_grid(9, 1), {.width_px = 2.0});
   EXPECT_EQ(picture(labels), "...222111\n");
 }
 
 TEST(Rasterize, WidthInMetresIsAsWideOnTheGroundBothWays) {
   // Pixels of 10 m x 5 m: 20 m in total are one pixel to each side in x and two in y.
-  Grid grid = pixel_grid(12, 16);
+  Grid grid = test::pixel_grid(12, 16);
   grid.transform.dx = 10.0;
   grid.transform.dy = 5.0;
-  const auto labels =
-      rasterize_labels(shapes({"POLYGON((30 20, 90 20, 90 60, 30 60, 30 20))"}), grid, {.width_m = 20.0});
+  const auto labels = rasterize_labels(test::shapes({"POLYGON((30 20, 90 20, 90 60, 30 60, 30 20))"}), grid,
+                                       {.width_m = 20.0});
   const auto column = [&](std::int64_t col) {
     std::string text;
     for (std::int64_t row = 0; row < 16; ++row) text += static_cast<char>('0' + labels.at(col, row));
@@ -201,19 +193,20 @@ TEST(Rasterize, WidthInMetresIsAsWideOnTheGroundBothWays) {
 TEST(Rasterize, TouchingFieldsKeepABoundaryPixelHoweverSmallTheWidth) {
   const auto wkts =
       std::vector<std::string>{"POLYGON((0 0, 3 0, 3 6, 0 6, 0 0))", "POLYGON((3 0, 6 0, 6 6, 3 6, 3 0))"};
-  const auto labels = rasterize_labels(shapes(wkts), pixel_grid(6, 2), {.width_px = 0.01});
+  const auto labels = rasterize_labels(test::shapes(wkts), test::pixel_grid(6, 2), {.width_px = 0.01});
   EXPECT_EQ(picture(labels), "111211\n111211\n");
   // Fields that meet only at a corner are separated too.
-  const auto corner =
-      rasterize_labels(shapes({"POLYGON((0 0, 2 0, 2 2, 0 2, 0 0))", "POLYGON((2 2, 4 2, 4 4, 2 4, 2 2))"}),
-                       pixel_grid(4, 4), {.width_px = 0.01});
+  const auto corner = rasterize_labels(
+      test::shapes({"POLYGON((0 0, 2 0, 2 2, 0 2, 0 0))", "POLYGON((2 2, 4 2, 4 4, 2 4, 2 2))"}),
+      test::pixel_grid(4, 4), {.width_px = 0.01});
   EXPECT_EQ(picture(corner), "11..\n11..\n..21\n..11\n");
 }
 
 TEST(Rasterize, WidthZeroHasNoBoundaryClass) {
   const auto wkts =
       std::vector<std::string>{"POLYGON((0 0, 3 0, 3 6, 0 6, 0 0))", "POLYGON((3 0, 6 0, 6 6, 3 6, 3 0))"};
-  EXPECT_THAT(rasterize_labels(shapes(wkts), pixel_grid(6, 2), {.width_px = 0.0}).data(), testing::Each(1));
+  EXPECT_THAT(rasterize_labels(test::shapes(wkts), test::pixel_grid(6, 2), {.width_px = 0.0}).data(),
+              testing::Each(1));
 }
 
 TEST(Rasterize, NoTwoFieldsTouchInRandomLabels) {
@@ -315,26 +308,26 @@ TEST(Rasterize, SameResultForAnyNumberOfThreads) {
 
 TEST(Rasterize, NothingToDrawGivesBackground) {
   const std::vector<MultiPolygon> nothing{{}, {Polygon{}}, from_wkt("POLYGON EMPTY")};
-  EXPECT_THAT(rasterize_labels(nothing, pixel_grid(3, 2)).data(), testing::Each(0));
-  EXPECT_THAT(rasterize_labels({}, pixel_grid(3, 2)).data(), testing::Each(0));
-  EXPECT_TRUE(rasterize_labels(nothing, pixel_grid(0, 0)).empty());
+  EXPECT_THAT(rasterize_labels(nothing, test::pixel_grid(3, 2)).data(), testing::Each(0));
+  EXPECT_THAT(rasterize_labels({}, test::pixel_grid(3, 2)).data(), testing::Each(0));
+  EXPECT_TRUE(rasterize_labels(nothing, test::pixel_grid(0, 0)).empty());
 }
 
 TEST(Rasterize, FieldSmallerThanAPixelStillHasItsBoundary) {
-  const auto labels = rasterize_labels(shapes({"POLYGON((2.6 0.6, 2.8 0.6, 2.8 0.8, 2.6 0.6))"}),
-                                       pixel_grid(6, 1), {.width_px = 1.0});
+  const auto labels = rasterize_labels(test::shapes({"POLYGON((2.6 0.6, 2.8 0.6, 2.8 0.8, 2.6 0.6))"}),
+                                       test::pixel_grid(6, 1), {.width_px = 1.0});
   EXPECT_EQ(picture(labels), "..2...\n");
 }
 
 TEST(Rasterize, FarPiecesCostNothingAndInfiniteOnesAreNamed) {
-  const auto far = rasterize_extent(shapes({"POLYGON((-1e9 -1e9, 1e9 -1e9, 1e9 2.6, -1e9 2.6, -1e9 -1e9))"}),
-                                    pixel_grid(2, 4));
+  const auto far = rasterize_extent(
+      test::shapes({"POLYGON((-1e9 -1e9, 1e9 -1e9, 1e9 2.6, -1e9 2.6, -1e9 -1e9))"}), test::pixel_grid(2, 4));
   EXPECT_EQ(picture(far), "11\n11\n11\n..\n");
   std::vector<MultiPolygon> broken =
-      shapes({"POLYGON((0 0, 1 0, 1 1, 0 0))", "POLYGON((0 0, 1 0, 1 1, 0 0))"});
+      test::shapes({"POLYGON((0 0, 1 0, 1 1, 0 0))", "POLYGON((0 0, 1 0, 1 1, 0 0))"});
   broken[1][0].shell[1].x = std::numeric_limits<double>::quiet_NaN();
   try {
-    (void)rasterize_extent(broken, pixel_grid(2, 2));
+    (void)rasterize_extent(broken, test::pixel_grid(2, 2));
     FAIL() << "no error";
   } catch (const GeometryError& e) {
     EXPECT_THAT(e.what(), testing::HasSubstr("polygon 2 has a vertex"));
@@ -342,18 +335,19 @@ TEST(Rasterize, FarPiecesCostNothingAndInfiniteOnesAreNamed) {
 }
 
 TEST(Rasterize, BadWidthsAndGridsAreRefused) {
-  EXPECT_THROW((void)rasterize_labels({}, pixel_grid(2, 2), {.width_px = -1.0}), InvalidArgument);
-  EXPECT_THROW((void)rasterize_labels({}, pixel_grid(2, 2), {.width_px = std::nan("")}), InvalidArgument);
-  Grid no_crs = pixel_grid(2, 2);
+  EXPECT_THROW((void)rasterize_labels({}, test::pixel_grid(2, 2), {.width_px = -1.0}), InvalidArgument);
+  EXPECT_THROW((void)rasterize_labels({}, test::pixel_grid(2, 2), {.width_px = std::nan("")}),
+               InvalidArgument);
+  Grid no_crs = test::pixel_grid(2, 2);
   no_crs.crs = {};
   EXPECT_THROW((void)rasterize_labels({}, no_crs, {.width_m = 3.0}), CrsError);
-  Grid flat = pixel_grid(2, 2);
+  Grid flat = test::pixel_grid(2, 2);
   flat.transform.dy = 0.0;
   EXPECT_THROW((void)rasterize_extent({}, flat), InvalidArgument);
 }
 
 TEST(Rasterize, ReachCoversHalfTheWidthAndTheTouchingRule) {
-  const Point reach = boundary_reach_px(pixel_grid(4, 4), {.width_px = 3.0});
+  const Point reach = boundary_reach_px(test::pixel_grid(4, 4), {.width_px = 3.0});
   EXPECT_GE(reach.x, 2.5);
   EXPECT_LE(reach.x, 4.0);
   EXPECT_EQ(reach, (Point{reach.x, reach.x}));

@@ -38,9 +38,9 @@ std::size_t files_in(const std::filesystem::path& folder) {
 
 template <class T>
 class RoundTrip : public testing::Test {};
-using PixelTypes =
+using RoundTripPixelTypes =
     testing::Types<std::uint8_t, std::int16_t, std::uint16_t, std::int32_t, std::uint32_t, float, double>;
-TYPED_TEST_SUITE(RoundTrip, PixelTypes);
+TYPED_TEST_SUITE(RoundTrip, RoundTripPixelTypes);
 
 TYPED_TEST(RoundTrip, ValuesAndDescriptionSurvive) {
   using T = TypeParam;

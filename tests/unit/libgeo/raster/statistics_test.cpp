@@ -88,9 +88,9 @@ T noise(Random& random) {
 
 template <class T>
 class RasterStatistics : public testing::Test {};
-using PixelTypes =
+using StatisticsPixelTypes =
     testing::Types<std::uint8_t, std::uint16_t, std::int16_t, std::int32_t, std::uint32_t, float, double>;
-TYPED_TEST_SUITE(RasterStatistics, PixelTypes);
+TYPED_TEST_SUITE(RasterStatistics, StatisticsPixelTypes);
 
 TYPED_TEST(RasterStatistics, EqualTheSlowReference) {
   using T = TypeParam;

@@ -53,11 +53,6 @@ WarpOptions by(Resampling resampling) {
   return options;
 }
 
-const Crs& utm() {
-  static const Crs kUtm = Crs::from_user_input("EPSG:32632");
-  return kUtm;
-}
-
 TEST(PixelsCoincide, WholePixelsApartInTheSameDirection) {
   const Grid grid = test::utm_grid(20, 10);
   EXPECT_TRUE(pixels_coincide(grid.subgrid({-7, 3, 5, 5}), grid));
@@ -67,7 +62,7 @@ TEST(PixelsCoincide, WholePixelsApartInTheSameDirection) {
   other = grid;
   other.transform.dx = 10.001;
   EXPECT_FALSE(pixels_coincide(grid, other));
-  const Grid south_up{20, 10, {500000.0, 10.0, 0.0, 5999900.0, 0.0, 10.0}, utm()};
+  const Grid south_up{20, 10, {500000.0, 10.0, 0.0, 5999900.0, 0.0, 10.0}, test::utm()};
   EXPECT_FALSE(pixels_coincide(south_up, grid));
   other = grid;
   other.crs = Crs::from_user_input("EPSG:32633");
@@ -77,8 +72,8 @@ TEST(PixelsCoincide, WholePixelsApartInTheSameDirection) {
 TEST(WarpedReader, CoincidingPixelsAreCopiedBitForBit) {
   const TemporaryFolder folder;
   const std::array<Grid, 3> grids{test::utm_grid(31, 17),
-                                  Grid{31, 17, {500000.0, 10.0, 0.0, 6000000.0, 0.0, 10.0}, utm()},
-                                  Grid{31, 17, {500000.0, 8.0, 6.0, 6000000.0, 6.0, -8.0}, utm()}};
+                                  Grid{31, 17, {500000.0, 10.0, 0.0, 6000000.0, 0.0, 10.0}, test::utm()},
+                                  Grid{31, 17, {500000.0, 8.0, 6.0, 6000000.0, 6.0, -8.0}, test::utm()}};
   for (const Grid& grid : grids) {
     auto pixels = noise<float>(31, 17, 2, 5);
     pixels.at(3, 4, 0) = std::numeric_limits<float>::quiet_NaN();
@@ -101,15 +96,15 @@ TEST(WarpedReader, CoincidingPixelsAreCopiedBitForBit) {
 TEST(WarpedReader, NearestTakesThePixelAtTheCentre) {
   const TemporaryFolder folder;
   const std::array<Grid, 3> sources{test::utm_grid(60, 50),
-                                    Grid{60, 50, {500000.0, 10.0, 0.0, 5999500.0, 0.0, 10.0}, utm()},
-                                    Grid{60, 50, {500000.0, 8.0, 6.0, 6000000.0, 6.0, -8.0}, utm()}};
-  const Point corner = CoordinateTransform(utm(), lonlat_crs()).apply(Point{499950.0, 6000100.0});
+                                    Grid{60, 50, {500000.0, 10.0, 0.0, 5999500.0, 0.0, 10.0}, test::utm()},
+                                    Grid{60, 50, {500000.0, 8.0, 6.0, 6000000.0, 6.0, -8.0}, test::utm()}};
+  const Point corner = CoordinateTransform(test::utm(), lonlat_crs()).apply(Point{499950.0, 6000100.0});
   const Grid target{90, 80, {corner.x, 0.00013, 0.0, corner.y, 0.0, -0.00009}, lonlat_crs()};
   for (const Grid& grid : sources) {
     const auto pixels = noise<std::int16_t>(60, 50, 1, 6, 0.2, std::int16_t{-9});
     const WarpedReader reader(file_of(folder / "a.tif", grid, pixels, -9.0), {0}, by(Resampling::kNearest));
     const auto got = reader.read<std::int16_t>(target, target.window());
-    const CoordinateTransform to_utm(lonlat_crs(), utm());
+    const CoordinateTransform to_utm(lonlat_crs(), test::utm());
     std::int64_t valid = 0;
     for (std::int64_t r = 0; r < target.height; ++r) {
       for (std::int64_t c = 0; c < target.width; ++c) {
@@ -161,7 +156,7 @@ TEST(WarpedReader, EveryMethodEqualsGdalwarpPixelForPixel) {
   const TemporaryFolder folder;
   const auto pixels = noise<std::uint16_t>(80, 70, 2, 7);
   const auto source = file_of(folder / "a.tif", test::utm_grid(80, 70), pixels);
-  const Point corner = CoordinateTransform(utm(), lonlat_crs()).apply(Point{500110.0, 5999900.0});
+  const Point corner = CoordinateTransform(test::utm(), lonlat_crs()).apply(Point{500110.0, 5999900.0});
   const Grid finer{64, 64, {corner.x, 0.00004, 0.0, corner.y, 0.0, -0.00004}, lonlat_crs()};
   const Grid coarser{9, 9, {corner.x, 0.0005, 0.0, corner.y, 0.0, -0.0004}, lonlat_crs()};
   for (const std::string& method : resampling_names()) {
@@ -182,7 +177,7 @@ TEST(WarpedReader, PixelsDoNotDependOnTheWindowThatIsRead) {
   const TemporaryFolder folder;
   const auto pixels = noise<std::int16_t>(300, 280, 1, 8, 0.02, std::int16_t{0});
   const auto source = file_of(folder / "a.tif", test::utm_grid(300, 280), pixels, 0.0);
-  const Point corner = CoordinateTransform(utm(), lonlat_crs()).apply(Point{499800.0, 6000100.0});
+  const Point corner = CoordinateTransform(test::utm(), lonlat_crs()).apply(Point{499800.0, 6000100.0});
   for (const double pixel_deg : {0.00007, 0.0004}) {
     const Grid target{120, 110, {corner.x, pixel_deg, 0.0, corner.y, 0.0, -0.7 * pixel_deg}, lonlat_crs()};
     for (const std::string& method : resampling_names()) {

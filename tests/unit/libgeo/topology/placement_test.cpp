@@ -29,7 +29,7 @@
 namespace furrow::geo {
 namespace {
 
-const GeoTransform kPixels{0.0, 1.0, 0.0, 0.0, 0.0, 1.0};
+const GeoTransform kUnitPixels{0.0, 1.0, 0.0, 0.0, 0.0, 1.0};
 
 enum class Moves { kAny, kExtreme };
 
@@ -59,7 +59,7 @@ detail::CornerMoves random_moves(std::int64_t width, std::int64_t height, std::u
 }
 
 /// In blocks of 1 to 3 px, so that lines run straight, turn and meet.
-Raster<std::uint32_t> random_labels(std::uint64_t seed, std::int64_t width, std::int64_t height,
+Raster<std::uint32_t> random_blocks(std::uint64_t seed, std::int64_t width, std::int64_t height,
                                     std::uint64_t labels) {
   Random random(seed);
   const auto block = static_cast<std::int64_t>(1 + seed % 3);
@@ -79,7 +79,8 @@ std::vector<MultiPolygon> moved_polygons(const Raster<std::uint32_t>& labels, st
   ExecContext exec;
   PackedArcSimplifier lines({tolerance, 1.0, 1.0});
   lines.add(trace_arcs(labels, exec).arcs);
-  return assemble_polygons(lines.finish(labels.width(), labels.height(), moves, exec), count, kPixels, exec);
+  return assemble_polygons(lines.finish(labels.width(), labels.height(), moves, exec), count, kUnitPixels,
+                           exec);
 }
 
 /// All valid, side by side without gaps and overlaps.
@@ -111,7 +112,7 @@ void expect_partition(const std::vector<MultiPolygon>& shapes) {
 TEST(MovedLines, StayAPartitionWhereverCornersGo) {
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {
     const std::uint64_t count = 2 + seed % 5;
-    const auto labels = random_labels(seed, 15 + static_cast<std::int64_t>(seed % 13), 19, count);
+    const auto labels = random_blocks(seed, 15 + static_cast<std::int64_t>(seed % 13), 19, count);
     const Moves kind = seed % 2 == 0 ? Moves::kAny : Moves::kExtreme;
     const auto moves = random_moves(labels.width(), labels.height(), seed, kind);
     for (const double tolerance : {0.0, 0.3, 1.0, 4.0}) {
@@ -256,7 +257,7 @@ ScoreMap extent_scores(const Distance& outside) {
   return {test::utm_grid(kSide, kSide), extent, minus(all(kScoreLevels), extent), all(1), {}, {}};
 }
 
-struct Error {
+struct OutlineError {
   double mean_px = 0.0;
   double largest_px = 0.0;
   double area_share = 0.0;  ///< of all fields; 0 without a true area
@@ -264,14 +265,15 @@ struct Error {
 
 /// Distance of outlines from the true line, at places 0.1 px apart, further than 3 px from the raster's
 /// border.
-Error error_of(const ScoreMap& scores, OutlinePlacement placement, const Distance& truth, double area_px) {
+OutlineError outline_error(const ScoreMap& scores, OutlinePlacement placement, const Distance& truth,
+                           double area_px) {
   ExecContext exec;
   DelineateOptions options;
   options.placement = placement;
   options.simplify_px = placement == OutlinePlacement::kScore ? 0.2 : 1.0;
   const Delineation result = delineate(scores, options, exec);
   EXPECT_GE(result.fields.features.size(), 1U);
-  Error error;
+  OutlineError error;
   std::int64_t count = 0;
   double area_sum = 0.0;
   for (const Feature& feature : result.fields.features) {
@@ -302,8 +304,8 @@ Error error_of(const ScoreMap& scores, OutlinePlacement placement, const Distanc
 class Comparison {
  public:
   void add(const ScoreMap& scores, const Distance& truth, double area_px) {
-    const auto take = [&](OutlinePlacement placement, Error& into) {
-      const Error error = error_of(scores, placement, truth, area_px);
+    const auto take = [&](OutlinePlacement placement, OutlineError& into) {
+      const OutlineError error = outline_error(scores, placement, truth, area_px);
       into.mean_px += error.mean_px;
       into.largest_px = std::max(into.largest_px, error.largest_px);
       into.area_share += error.area_share;
@@ -313,15 +315,15 @@ class Comparison {
     ++m_shapes;
   }
   /// By placement, means over shapes and the largest of all.
-  [[nodiscard]] Error pixel() const { return mean(m_pixel); }
-  [[nodiscard]] Error score() const { return mean(m_score); }
+  [[nodiscard]] OutlineError pixel() const { return mean(m_pixel); }
+  [[nodiscard]] OutlineError score() const { return mean(m_score); }
 
  private:
-  [[nodiscard]] Error mean(Error sum) const {
+  [[nodiscard]] OutlineError mean(OutlineError sum) const {
     return {sum.mean_px / m_shapes, sum.largest_px, sum.area_share / m_shapes};
   }
-  Error m_pixel;
-  Error m_score;
+  OutlineError m_pixel;
+  OutlineError m_score;
   int m_shapes = 0;
 };
 
