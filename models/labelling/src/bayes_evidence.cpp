@@ -72,19 +72,6 @@ void collect_known(const Rows& rows, const Model& model, const std::vector<doubl
   }
 }
 
-/// Chance of a right answer by voter and aspect.
-std::vector<double> skills_of(const Rows& rows, const State& state) {
-  const std::vector<double> shares = overall_shares(rows, state);
-  std::vector<double> skills;
-  for (std::size_t v = 0; v < rows.voters; ++v) {
-    const double* confusion = state.confusion.data() + v * rows.cells();
-    for (std::size_t c = 0; c < rows.classes; ++c) skills.push_back(confusion[c * rows.outcomes + c]);
-    skills.push_back(sensitivity_of(confusion, rows, shares));
-  }
-  for (double& skill : skills) skill = std::clamp(skill, 1e-6, 1.0 - 1e-6);
-  return skills;
-}
-
 /// Seats of every voter. Shape [voters] of lists.
 std::vector<std::vector<std::size_t>> seats_by_voter(const Rows& rows) {
   std::vector<std::vector<std::size_t>> seats(rows.voters);
@@ -234,6 +221,18 @@ void learn_shares(const Rows& rows, const State& state, Model& model) {
 }
 
 }  // namespace
+
+std::vector<double> skills_of(const Rows& rows, const State& state) {
+  const std::vector<double> shares = overall_shares(rows, state);
+  std::vector<double> skills;
+  for (std::size_t v = 0; v < rows.voters; ++v) {
+    const double* confusion = state.confusion.data() + v * rows.cells();
+    for (std::size_t c = 0; c < rows.classes; ++c) skills.push_back(confusion[c * rows.outcomes + c]);
+    skills.push_back(sensitivity_of(confusion, rows, shares));
+  }
+  for (double& skill : skills) skill = std::clamp(skill, 1e-6, 1.0 - 1e-6);
+  return skills;
+}
 
 SeatEvidence collect_evidence(const Rows& rows, const Model& model, const State& state) {
   SeatEvidence evidence;

@@ -62,5 +62,7 @@ void learn_model(const Rows& rows, const State& state, const BayesOptions& optio
 
 /// Overall shares of the classes, items weighted by their group's replicas. Shape [classes].
 [[nodiscard]] std::vector<double> overall_shares(const Rows& rows, const State& state);
+/// Chance of a right answer by voter and aspect (the classes, then sensitivity), off zero and one.
+[[nodiscard]] std::vector<double> skills_of(const Rows& rows, const State& state);
 
 }  // namespace furrow::labelling::bayes

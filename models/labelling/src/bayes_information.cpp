@@ -37,6 +37,7 @@ std::optional<std::vector<double>> inverse_diagonal(const Matrix& m) {
 /// Fills the matrix of observed information. Voter v has its specificity at 2 v, its sensitivity at 2 v + 1.
 class ObservedInformation {
  public:
+  /// @param skills  of skills_of()
   ObservedInformation(const Rows& rows, const Model& model, const State& state,
                       const std::vector<double>& skills)
       : m_rows(rows), m_model(model), m_state(state), m_skills(skills), m_matrix(2 * rows.voters) {}
@@ -85,8 +86,9 @@ class ObservedInformation {
       const std::size_t voter = m_rows.seat_voter[vote.seat];
       if (m_model.is_silenced[voter] != 0) continue;
       const std::size_t at = 2 * (vote.seat - m_rows.seat_begin[group]);
-      const double q = m_skills[2 * voter];
-      const double s = m_skills[2 * voter + 1];
+      const double* skills = m_skills.data() + voter * (m_rows.classes + 1);
+      const double q = skills[0];
+      const double s = skills[m_rows.classes];
       const bool says_field = vote.outcome >= 1 && vote.outcome < m_rows.classes;
       m_slopes[at] -= vote.times * (vote.outcome == 0 ? 1.0 / q : -1.0 / (1.0 - q));
       m_slopes[at + 1] += vote.times * (says_field ? 1.0 / s : -1.0 / (1.0 - s));
@@ -110,18 +112,6 @@ class ObservedInformation {
   std::vector<double> m_slopes;      ///< of one row, shape [2 seats]
 };
 
-/// Specificity and sensitivity of every voter, off zero and one.
-std::vector<double> two_class_skills(const Rows& rows, const State& state) {
-  const std::vector<double> shares = overall_shares(rows, state);
-  std::vector<double> skills;
-  for (std::size_t v = 0; v < rows.voters; ++v) {
-    const double* confusion = state.confusion.data() + v * rows.cells();
-    skills.push_back(std::clamp(confusion[0], 1e-6, 1.0 - 1e-6));
-    skills.push_back(std::clamp(sensitivity_of(confusion, rows, shares), 1e-6, 1.0 - 1e-6));
-  }
-  return skills;
-}
-
 double strength_of(const Rows& rows, const Model& model, std::size_t cls) {
   const auto first = model.row_votes.begin() + static_cast<std::ptrdiff_t>(cls * rows.outcomes);
   return std::accumulate(first, first + static_cast<std::ptrdiff_t>(rows.outcomes), 0.0);
@@ -131,7 +121,7 @@ double strength_of(const Rows& rows, const Model& model, std::size_t cls) {
 
 std::vector<double> known_information(const Rows& rows, const Model& model, const State& state,
                                       const SeatEvidence& evidence, const std::vector<AspectEvidence>& sums) {
-  const std::vector<double> skills = two_class_skills(rows, state);
+  const std::vector<double> skills = skills_of(rows, state);
   std::vector<double> complete(2 * rows.voters, 0.0);
   for (std::size_t s = 0; s < rows.seats(); ++s) {
     const double replicas = rows.replicas[rows.seat_group[s]];
@@ -142,9 +132,11 @@ std::vector<double> known_information(const Rows& rows, const Model& model, cons
   std::vector<double> known(2 * rows.voters);
   std::vector<double> diagonal(2 * rows.voters);
   for (std::size_t i = 0; i < known.size(); ++i) {
-    const AspectEvidence& e = sums[i / 2 * evidence.aspects + (i % 2 == 0 ? 0 : rows.classes)];
+    const std::size_t aspect = i / 2 * evidence.aspects + (i % 2 == 0 ? 0 : rows.classes);
+    const AspectEvidence& e = sums[aspect];
+    const double skill = skills[aspect];
     const double scale = e.independent > 0.0 ? e.units / e.independent : 1.0;
-    prior[i] = scale * strength_of(rows, model, i % 2) / (skills[i] * (1.0 - skills[i]));
+    prior[i] = scale * strength_of(rows, model, i % 2) / (skill * (1.0 - skill));
     known[i] = e.known_share;
     diagonal[i] = prior[i] + complete[i];
   }
